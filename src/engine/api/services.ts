@@ -1,0 +1,241 @@
+/**
+ * What the engine offers to the command line and, later, to the HTTP API. The shapes are those of Docker's API v1.41,
+ * so that `inspect`, `--format` and the socket show what people's scripts expect.
+ */
+import type { Change } from '../../drivers/driver.ts';
+import type { ContainerConfig } from './container-config.ts';
+import type { HostConfig } from './host-config.ts';
+
+/** Reports how far long work has come. Called often; whoever shows it thins it out. */
+export type Progress = (step: ProgressStep) => void;
+
+/** One step of long work. */
+export interface ProgressStep {
+  /** What it works on: a short layer id, a file name. */
+  readonly id: string;
+  /** What it does: `Loading layer`, `Saving layer`, `Importing`. */
+  readonly action: string;
+  /** Bytes done, and of how many where that is known. */
+  readonly current: number;
+  readonly total?: number;
+}
+
+/** `key=value` filters of a list, as `--filter` gives them: values by key. */
+export type Filters = ReadonlyMap<string, readonly string[]>;
+
+/** One image in a list. */
+export interface ImageSummary {
+  /** `sha256:…` */
+  readonly Id: string;
+  readonly ParentId: string;
+  readonly RepoTags: readonly string[];
+  readonly RepoDigests: readonly string[];
+  /** Seconds since 1970. */
+  readonly Created: number;
+  /** Bytes of all layers together. */
+  readonly Size: number;
+  readonly VirtualSize: number;
+  readonly SharedSize: number;
+  readonly Labels: Readonly<Record<string, string>> | null;
+  /** How many containers use it; -1 when it was not counted. */
+  readonly Containers: number;
+}
+
+/** `docker image inspect`. Further keys of Docker's are in it too. */
+export interface ImageInspect {
+  readonly Id: string;
+  readonly RepoTags: readonly string[];
+  readonly RepoDigests: readonly string[];
+  readonly [key: string]: unknown;
+}
+
+/** One row of `docker history`, newest first. */
+export interface HistoryItem {
+  /** `sha256:…`, or `<missing>`. */
+  readonly Id: string;
+  readonly Created: number;
+  readonly CreatedBy: string;
+  readonly Tags: readonly string[] | null;
+  readonly Size: number;
+  readonly Comment: string;
+}
+
+/** One thing `rmi` did. */
+export type ImageDeleteItem = { readonly Untagged: string } | { readonly Deleted: string };
+
+/** Options of `import`. */
+export interface ImportOptions {
+  /** `repository[:tag]` to give the image. */
+  readonly reference?: string;
+  /** Dockerfile instructions, as `--change` gives them. */
+  readonly changes?: readonly string[];
+  readonly message?: string;
+  /** `os[/arch[/variant]]`. */
+  readonly platform?: string;
+  readonly progress?: Progress;
+}
+
+/** What `load` found in an archive, in its order. */
+export interface LoadedImage {
+  /** `sha256:…` */
+  readonly id: string;
+  /** Familiar names that now point to it; empty when the archive names none. */
+  readonly references: readonly string[];
+}
+
+/** Images and their names. Every method that takes `name` takes a reference, an id or an unambiguous prefix of one. */
+export interface ImageService {
+  list(options?: {
+    readonly all?: boolean;
+    readonly filters?: Filters;
+    readonly digests?: boolean;
+  }): Promise<ImageSummary[]>;
+  inspect(name: string): Promise<ImageInspect>;
+  history(name: string): Promise<HistoryItem[]>;
+  tag(source: string, target: string): Promise<void>;
+  remove(
+    name: string,
+    options?: { readonly force?: boolean; readonly noPrune?: boolean },
+  ): Promise<ImageDeleteItem[]>;
+  /** Makes an image of one layer from a root filesystem as tar, plain or compressed. Gives its `sha256:…` id. */
+  import(tar: AsyncIterable<Buffer>, options?: ImportOptions): Promise<string>;
+  /** Reads a docker-save archive or an OCI layout, as tar, plain or compressed. */
+  load(archive: AsyncIterable<Buffer>, options?: { readonly progress?: Progress }): Promise<LoadedImage[]>;
+  /** Writes the named images as one archive that Docker and podman load. */
+  save(names: readonly string[], options?: { readonly progress?: Progress }): AsyncIterable<Buffer>;
+}
+
+/** What `create` is asked for: Docker's `POST /containers/create` body, parted. */
+export interface CreateContainer {
+  readonly name?: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+}
+
+/** One container in a list. */
+export interface ContainerSummary {
+  readonly Id: string;
+  /** With a leading slash, as Docker's API has them. */
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly Command: string;
+  /** Seconds since 1970. */
+  readonly Created: number;
+  readonly State: string;
+  /** `Up 3 minutes`, `Exited (0) 2 hours ago`. */
+  readonly Status: string;
+  readonly Ports: readonly unknown[];
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly Mounts: readonly Readonly<Record<string, unknown>>[];
+  readonly HostConfig: { readonly NetworkMode: string };
+}
+
+/** `docker inspect` of a container. Further keys of Docker's are in it too. */
+export interface ContainerInspect {
+  readonly Id: string;
+  readonly Name: string;
+  readonly [key: string]: unknown;
+}
+
+/** What `list` of containers is asked for. */
+export interface ListContainers {
+  readonly all?: boolean;
+  readonly latest?: boolean;
+  readonly last?: number;
+  readonly size?: boolean;
+  readonly filters?: Filters;
+}
+
+/** Options of `commit`. */
+export interface CommitOptions {
+  readonly reference?: string;
+  readonly author?: string;
+  readonly message?: string;
+  readonly changes?: readonly string[];
+}
+
+/** Options of `logs`. Times are RFC 3339, Unix seconds or durations back from now, as Docker takes them. */
+export interface LogsOptions {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  /** Lines from the end; all when not given. */
+  readonly tail?: number;
+  readonly timestamps?: boolean;
+}
+
+/** A piece of a container's output. */
+export interface LogChunk {
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: Buffer;
+}
+
+/** A foreground connection to a container that is about to be started, or runs. Dispose of it when done. */
+export interface Attachment extends Disposable {
+  /** Output as it comes; ends when the container has closed its output or the attachment is disposed of. */
+  output(): AsyncIterable<LogChunk>;
+  /** Sends input; waits while the container does not read. */
+  write(data: Buffer): Promise<void>;
+  /** Ends the container's standard input. */
+  endInput(): Promise<void>;
+}
+
+/** Containers. Every method that takes `name` takes a name, an id or an unambiguous prefix of one. */
+export interface ContainerService {
+  /** Makes a container. Gives its id, and warnings for people. */
+  create(request: CreateContainer): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
+  /**
+   * Starts it. `attach` is called between the moment its process exists and the moment it runs, so that no output is
+   * lost. Fails with exit code 126 or 127 where the command cannot be executed or found.
+   */
+  start(name: string, options?: { readonly attach?: (attachment: Attachment) => void }): Promise<void>;
+  /** Waits for the end and gives the exit code. When the container is removed at its end, waits for that too. */
+  wait(name: string): Promise<number>;
+  stop(name: string, options?: { readonly timeout?: number }): Promise<void>;
+  kill(name: string, signal?: string): Promise<void>;
+  remove(name: string, options?: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void>;
+  list(options?: ListContainers): Promise<ContainerSummary[]>;
+  inspect(name: string, options?: { readonly size?: boolean }): Promise<ContainerInspect>;
+  changes(name: string): Promise<readonly Change[]>;
+  /** The whole root filesystem as tar. */
+  export(name: string): AsyncIterable<Buffer>;
+  /** Makes an image of the container. Gives its `sha256:…` id. */
+  commit(name: string, options?: CommitOptions): Promise<string>;
+  logs(name: string, options?: LogsOptions): AsyncIterable<LogChunk>;
+  /** The full id of what `name` means. */
+  resolve(name: string): Promise<string>;
+}
+
+/** `docker info`, with Docker's keys. */
+export interface SystemInfo {
+  readonly Driver: string;
+  readonly DriverStatus: readonly (readonly [string, string])[];
+  readonly DockerRootDir: string;
+  readonly [key: string]: unknown;
+}
+
+/** The engine, opened on a data root. Dispose of it at the end; that unmounts nothing and stops nothing. */
+export interface Engine extends AsyncDisposable {
+  readonly images: ImageService;
+  readonly containers: ContainerService;
+  info(): Promise<SystemInfo>;
+}
+
+/** What the engine is opened with: the global flags of the command line, after `daemon.json` has been read. */
+export interface EngineOptions {
+  readonly dataRoot?: string;
+  readonly execRoot?: string;
+  readonly storageDriver?: string;
+  /** `key=value`, repeated. */
+  readonly storageOpts?: readonly string[];
+  /** Path of `daemon.json`; an explicitly named one must exist. */
+  readonly configFile?: string;
+  /** `runc`, `crun`, or a path. */
+  readonly runtime?: string;
+  readonly logLevel?: string;
+  /** Receives one-line warnings for people. */
+  readonly warn?: (message: string) => void;
+}

@@ -1,0 +1,92 @@
+import type { Change, DiffSource, MountedLayer } from '../../drivers/driver.ts';
+import type { Progress } from '../api/services.ts';
+
+/** `sha256:` and 64 hexadecimal characters: the digest of a layer's uncompressed tar. Source: OCI image spec, "DiffID". */
+export type DiffId = string;
+/** `sha256:` and 64 hexadecimal characters: the digest that names a layer with all its parents. Source: OCI image spec, "ChainID". */
+export type ChainId = string;
+
+/** A registered image layer, as `image/<driver>/layerdb/sha256/<chainID>/` has it. */
+export interface Layer {
+  readonly chainId: ChainId;
+  readonly diffId: DiffId;
+  readonly parent: ChainId | undefined;
+  /** The id under which the driver holds it. */
+  readonly cacheId: string;
+  /** Bytes of file contents that it adds. */
+  readonly size: number;
+}
+
+/** A container's layer, as `image/<driver>/layerdb/mounts/<containerID>/` has it. */
+export interface ContainerLayer {
+  readonly containerId: string;
+  readonly mountId: string;
+  readonly initId: string | undefined;
+  readonly parent: ChainId | undefined;
+}
+
+/** Options of `register`. */
+export interface RegisterOptions {
+  /** The digest the tar must have: a wrong one fails and leaves nothing; a known one lets two loads of one layer do the work once. */
+  readonly expected?: DiffId;
+  readonly progress?: Progress;
+}
+
+/** Options of `createContainerLayer`. */
+export interface ContainerLayerOptions {
+  readonly storageOptions?: Readonly<Record<string, string>>;
+  readonly mountLabel?: string;
+  /** Fills the `-init` layer, mounted at `path`; without it there is no init layer. */
+  readonly initialise?: (path: string) => Promise<void> | void;
+}
+
+/**
+ * Layers in Docker's layout, shared between processes. An image layer is referenced by images, by layers on top of it
+ * and by containers; references are counted from what is on disk, under the store's lock, so that no count can be wrong.
+ */
+export interface LayerStore {
+  /** The layer of that chain ID, or `undefined`. */
+  get(chainId: ChainId): Layer | undefined;
+  /** All registered layers. */
+  list(): Layer[];
+  /**
+   * Reads a layer's tar (plain or compressed), fills a driver layer from it and registers it, durably unless
+   * `sync-layers` is off. The same layer a second time gives the one that is there. On failure nothing is left.
+   */
+  register(
+    tar: AsyncIterable<Buffer>,
+    parent: ChainId | undefined,
+    options?: RegisterOptions,
+  ): Promise<Layer>;
+  /** The layer's tar, byte for byte as it came in. */
+  tarStream(chainId: ChainId): AsyncIterable<Buffer>;
+  /** Removes the layer and then its parents, as far as nothing else refers to them. Gives what is gone, top first. */
+  releaseUnused(chainId: ChainId): Promise<Layer[]>;
+
+  /** Makes a container's layer over an image's top layer (over nothing when `undefined`). On failure nothing is left. */
+  createContainerLayer(
+    containerId: string,
+    parent: ChainId | undefined,
+    options?: ContainerLayerOptions,
+  ): Promise<ContainerLayer>;
+  /** The container's layer, or `undefined`. */
+  containerLayer(containerId: string): ContainerLayer | undefined;
+  /** All container layers. */
+  containerLayers(): ContainerLayer[];
+  /** Mounts it, counted. A running container keeps it: who starts it does not dispose of it, who records its end calls `unmountContainerLayer`. */
+  mountContainerLayer(containerId: string, mountLabel?: string): Promise<MountedLayer>;
+  /** One release of `mountContainerLayer`. */
+  unmountContainerLayer(containerId: string): Promise<void>;
+  /** What the container changed against its init layer. */
+  containerChanges(containerId: string): Promise<readonly Change[]>;
+  /** The same as an uncompressed layer tar. */
+  containerDiff(containerId: string): AsyncIterable<Buffer>;
+  /** Bytes the container added. */
+  containerSize(containerId: string): Promise<number>;
+  /** Where `docker inspect` shows the driver's paths. */
+  containerMetadata(containerId: string): Promise<Readonly<Record<string, string>> | undefined>;
+  /** Removes the container's layer and its init layer. One that is not there is no error. */
+  removeContainerLayer(containerId: string): Promise<void>;
+  /** Where the contents of an image layer's files are read. */
+  diffSource(chainId: ChainId): Promise<DiffSource>;
+}

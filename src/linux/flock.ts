@@ -1,0 +1,111 @@
+import { closeSync, fstatSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { hasErrno } from '../errors.ts';
+import { SyscallError } from './errno.ts';
+import { declare } from './libc.ts';
+
+const flockCall = declare('flock', 'int', ['int', 'int']);
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** A lock that is held. Releasing twice is harmless; the kernel releases it when the process dies. */
+export interface Lock extends Disposable {
+  release(): void;
+}
+
+/** How a lock is taken: one at a time, or together with others that only read. */
+export type LockMode = 'exclusive' | 'shared';
+
+/** Takes a lock on an open file if it is free. Gives whether it did. */
+export function tryFlock(fd: number, mode: LockMode): boolean {
+  try {
+    flockCall(undefined, fd, (mode === 'exclusive' ? LOCK_EX : LOCK_SH) | LOCK_NB);
+    return true;
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
+class FileLock implements Lock {
+  #fd: number | undefined;
+  readonly #path: string | undefined;
+
+  constructor(fd: number, path: string | undefined) {
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  release(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    this.#fd = undefined;
+    // Unlinked while still held: who waits for it sees that the name is another file now and opens anew.
+    if (this.#path !== undefined && tryFlock(fd, 'exclusive')) unlinkSync(this.#path);
+    closeSync(fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+function isStill(fd: number, path: string): boolean {
+  try {
+    const named = statSync(path);
+    const open = fstatSync(fd);
+    return named.ino === open.ino && named.dev === open.dev;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Options of `lockFile`. */
+export interface LockOptions {
+  /** Remove the lock file when the last holder is done, for locks whose names come and go. */
+  readonly ephemeral?: boolean;
+}
+
+/** Takes the lock of the file `path`, made when absent (mode 0600), if it is free; `undefined` when somebody holds it. */
+export function tryLockFile(path: string, mode: LockMode, options: LockOptions = {}): Lock | undefined {
+  for (;;) {
+    const fd = openSync(path, 'a', 0o600);
+    try {
+      if (!tryFlock(fd, mode)) {
+        closeSync(fd);
+        return undefined;
+      }
+      if (isStill(fd, path)) return new FileLock(fd, options.ephemeral === true ? path : undefined);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    closeSync(fd);
+  }
+}
+
+/** Takes the lock of the file `path`, waiting for it on a thread of the pool, so that this process goes on meanwhile. */
+export async function lockFile(path: string, mode: LockMode, options: LockOptions = {}): Promise<Lock> {
+  for (;;) {
+    const free = tryLockFile(path, mode, options);
+    if (free !== undefined) return free;
+    const fd = openSync(path, 'a', 0o600);
+    try {
+      await flockCall.async({ path }, fd, mode === 'exclusive' ? LOCK_EX : LOCK_SH);
+      if (isStill(fd, path)) return new FileLock(fd, options.ephemeral === true ? path : undefined);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    closeSync(fd);
+  }
+}
+
+/** Takes the lock of an existing directory if it is free; `undefined` when somebody holds it. */
+export function tryLockDirectory(path: string, mode: LockMode): Lock | undefined {
+  const fd = openSync(path, 'r');
+  if (tryFlock(fd, mode)) return new FileLock(fd, undefined);
+  closeSync(fd);
+  return undefined;
+}

@@ -1,0 +1,24 @@
+import { declare } from './libc.ts';
+
+const syncfsCall = declare('syncfs', 'int', ['int']);
+const syncRangeCall = declare('sync_file_range', 'int', ['int', 'int64_t', 'int64_t', 'uint']);
+
+/** Writes everything of the open file's filesystem to disk, on a thread of the pool. */
+export async function syncfs(fd: number): Promise<void> {
+  await syncfsCall.async(undefined, fd);
+}
+
+/** Writes everything of the open file's filesystem to disk, on this thread. */
+export function syncfsNow(fd: number): void {
+  syncfsCall(undefined, fd);
+}
+
+const SYNC_FILE_RANGE_WRITE = 2;
+
+/**
+ * Begins to write a file's dirty pages to disk and does not wait. Only a hint: it makes a later syncfs short and
+ * promises nothing.
+ */
+export function beginWriteback(fd: number, offset = 0, length = 0): void {
+  syncRangeCall(undefined, fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}

@@ -1,0 +1,111 @@
+/**
+ * Extended attributes, with bytes for names and values. The `l` calls never follow a symbolic link. Source: xattr(7).
+ */
+import { SyscallError } from './errno.ts';
+import { type Call, declare } from './libc.ts';
+import { type BytePath, cString } from './path.ts';
+
+const lgetCall = declare('lgetxattr', 'long', ['void *', 'void *', 'void *', 'size_t']);
+const lsetCall = declare('lsetxattr', 'int', ['void *', 'void *', 'void *', 'size_t', 'int']);
+const llistCall = declare('llistxattr', 'long', ['void *', 'void *', 'size_t']);
+const lremoveCall = declare('lremovexattr', 'int', ['void *', 'void *']);
+const fgetCall = declare('fgetxattr', 'long', ['int', 'void *', 'void *', 'size_t']);
+const fsetCall = declare('fsetxattr', 'int', ['int', 'void *', 'void *', 'size_t', 'int']);
+const flistCall = declare('flistxattr', 'long', ['int', 'void *', 'size_t']);
+
+let scratch = Buffer.alloc(4096);
+
+/** Runs a call that fills a buffer, with a larger buffer as long as the kernel says `ERANGE`. Gives a copy of the bytes. */
+function filled(run: (buffer: Buffer) => number): Buffer {
+  for (;;) {
+    try {
+      const length = run(scratch);
+      return Buffer.from(scratch.subarray(0, length));
+    } catch (error) {
+      // XATTR_SIZE_MAX and XATTR_LIST_MAX are both 65 536.
+      if (!(error instanceof SyscallError && error.code === 'ERANGE') || scratch.length >= 65_536)
+        throw error;
+      scratch = Buffer.alloc(65_536);
+    }
+  }
+}
+
+function absentAsUndefined(run: () => Buffer): Buffer | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof SyscallError && (error.code === 'ENODATA' || error.code === 'EOPNOTSUPP'))
+      return undefined;
+    throw error;
+  }
+}
+
+/** The value of an attribute; `undefined` when the file has none of that name or the filesystem has no attributes. */
+export function lgetxattr(path: BytePath, name: BytePath): Buffer | undefined {
+  const file = cString(path);
+  const attribute = cString(name);
+  return absentAsUndefined(() =>
+    filled((buffer) => lgetCall({ path }, file, attribute, buffer, buffer.length)),
+  );
+}
+
+/** The value of an attribute of an open file; `undefined` when there is none. */
+export function fgetxattr(fd: number, name: BytePath): Buffer | undefined {
+  const attribute = cString(name);
+  return absentAsUndefined(() =>
+    filled((buffer) => fgetCall(undefined, fd, attribute, buffer, buffer.length)),
+  );
+}
+
+/** Sets an attribute, made or replaced. */
+export function lsetxattr(path: BytePath, name: BytePath, value: Buffer): void {
+  set(lsetCall, path, cString(path), name, value);
+}
+
+/** Sets an attribute of an open file, made or replaced. */
+export function fsetxattr(fd: number, name: BytePath, value: Buffer): void {
+  set(fsetCall, undefined, fd, name, value);
+}
+
+function set(
+  call: Call,
+  path: BytePath | undefined,
+  file: Buffer | number,
+  name: BytePath,
+  value: Buffer,
+): void {
+  call({ path }, file, cString(name), value.length === 0 ? null : value, value.length, 0);
+}
+
+/** Removes an attribute; one that is not there is no error. */
+export function lremovexattr(path: BytePath, name: BytePath): void {
+  try {
+    lremoveCall({ path }, cString(path), cString(name));
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'ENODATA')) throw error;
+  }
+}
+
+function names(list: Buffer | undefined): Buffer[] {
+  const out: Buffer[] = [];
+  if (list === undefined) return out;
+  for (let start = 0; start < list.length; ) {
+    const end = list.indexOf(0, start);
+    out.push(list.subarray(start, end));
+    start = end + 1;
+  }
+  return out;
+}
+
+/** The names of all attributes, sorted by bytes; none where the filesystem has no attributes. */
+export function llistxattr(path: BytePath): Buffer[] {
+  const file = cString(path);
+  const list = absentAsUndefined(() => filled((buffer) => llistCall({ path }, file, buffer, buffer.length)));
+  return names(list).sort(Buffer.compare);
+}
+
+/** The names of all attributes of an open file, sorted by bytes. */
+export function flistxattr(fd: number): Buffer[] {
+  const list = absentAsUndefined(() => filled((buffer) => flistCall(undefined, fd, buffer, buffer.length)));
+  return names(list).sort(Buffer.compare);
+}
