@@ -11,6 +11,8 @@ export interface Image {
   readonly architecture: string;
   readonly variant: string;
   readonly os: string;
+  /** Empty but for Windows images. */
+  readonly osVersion: string;
   readonly comment: string;
   readonly dockerVersion: string;
   /** What containers of it start from. */
@@ -38,7 +40,9 @@ export interface ImageStore {
   get(id: string): Image | undefined;
   /** All ids. */
   ids(): string[];
-  /** Writes a configuration, durably; gives its id. The layers it names must be registered. */
+  /** Whether there is an image of that id. Cheaper than `get`. */
+  exists(id: string): boolean;
+  /** Writes a configuration, durably; gives its id. The layers it names must be registered. Called under the `images` lock. */
   create(raw: Buffer, parent?: string): Promise<string>;
   /** The id of the image it was made from on this machine (`commit`, `build`), or `undefined`. */
   parentOf(id: string): string | undefined;

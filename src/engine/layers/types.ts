@@ -1,5 +1,4 @@
 import type { Change, DiffSource, MountedLayer } from '../../drivers/driver.ts';
-import type { Progress } from '../api/services.ts';
 
 /** `sha256:` and 64 hexadecimal characters: the digest of a layer's uncompressed tar. Source: OCI image spec, "DiffID". */
 export type DiffId = string;
@@ -29,13 +28,34 @@ export interface ContainerLayer {
 export interface RegisterOptions {
   /** The digest the tar must have: a wrong one fails and leaves nothing; a known one lets two loads of one layer do the work once. */
   readonly expected?: DiffId;
-  readonly progress?: Progress;
+}
+
+/**
+ * Layers of one image, or of one operation, that are registered together: read one after the other, each on top of one
+ * before it or of a registered one, then made durable by a single sync, then registered. Dispose of it in the end,
+ * whatever happened: what was not registered by then is removed, and what others wait for is theirs.
+ */
+export interface LayerBatch extends AsyncDisposable {
+  /** As `LayerStore.register`, but nobody else sees the layer before `commit`. */
+  add(tar: AsyncIterable<Buffer>, parent: ChainId | undefined, options?: RegisterOptions): Promise<Layer>;
+  /**
+   * The layer, if it is registered or in this batch; it then stays until the batch is disposed of. With it a load finds
+   * out that it need not read a layer at all.
+   */
+  use(chainId: ChainId): Promise<Layer | undefined>;
+  /**
+   * Registers what was added and calls `refer`, which puts on record what refers to it (an image). When that fails, the
+   * layers are removed again. A crash before it returns leaves nothing.
+   */
+  commit<T>(refer: () => Promise<T> | T): Promise<T>;
 }
 
 /** Options of `createContainerLayer`. */
 export interface ContainerLayerOptions {
   readonly storageOptions?: Readonly<Record<string, string>>;
   readonly mountLabel?: string;
+  /** Whether the layer must survive a power cut from the moment it is made. Default true; not worth its price for `--rm`. */
+  readonly durable?: boolean;
   /** Fills the `-init` layer, mounted at `path`; without it there is no init layer. */
   readonly initialise?: (path: string) => Promise<void> | void;
 }
@@ -49,6 +69,10 @@ export interface LayerStore {
   get(chainId: ChainId): Layer | undefined;
   /** All registered layers. */
   list(): Layer[];
+  /** Bytes of file contents that the layer alone adds. Fails with `Corrupt` when it is not there. */
+  size(chainId: ChainId): number;
+  /** Begins to register layers together. */
+  batch(): LayerBatch;
   /**
    * Reads a layer's tar (plain or compressed), fills a driver layer from it and registers it, durably unless
    * `sync-layers` is off. The same layer a second time gives the one that is there. On failure nothing is left.
@@ -58,8 +82,10 @@ export interface LayerStore {
     parent: ChainId | undefined,
     options?: RegisterOptions,
   ): Promise<Layer>;
-  /** The layer's tar, byte for byte as it came in. */
+  /** The layer's tar, byte for byte as it came in. Fails with `Corrupt` at its end when its digest is not the diff ID. */
   tarStream(chainId: ChainId): AsyncIterable<Buffer>;
+  /** Bytes of the layer's tar, for a header that comes before it. Costs a reading of the tar-split. */
+  tarSize(chainId: ChainId): Promise<number>;
   /** Removes the layer and then its parents, as far as nothing else refers to them. Gives what is gone, top first. */
   releaseUnused(chainId: ChainId): Promise<Layer[]>;
 
@@ -85,8 +111,14 @@ export interface LayerStore {
   containerSize(containerId: string): Promise<number>;
   /** Where `docker inspect` shows the driver's paths. */
   containerMetadata(containerId: string): Promise<Readonly<Record<string, string>> | undefined>;
-  /** Removes the container's layer and its init layer. One that is not there is no error. */
-  removeContainerLayer(containerId: string): Promise<void>;
+  /**
+   * Removes the container's layer and its init layer, and the image layers below that nothing refers to any more (an
+   * image that was removed by force). One that is not there is no error. `image` saves the search for references where
+   * the image that the container was made from still exists.
+   */
+  removeContainerLayer(containerId: string, options?: { readonly image?: string }): Promise<void>;
   /** Where the contents of an image layer's files are read. */
   diffSource(chainId: ChainId): Promise<DiffSource>;
+  /** Where `docker image inspect` shows the driver's paths. */
+  metadata(chainId: ChainId): Promise<Readonly<Record<string, string>> | undefined>;
 }

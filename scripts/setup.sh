@@ -1,0 +1,99 @@
+#!/bin/sh
+# setup.sh [--for quickstart|test]: what a checkout needs to run: Debian packages, npm packages, the bundle. Does only what
+# is missing, so that it may stand before everything; takes well under a second when nothing is.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
+
+purpose=quickstart
+while [ $# -gt 0 ]; do
+  case $1 in
+    --for) purpose=${2-} && shift ;;
+    *) fail "setup.sh: unknown argument $1" ;;
+  esac
+  shift
+done
+
+# COMMAND:PACKAGE pairs. What counts is the command: a runc or tini from elsewhere (Docker's own packages) will do.
+tools="runc:runc conmon:conmon mmdebstrap:mmdebstrap tini:tini"
+case $purpose in
+  quickstart) ;;
+  test)
+    tools="$tools mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs setfattr:attr getfacl:acl setcap:libcap2-bin
+      gzip:gzip zstd:zstd python3:python3 skopeo:skopeo umoci:umoci strace:strace"
+    ;;
+  *) fail "setup.sh: --for takes quickstart or test" ;;
+esac
+
+main() {
+  make_cache
+  exec 9>"$cache/setup.lock"
+  flock 9 # two set-ups at once: the second waits and finds nothing to do
+  trap 'own "$cache/setup.lock" "$cache"/*.log 2>/dev/null || true' EXIT
+  system_packages
+  npm_packages
+  bundle
+}
+
+system_packages() {
+  missing=
+  for pair in $tools; do
+    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+  done
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null ||
+    fail "this system has no apt: install$missing yourself, then run this again"
+  need_root
+  step "Debian packages: installing$missing"
+  # All packages are downloaded before the first is installed. Without lists, or with lists so old that a package has left
+  # the mirror, they are fetched anew. --no-remove: nothing that is installed here may have to go.
+  if has_package_lists && apt_get install --no-remove $missing; then return 0; fi
+  apt_get update || fail "cannot fetch the package lists from this machine's Debian mirror (is there a network?): $(last_error)"
+  apt_get install --no-remove $missing || fail "cannot install$missing: $(last_error)"
+}
+
+has_package_lists() { ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; }
+
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    -o APT::Update::Error-Mode=any -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \
+    -o Acquire::https::Timeout=20 -o Dpkg::Use-Pty=0 "$@" >"$cache/apt.log" 2>&1 </dev/null 9>&-
+}
+
+last_error() { grep -E '^[EW]: ' "$cache/apt.log" | tail -n 1 | cut -c 4- | cut -c -200; }
+
+npm_packages() {
+  if [ -e "$root/node_modules/.package-lock.json" ] &&
+    [ ! "$root/package-lock.json" -nt "$root/node_modules/.package-lock.json" ]; then return 0; fi
+  command -v npm >/dev/null || fail "npm is missing: install Node.js 20 or newer with npm"
+  step "npm packages: installing (Node 24 among them)"
+  # Installed aside and renamed, so that a failure or Ctrl-C leaves the packages that were there. No package's own script
+  # runs: none of ours needs it.
+  aside=$cache/npm
+  as_owner rm -rf "$aside" && as_owner mkdir "$aside"
+  as_owner cp "$root/package.json" "$root/package-lock.json" "$root/.npmrc" "$aside"
+  # npm itself must run on the Node it came with, not on the one that it installs here.
+  clean_path=$(printf %s "$PATH" | tr : '\n' | grep -v '/node_modules/\.bin$' | tr '\n' :)
+  if ! as_owner env PATH="${clean_path%:}" npm ci --prefix "$aside" --ignore-scripts --no-audit --no-fund --loglevel=error \
+    >"$cache/npm.log" 2>&1 </dev/null 9>&-; then
+    tail -n 5 "$cache/npm.log" >&2
+    as_owner rm -rf "$aside"
+    fail "npm could not install the packages of package-lock.json (is there a network?)"
+  fi
+  as_owner rm -rf "$root/node_modules"
+  as_owner mv "$aside/node_modules" "$root/node_modules"
+  as_owner rm -rf "$aside"
+}
+
+bundle() {
+  built=$root/dist/cli/main.js
+  if [ -e "$built" ] && [ -z "$(find "$root/src" "$root/package.json" "$root/scripts/build.ts" "$root/scripts/lazy-builtins.ts" \
+    "$root/node_modules/.package-lock.json" -newer "$built" -print -quit)" ]; then return 0; fi
+  step "bundle: building dist/"
+  as_owner sh "$root/scripts/node24.sh" "$root/scripts/build.ts" >"$cache/build.log" 2>&1 9>&- || {
+    cat "$cache/build.log" >&2
+    fail "the build failed"
+  }
+}
+
+main

@@ -1,0 +1,52 @@
+#!/bin/sh
+# test.sh all|quick: set-up, then types, lint and tests. `quick` leaves out the files named *.slow.test.ts and stays under a
+# minute. All checks run, whatever fails first; the last lines are always those of Node's test runner.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
+
+which=${1-all}
+case $which in
+  all) pattern='*.test.ts' excluded='' ;;
+  quick) pattern='*.test.ts' excluded='*.slow.test.ts' ;;
+  *) fail "test.sh: all or quick, not $which" ;;
+esac
+
+sh "$root/scripts/setup.sh" --for test
+
+# The tests mount file systems and run containers. The checks need nothing of that and stay with the user.
+need_root
+cd "$root"
+node=$(echo node_modules/node-linux-*/bin/node)
+[ -x "$node" ] || node=node
+failed=
+
+check() {
+  name=$1
+  shift
+  step "$name"
+  as_owner "$@" || failed="$failed $name"
+}
+
+check types "$node" node_modules/typescript/bin/tsc --noEmit
+check lint node_modules/@biomejs/biome/bin/biome check --error-on-warnings --no-errors-on-unmatched .
+
+step "tests ($which)"
+files=$(find test -name "$pattern" ! -name "${excluded:-/}" | sort)
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+# The tests wait for the kernel and for other programs more than for a processor: one file more than there are of those.
+status=0
+{
+  # shellcheck disable=SC2086
+  as_root "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=$(($(nproc) + 1)) --test-timeout=300000 \
+    --test-reporter=spec $files || echo "$?" >"$report.status"
+} 2>&1 | tee "$report"
+[ ! -e "$report.status" ] || { status=$(cat "$report.status") && rm -f "$report.status"; }
+
+if [ "$status" != 0 ] || [ -n "$failed" ]; then
+  [ -z "$failed" ] || printf '\nFAILED:%s (see above)\n' "$failed"
+  printf '\n'
+  grep -E '^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ' "$report" || true
+  exit 1
+fi

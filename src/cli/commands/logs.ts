@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { TsengineError } from '../../errors.ts';
+import type { CommandContext } from '../command.ts';
+import { writeOut } from '../output.ts';
+import { withEngine } from '../with-engine.ts';
+
+interface LogsFlags {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly tail: string;
+  readonly timestamps?: boolean;
+}
+
+/** `tsengine logs`: what a container wrote, standard output to ours and standard error to ours. */
+export function register(command: Command, context: CommandContext): void {
+  command
+    .usage('[OPTIONS] CONTAINER')
+    .argument('<container>')
+    .option('-f, --follow', 'Follow log output')
+    .option(
+      '--since <string>',
+      'Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)',
+    )
+    .option(
+      '--until <string>',
+      'Show logs before a timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)',
+    )
+    .option('-n, --tail <string>', 'Number of lines to show from the end of the logs', 'all')
+    .option('-t, --timestamps', 'Show timestamps')
+    .action(async (name: string, flags: LogsFlags) => {
+      const { tail, ...rest } = flags;
+      const lines = tailLines(tail);
+      await withEngine(context, async (engine) => {
+        const options = { ...rest, ...(lines === undefined ? {} : { tail: lines }) };
+        for await (const { stream, data } of engine.containers.logs(name, options)) {
+          await writeOut(stream === 'stdout' ? 1 : 2, data);
+        }
+      });
+    });
+}
+
+/** `all`, and a negative number as in Docker, mean every line. */
+function tailLines(text: string): number | undefined {
+  if (text === 'all' || text === '') return undefined;
+  if (!/^-?[0-9]+$/.test(text)) {
+    throw new TsengineError(
+      'InvalidParameter',
+      `invalid value for --tail: "${text}" is neither a number of lines nor "all"`,
+    );
+  }
+  const lines = Number(text);
+  return lines < 0 ? undefined : lines;
+}

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { errorMessage } from '../../errors.ts';
+import type { CommandContext } from '../command.ts';
+import { printLine } from '../output.ts';
+import { withEngine } from '../with-engine.ts';
+
+interface RemoveImageOptions {
+  readonly force?: boolean;
+  readonly noPrune?: boolean;
+}
+
+/** `tsengine rmi`: takes names from images, and removes images that have none left. */
+export function register(command: Command, context: CommandContext): void {
+  command
+    .usage('[OPTIONS] IMAGE [IMAGE...]')
+    .argument('<image...>')
+    .option('-f, --force', 'Force removal of the image')
+    .option('--no-prune', 'Do not delete untagged parents')
+    .action(async (names: string[], options: RemoveImageOptions & { readonly prune?: boolean }) => {
+      const { force = false, prune = true } = options;
+      await withEngine(context, async (engine) => {
+        for (const name of names) {
+          try {
+            for (const item of await engine.images.remove(name, { force, noPrune: !prune })) {
+              await printLine('Untagged' in item ? `Untagged: ${item.Untagged}` : `Deleted: ${item.Deleted}`);
+            }
+          } catch (error) {
+            process.stderr.write(`tsengine: ${errorMessage(error)}\n`);
+            process.exitCode = 1;
+          }
+        }
+      });
+    });
+}

@@ -1,0 +1,50 @@
+import type { CreateContainer, Engine } from '../engine/api/services.ts';
+import { hasErrno, TsengineError } from '../errors.ts';
+import { pathExists, writeNewFile } from '../linux/files.ts';
+import { warn } from './with-engine.ts';
+
+/**
+ * Makes the container, shows the engine's warnings and writes the id file, which must not exist before. When the id
+ * cannot be written the container is taken away again.
+ */
+export async function createContainer(
+  engine: Engine,
+  request: CreateContainer,
+  cidfile: string | undefined,
+): Promise<string> {
+  if (cidfile !== undefined && pathExists(cidfile)) throw idFileFound(cidfile);
+  const { id, warnings } = await engine.containers.create(request).catch((error: unknown) => {
+    throw missingImage(error, request.config.Image);
+  });
+  for (const warning of warnings) warn(warning);
+  if (cidfile !== undefined) {
+    try {
+      writeNewFile(cidfile, id, { mode: 0o644 });
+    } catch (error) {
+      await engine.containers.remove(id, { force: true });
+      throw hasErrno(error, 'EEXIST') ? idFileFound(cidfile) : error;
+    }
+  }
+  return id;
+}
+
+function idFileFound(cidfile: string): TsengineError {
+  const advice = `make sure the other container isn't running or delete ${cidfile}`;
+  return new TsengineError('Conflict', `Container ID file found, ${advice}`);
+}
+
+/** An image that is not here: Docker would pull it now. */
+function missingImage(error: unknown, image: string): unknown {
+  if (
+    !(
+      error instanceof TsengineError &&
+      error.code === 'NotFound' &&
+      error.message.startsWith('No such image')
+    )
+  ) {
+    return error;
+  }
+  const name = /[:@]/.test(image) ? image : `${image}:latest`;
+  const advice = 'tsengine does not pull: bring it with tsengine load or tsengine import';
+  return new TsengineError('NotFound', `Unable to find image '${name}' locally; ${advice}`, { cause: error });
+}

@@ -1,0 +1,36 @@
+/**
+ * Bytes to standard output and standard error without `process.stdout`, which costs 3 ms to set up and buffers without
+ * limit what a slow reader does not take.
+ */
+import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasErrno } from '../errors.ts';
+
+/** The exit code of a program that was killed because nobody reads its output: 128 + SIGPIPE. */
+const SIGPIPE_EXIT = 141;
+
+/**
+ * Writes all of `data` to the descriptor (1 or 2), waiting as long as the reader does not keep up. When the reader has
+ * gone away the process ends quietly, as programs killed by SIGPIPE do.
+ */
+export async function writeOut(fd: number, data: Buffer | string): Promise<void> {
+  const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+  let pause = 1;
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += writeSync(fd, bytes, done, bytes.length - done);
+      pause = 1;
+    } catch (error) {
+      if (hasErrno(error, 'EPIPE')) process.exit(SIGPIPE_EXIT);
+      // A pipe that somebody made non-blocking is full.
+      if (!hasErrno(error, 'EAGAIN')) throw error;
+      await sleep(pause);
+      pause = Math.min(pause * 2, 50);
+    }
+  }
+}
+
+/** Writes one line to standard output. */
+export async function printLine(line: string): Promise<void> {
+  await writeOut(1, `${line}\n`);
+}

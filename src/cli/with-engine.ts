@@ -1,0 +1,27 @@
+import type { Engine } from '../engine/api/services.ts';
+import type { CommandContext } from './command.ts';
+
+/** Opens the engine as the global flags say, runs `work` on it and closes it, whatever happens. */
+export async function withEngine<T>(
+  context: CommandContext,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const { openEngine } = await import('../engine/engine.ts');
+  const { globals } = context;
+  await using engine = await openEngine({
+    ...(globals.dataRoot === undefined ? {} : { dataRoot: globals.dataRoot }),
+    ...(globals.execRoot === undefined ? {} : { execRoot: globals.execRoot }),
+    ...(globals.storageDriver === undefined ? {} : { storageDriver: globals.storageDriver }),
+    ...(globals.configFile === undefined ? {} : { configFile: globals.configFile }),
+    ...(globals.runtime === undefined ? {} : { runtime: globals.runtime }),
+    ...(globals.logLevel === undefined ? {} : { logLevel: globals.logLevel }),
+    storageOpts: globals.storageOpts,
+    warn,
+  });
+  return await work(engine);
+}
+
+/** One line of warning for people, on standard error, as Docker's client writes it. */
+export function warn(message: string): void {
+  process.stderr.write(`WARNING: ${message}\n`);
+}

@@ -1,0 +1,144 @@
+/**
+ * How often a layer is mounted, counted over all processes that share a data root.
+ *
+ * For each mounted layer there is a file `mounts/<id>` in the driver's run folder; its **size is the count**: one more
+ * user appends a byte, one less cuts one off, and both are a single system call that a kill cannot tear. A lock file
+ * `locks/<id>` orders the processes.
+ *
+ * The mount itself is the truth: a count without a mount is void (a reboot, a new mount namespace, a kill after the
+ * unmount), and a mount without a count is nobody's (a kill between mount and count) and is taken over by the next
+ * user or unmounted by the next release. After a kill at any instruction the worst is a count that is too high, which
+ * `forget` takes back.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { hasErrno } from '../errors.ts';
+import { closeFile, listDirectory, makeDirectories, openFile, removeFile, writeAll } from '../linux/files.ts';
+import { type Lock, lockFile } from '../linux/flock.ts';
+import { ftruncate } from '../linux/space.ts';
+import { type FileStat, fstat, lstat } from '../linux/stat.ts';
+
+/** A mount that can be made and taken back. */
+export interface CountedMount {
+  /** Absolute path of the mount point. */
+  readonly path: string;
+  /** Makes the mount point and mounts. */
+  mount(): void;
+  /** Unmounts and removes the mount point. */
+  unmount(): void;
+}
+
+const ONE = Buffer.from('.');
+
+/** The counts of one driver on one data root. */
+export class MountCounter {
+  readonly #counts: string;
+  readonly #locks: string;
+  #made = false;
+
+  /** `runHome` is on tmpfs where there is one; nothing depends on it. */
+  constructor(runHome: string) {
+    this.#counts = `${runHome}/mounts`;
+    this.#locks = `${runHome}/locks`;
+  }
+
+  /** Mounts, or counts one more user of what is mounted. */
+  async acquire(id: string, point: CountedMount): Promise<void> {
+    using _lock = await this.lock(id);
+    const fd = openFile(this.#file(id), 'a');
+    try {
+      if (!isMountPoint(point.path)) {
+        if (fstat(fd).size > 0) ftruncate(fd, 0);
+        point.mount();
+      }
+      writeAll(fd, ONE);
+    } catch (error) {
+      if (fstat(fd).size === 0) removeFile(this.#file(id));
+      throw error;
+    } finally {
+      closeFile(fd);
+    }
+  }
+
+  /** One user less; the last one unmounts, and so does one too many that finds a mount nobody counts. */
+  async release(id: string, point: CountedMount): Promise<void> {
+    using _lock = await this.lock(id);
+    if (!isMountPoint(point.path)) return removeFile(this.#file(id));
+    const users = this.#size(id);
+    if (users > 1) this.#cut(id, users - 1);
+    else {
+      removeFile(this.#file(id));
+      point.unmount();
+    }
+  }
+
+  /**
+   * How many users a mount has. A mount that nobody counts is unmounted first. To be called with the layer's lock held,
+   * so that the answer stays true.
+   */
+  settle(id: string, point: CountedMount): number {
+    if (!isMountPoint(point.path)) {
+      removeFile(this.#file(id));
+      return 0;
+    }
+    const users = this.#size(id);
+    if (users === 0) point.unmount();
+    return users;
+  }
+
+  /** Orders everything that is done to one layer's mount, over all processes. */
+  async lock(id: string): Promise<Lock> {
+    if (!this.#made) {
+      makeDirectories(this.#counts, 0o700);
+      makeDirectories(this.#locks, 0o700);
+      this.#made = true;
+    }
+    return await lockFile(`${this.#locks}/${id}`, 'exclusive', { ephemeral: true });
+  }
+
+  /** Forgets all counts. */
+  forget(): void {
+    for (const name of listDirectory(this.#counts)) removeFile(`${this.#counts}/${name}`);
+  }
+
+  #file(id: string): string {
+    return `${this.#counts}/${id}`;
+  }
+
+  #size(id: string): number {
+    try {
+      return lstat(this.#file(id)).size;
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return 0;
+      throw error;
+    }
+  }
+
+  #cut(id: string, size: number): void {
+    const fd = openSync(this.#file(id), 'r+');
+    try {
+      ftruncate(fd, size);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function statIfAny(path: string): FileStat | undefined {
+  try {
+    return lstat(path);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a filesystem of its own is mounted at `path`: its device differs from that of the folder it is in. Two
+ * lstat calls, however many mounts the machine has. Bind mounts are not seen, and no driver makes any.
+ */
+export function isMountPoint(path: string): boolean {
+  const point = statIfAny(path);
+  const folder = statIfAny(path.slice(0, path.lastIndexOf('/')) || '/');
+  if (point === undefined || folder === undefined) return false;
+  return point.devMajor !== folder.devMajor || point.devMinor !== folder.devMinor;
+}

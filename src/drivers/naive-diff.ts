@@ -1,0 +1,54 @@
+/**
+ * Differences for drivers, and cases, in which nothing but the two whole trees tells them: both layers are mounted and
+ * compared, which costs their size.
+ */
+import { compareTrees } from './compare-trees.ts';
+import { lstatIfAny, withRoot } from './directory.ts';
+import type { Change, GraphDriver } from './driver.ts';
+import { SizeSum } from './tree-size.ts';
+
+/** What is asked of a driver here. */
+type Mounts = Pick<GraphDriver, 'get'>;
+
+/** The changes of a layer against another one, or against nothing. */
+export async function naiveChanges(
+  driver: Mounts,
+  id: string,
+  parent: string | undefined,
+): Promise<Change[]> {
+  await using layer = await driver.get(id);
+  return await changesAt(driver, layer.path, parent);
+}
+
+async function changesAt(driver: Mounts, path: string, parent: string | undefined): Promise<Change[]> {
+  if (parent === undefined) return compareTrees(path, undefined);
+  await using base = await driver.get(parent);
+  return compareTrees(path, base.path);
+}
+
+/** The same as an uncompressed layer tar. The layer stays mounted until the stream ends or is left. */
+export async function* naiveDiff(
+  driver: Mounts,
+  id: string,
+  parent: string | undefined,
+): AsyncGenerator<Buffer> {
+  // Loaded here because few commands pack anything.
+  const { packPaths, packTree } = await import('../archive/pack.ts');
+  await using layer = await driver.get(id);
+  if (parent === undefined) yield* packTree(layer.path);
+  else yield* packPaths(layer.path, await changesAt(driver, layer.path, parent));
+}
+
+/** The bytes of what a layer adds or modifies. */
+export async function naiveDiffSize(driver: Mounts, id: string, parent: string | undefined): Promise<number> {
+  await using layer = await driver.get(id);
+  const changes = await changesAt(driver, layer.path, parent);
+  const sum = new SizeSum();
+  withRoot(layer.path, (fd) => {
+    for (const change of changes) {
+      const stat = change.kind === 'deleted' ? undefined : lstatIfAny(fd, change.path.subarray(1));
+      if (stat !== undefined) sum.add(stat);
+    }
+  });
+  return sum.bytes;
+}

@@ -1,0 +1,83 @@
+/** overlay2, as the registry knows it. */
+import { dirname } from 'node:path';
+import { TsengineError } from '../../errors.ts';
+import { makeDirectories, makeDirectory, pathExists } from '../../linux/files.ts';
+import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
+import { holdsLayers } from '../data.ts';
+import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
+import { Staging } from '../staging.ts';
+import { Overlay2Driver } from './driver.ts';
+import { Layout } from './layout.ts';
+import { checkEngineOptions } from './options.ts';
+import { type Abilities, type ProbeResult, probeOverlay } from './probe.ts';
+import { cachedAbilities } from './probe-cache.ts';
+
+/** Runs the probe in a new folder, which is removed again. */
+function probeIn(folder: string): ProbeResult {
+  makeDirectory(folder, 0o700);
+  try {
+    return probeOverlay(folder);
+  } finally {
+    discard(folder);
+  }
+}
+
+/** Removes a folder of ours, with what may be mounted in it after a kill. */
+function discard(folder: string): void {
+  try {
+    unmount(`${folder}/merged`, MNT_DETACH);
+  } catch {
+    // Nothing is mounted there, nearly always.
+  }
+  removeTree(folder);
+}
+
+async function probe(context: DriverContext): Promise<Support> {
+  let folder = context.home;
+  while (!pathExists(folder)) folder = dirname(folder);
+  const result = probeIn(`${folder}/.tsengine-probe-${process.pid}`);
+  if ('reason' in result) return { supported: false, reason: result.reason };
+  const { notNative } = result.abilities;
+  return notNative === ''
+    ? { supported: true }
+    : { supported: true, notes: [`no native diff: ${notNative}`] };
+}
+
+async function open(context: DriverContext): Promise<GraphDriver> {
+  const layout = new Layout(context.home);
+  const fresh = !pathExists(context.home);
+  if (fresh) makeDirectories(dirname(context.home), 0o710);
+  layout.make();
+  const staging = new Staging(context.home);
+  try {
+    checkEngineOptions(context);
+    const abilities = await abilitiesOf(context, staging);
+    staging.sweep((path) => {
+      layout.dropLink(path);
+      discard(path);
+    });
+    return new Overlay2Driver({ context, layout, staging, abilities });
+  } catch (error) {
+    // A filesystem that cannot hold layers is left as it was found.
+    if (fresh) removeTree(context.home);
+    throw error;
+  }
+}
+
+async function abilitiesOf(context: DriverContext, staging: Staging): Promise<Abilities> {
+  const result = await cachedAbilities(context.home, context.runHome, async () => {
+    using _held = await staging.hold();
+    return probeIn(staging.name('probe'));
+  });
+  if ('reason' in result) throw new TsengineError('Unavailable', result.reason);
+  return result.abilities;
+}
+
+/** Docker's overlay2: layers as directories that overlayfs lays over each other. */
+export const overlay2Factory: DriverFactory = {
+  name: 'overlay2',
+  probe,
+  hasData: (home) => holdsLayers('overlay2', home),
+  open,
+};

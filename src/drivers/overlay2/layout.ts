@@ -1,0 +1,180 @@
+/**
+ * overlay2 on disk, as Docker 20.10 writes it. Below the driver's home (0710):
+ *
+ * ```
+ * l/                     0700  short names, so that 128 of them fit the page of options that mount(2) takes
+ *   XXXXXXXXXXXXXXXXXXXXXXXXXX -> ../<id>/diff      26 characters of base32
+ * <id>/                  0710
+ *   link                 0644  the name under l/, without a newline
+ *   diff/                      what the layer adds: the upper directory of its mount, a lower one of its children's
+ *   lower                0644  `l/A:l/B:…`, the parents, nearest first; absent without a parent
+ *   work/                0700  overlayfs' own; absent without a parent
+ *   merged/              0700  the mount point, while mounted
+ *   committed            0600  empty; from the first child on, and says that the layer is only read any more
+ * .tsengine/             0700  ours: layers that are being made or removed (../staging.ts)
+ * ```
+ *
+ * Invariants: a folder `<id>` has all of the above from its first moment, since it is renamed into place; the name
+ * under `l/` exists before `<id>` does and goes after it. A crash leaves a name under `l/` that leads nowhere beside a
+ * folder in `.tsengine` that says which, and nothing else.
+ */
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { readlinkAt } from '../../linux/at.ts';
+import {
+  closeFile,
+  makeDirectory,
+  makeSymlink,
+  openFile,
+  pathExists,
+  readInto,
+  readTextIfAny,
+  removeFile,
+  writeNewFile,
+} from '../../linux/files.ts';
+import { AT_FDCWD } from '../../linux/stat.ts';
+import { isLayerId } from '../layer-id.ts';
+import { isDirectory } from '../staging.ts';
+
+/** The folder of short names. */
+export const LINKS = 'l';
+
+/** Paths of one data root's overlay2 folder. */
+export class Layout {
+  readonly home: string;
+
+  constructor(home: string) {
+    this.home = home;
+  }
+
+  layer(id: string): string {
+    return `${this.home}/${id}`;
+  }
+  diff(id: string): string {
+    return `${this.home}/${id}/diff`;
+  }
+  work(id: string): string {
+    return `${this.home}/${id}/work`;
+  }
+  merged(id: string): string {
+    return `${this.home}/${id}/merged`;
+  }
+
+  /** Whether there is a layer of this id. */
+  exists(id: string): boolean {
+    return isLayerId(id) && isDirectory(this.layer(id));
+  }
+
+  /** The short name of a layer's `diff`, relative to the home: `l/XXX`. */
+  link(id: string): string {
+    const name = readTextIfAny(`${this.layer(id)}/link`);
+    if (name === undefined || !/^[A-Z2-7]{26}$/.test(name)) {
+      throw new TsengineError('Corrupt', `${this.layer(id)}/link: want 26 characters of base32`);
+    }
+    return `${LINKS}/${name}`;
+  }
+
+  /** The short names of a layer's parents, nearest first; none when it has no parent. */
+  lowers(id: string): readonly string[] {
+    const text = readTextIfAny(`${this.layer(id)}/lower`);
+    if (text === undefined) return [];
+    const lowers = text.split(':');
+    const bad = lowers.find((lower) => !/^l\/[A-Z2-7]{26}$/.test(lower));
+    if (bad !== undefined) {
+      throw new TsengineError(
+        'Corrupt',
+        `${this.layer(id)}/lower: ${JSON.stringify(bad)} is not a name under l/`,
+      );
+    }
+    return lowers;
+  }
+
+  /** What `lower` of a child of this layer holds: the layer itself and its parents. */
+  stack(id: string): readonly string[] {
+    return [this.link(id), ...this.lowers(id)];
+  }
+
+  /** The id of the layer that a short name belongs to. */
+  idOf(lower: string): string {
+    const target = readlinkAt(AT_FDCWD, `${this.home}/${lower}`).toString('latin1');
+    const [, id] = /^\.\.\/([^/]+)\/diff$/.exec(target) ?? [];
+    if (id === undefined || !isLayerId(id)) {
+      throw new TsengineError(
+        'Corrupt',
+        `${this.home}/${lower}: leads to ${JSON.stringify(target)}, not to a layer`,
+      );
+    }
+    return id;
+  }
+
+  /** The absolute `diff` folders of a layer's parents, nearest first. */
+  lowerDiffs(id: string): string[] {
+    return this.lowers(id).map((lower) => this.diff(this.idOf(lower)));
+  }
+
+  /** Whether the layer only ever is a parent or read any more. */
+  isCommitted(id: string): boolean {
+    return pathExists(`${this.layer(id)}/committed`);
+  }
+
+  /** Marks the layer as one that has children. */
+  commit(id: string): void {
+    try {
+      writeNewFile(`${this.layer(id)}/committed`, '', { durable: false });
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+  }
+
+  /** Makes the short name (without `l/`) lead to the layer `id`, which need not be there yet. */
+  makeLink(name: string, id: string): void {
+    makeSymlink(`../${id}/diff`, `${this.home}/${LINKS}/${name}`);
+  }
+
+  /** Puts back short names that are gone, for every layer named; Docker does the same when a mount finds one missing. */
+  repairLinks(ids: readonly string[]): void {
+    for (const id of ids) {
+      const name = readTextIfAny(`${this.layer(id)}/link`);
+      if (name === undefined || !/^[A-Z2-7]{26}$/.test(name)) continue;
+      const path = `${this.home}/${LINKS}/${name}`;
+      if (!pathExists(path)) this.makeLink(name, id);
+    }
+  }
+
+  /** Removes the short name of the layer whose folder is now at `path`. */
+  dropLink(path: string): void {
+    const name = readTextIfAny(`${path}/link`);
+    if (name !== undefined && /^[A-Z2-7]{26}$/.test(name)) removeFile(`${this.home}/${LINKS}/${name}`);
+  }
+
+  /** Makes the home and its folder of short names. */
+  make(): void {
+    for (const [path, mode] of [
+      [this.home, 0o710],
+      [`${this.home}/${LINKS}`, 0o700],
+    ] as const) {
+      if (isDirectory(path)) continue;
+      try {
+        makeDirectory(path, mode);
+      } catch (error) {
+        if (!hasErrno(error, 'EEXIST')) throw error;
+      }
+    }
+  }
+}
+
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const NAME_LENGTH = 26;
+
+/** A new short name, without `l/`: 26 random characters. From the device, because `node:crypto` takes 5 ms to load and nothing else here needs it. */
+export function randomName(): string {
+  const bytes = Buffer.alloc(NAME_LENGTH);
+  const fd = openFile('/dev/urandom', 'r');
+  try {
+    readInto(fd, bytes, 0, bytes.length, null);
+  } finally {
+    closeFile(fd);
+  }
+  let name = '';
+  for (const byte of bytes) name += BASE32.charAt(byte & 31);
+  return name;
+}

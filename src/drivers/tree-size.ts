@@ -1,0 +1,37 @@
+import { type FileStat, S_IFLNK, S_IFMT, S_IFREG } from '../linux/stat.ts';
+import { isDirectoryStat, lstatIfAny, namesIn, withDirectory, withRoot } from './directory.ts';
+
+/** Adds up sizes as Docker shows them: what files and symbolic links say they hold, each inode once. */
+export class SizeSum {
+  #bytes = 0;
+  readonly #seen = new Set<bigint>();
+
+  add(stat: FileStat): void {
+    const type = stat.mode & S_IFMT;
+    if (type !== S_IFREG && type !== S_IFLNK) return;
+    if (stat.nlink > 1) {
+      if (this.#seen.has(stat.ino)) return;
+      this.#seen.add(stat.ino);
+    }
+    this.#bytes += stat.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+}
+
+/** The size of everything below `root`, in bytes. */
+export function treeSize(root: string): number {
+  const sum = new SizeSum();
+  const walk = (fd: number): void => {
+    for (const name of namesIn(fd)) {
+      const stat = lstatIfAny(fd, name);
+      if (stat === undefined) continue;
+      if (isDirectoryStat(stat)) withDirectory(fd, name, walk);
+      else sum.add(stat);
+    }
+  };
+  withRoot(root, walk);
+  return sum.bytes;
+}

@@ -1,0 +1,199 @@
+/**
+ * `docker rmi`: when a name goes, when the image goes with it, and when neither may. The rules and the words are
+ * Docker 20.10.24's, found by running it; order of the rows included.
+ */
+import { TsengineError } from '../../errors.ts';
+import type { ImageDeleteItem } from '../api/services.ts';
+import { familiarString, type Reference, repositoryName, withDefaultTag } from '../references/reference.ts';
+import type { References } from '../references/reference-store.ts';
+import { type ImageContext, type ImageUser, parseName, resolveImage } from './context.ts';
+import type { Image } from './types.ts';
+
+/** What `rmi` is asked for. */
+export interface RemoveOptions {
+  readonly force?: boolean;
+  /** Keep the untagged images that it was made from. */
+  readonly noPrune?: boolean;
+}
+
+/** The 12 characters of an id that Docker shows. */
+function short(id: string): string {
+  return id.replace(/^sha256:/, '').slice(0, 12);
+}
+
+/** Whether all names of an image are one tag, and digests of that tag's repository. */
+function isSingleReference(names: readonly Reference[]): boolean {
+  if (names.length <= 1) return true;
+  const tags = names.filter(({ digest }) => digest === undefined);
+  const repositories = new Set(names.filter(({ digest }) => digest !== undefined).map(repositoryName));
+  const [single = names[0]] = tags;
+  if (tags.length > 1 || single === undefined) return false;
+  return repositories.size === 1 && repositories.has(repositoryName(single));
+}
+
+interface Conflict {
+  readonly hard: boolean;
+  readonly used: boolean;
+  readonly message: string;
+}
+
+/** Which conflicts count: those that force overrides, and names. */
+interface Checks {
+  readonly soft: boolean;
+  readonly names: boolean;
+}
+
+/** One removal, under the `images` lock. */
+class Removal {
+  readonly items: ImageDeleteItem[] = [];
+  /** Images whose configuration is gone, with the order in which their layers are to go. */
+  readonly removed: { readonly image: Image; readonly at: number }[] = [];
+  readonly #context: ImageContext;
+  readonly #names: References;
+  readonly #users: readonly ImageUser[];
+  #changed = false;
+
+  constructor(context: ImageContext, names: References, users: readonly ImageUser[]) {
+    this.#context = context;
+    this.#names = names;
+    this.#users = users;
+  }
+
+  run(name: string, image: Image, force: boolean, prune: boolean): void {
+    const byId = image.id.startsWith(name) || image.id.startsWith(name, 7);
+    if (byId) this.#removeSingleName(image, force);
+    else if (!this.#removeName(name, image, force)) return;
+    this.#removeImage(image, force, prune, !byId);
+  }
+
+  /** Writes the names down before an image goes, so that no name ever points to nothing. */
+  flush(): void {
+    if (this.#changed) this.#context.references.write(this.#names);
+    this.#changed = false;
+  }
+
+  #untag(reference: Reference): void {
+    this.#names.delete(reference);
+    this.#changed = true;
+    this.items.push({ Untagged: familiarString(reference) });
+  }
+
+  /** `rmi NAME`. Whether the image itself is to go as well. */
+  #removeName(name: string, image: Image, force: boolean): boolean {
+    const parsed = parseName(name);
+    if ('id' in parsed) return true;
+    const user = this.#users.find(({ imageId }) => imageId === image.id);
+    if (!force && user !== undefined && isSingleReference(this.#names.of(image.id))) {
+      throw new TsengineError(
+        'Conflict',
+        `conflict: unable to remove repository reference "${name}" (must force) - container ${short(user.containerId)} is using its referenced image ${short(image.id)}`,
+      );
+    }
+    const reference = withDefaultTag(parsed.reference);
+    this.#untag(reference);
+    if (reference.digest === undefined) this.#removeDigestsOf(reference, image);
+    return this.#names.of(image.id).length === 0;
+  }
+
+  /** With the last tag of a repository, the digests that it was pulled by go too. */
+  #removeDigestsOf(removed: Reference, image: Image): void {
+    const same = this.#names.of(image.id).filter((one) => repositoryName(one) === repositoryName(removed));
+    if (same.some(({ digest }) => digest === undefined)) return;
+    for (const reference of same) this.#untag(reference);
+  }
+
+  /** `rmi ID`: the only name goes with the image. */
+  #removeSingleName(image: Image, force: boolean): void {
+    const names = this.#names.of(image.id);
+    if (!isSingleReference(names)) return;
+    this.#refuse(image, this.#conflict(image, { soft: !force, names: false }));
+    for (const reference of names) this.#untag(reference);
+  }
+
+  #removeImage(image: Image, force: boolean, prune: boolean, quiet: boolean): void {
+    const conflict = this.#conflict(image, { soft: !force, names: !force });
+    if (conflict !== undefined && quiet && (!this.#isDangling(image) || conflict.used)) return;
+    this.#refuse(image, conflict);
+    const parent = this.#context.images.parentOf(image.id);
+    for (const reference of this.#names.of(image.id)) this.#untag(reference);
+    this.flush();
+    this.#context.images.delete(image.id);
+    this.items.push({ Deleted: image.id });
+    this.removed.push({ image, at: this.items.length });
+    if (!prune || parent === undefined) return;
+    const above = this.#context.images.get(parent);
+    if (above !== undefined) this.#removeImage(above, false, true, true);
+  }
+
+  #isDangling(image: Image): boolean {
+    return this.#names.of(image.id).length === 0 && this.#context.images.children(image.id).length === 0;
+  }
+
+  #conflict(image: Image, checks: Checks): Conflict | undefined {
+    if (this.#context.images.children(image.id).length > 0) {
+      return { hard: true, used: false, message: 'image has dependent child images' };
+    }
+    const users = this.#users.filter(({ imageId }) => imageId === image.id);
+    const running = users.find((user) => user.running);
+    if (running !== undefined) {
+      const message = `image is being used by running container ${short(running.containerId)}`;
+      return { hard: true, used: true, message };
+    }
+    if (checks.names && this.#names.of(image.id).length > 0) {
+      return { hard: false, used: false, message: 'image is referenced in multiple repositories' };
+    }
+    const [stopped] = users;
+    if (checks.soft && stopped !== undefined) {
+      const message = `image is being used by stopped container ${short(stopped.containerId)}`;
+      return { hard: false, used: true, message };
+    }
+    return undefined;
+  }
+
+  #refuse(image: Image, conflict: Conflict | undefined): void {
+    if (conflict === undefined) return;
+    const how = conflict.hard ? 'cannot be forced' : 'must be forced';
+    throw new TsengineError(
+      'Conflict',
+      `conflict: unable to delete ${short(image.id)} (${how}) - ${conflict.message}`,
+    );
+  }
+}
+
+/**
+ * Removes a name, or an image with its names and the layers that nothing else uses. Gives what happened, in Docker's
+ * order. A crash leaves either the image or nothing of it; layers that it left are removed by the next start.
+ */
+export async function removeImage(
+  context: ImageContext,
+  name: string,
+  options: RemoveOptions = {},
+): Promise<ImageDeleteItem[]> {
+  resolveImage(context, name);
+  // Before the lock: locks of containers come before that of images.
+  const users = await context.users();
+  using layers = context.layers.hold();
+  let removal: Removal;
+  {
+    using _ = await context.root.lock('images');
+    const names = context.references.read();
+    removal = new Removal(context, names, users);
+    const image = resolveImage(context, name, names);
+    if (image.topLayer !== undefined) layers.add(image.topLayer);
+    try {
+      removal.run(name, image, options.force === true, options.noPrune !== true);
+    } finally {
+      // Docker, too, keeps what was untagged when the image then cannot go.
+      removal.flush();
+    }
+  }
+  const items = [...removal.items];
+  let shift = 0;
+  for (const { image, at } of removal.removed) {
+    if (image.topLayer === undefined) continue;
+    const gone = (await layers.release(image.topLayer)).map(({ chainId }) => ({ Deleted: chainId }));
+    items.splice(at + shift, 0, ...gone);
+    shift += gone.length;
+  }
+  return items;
+}

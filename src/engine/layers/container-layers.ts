@@ -1,0 +1,115 @@
+/**
+ * The layers of containers: one to write over one init layer over the image's top layer. Made and removed through
+ * write-sets like image layers; the driver's ids are `<mount id>` and `<mount id>-init`, as Docker's.
+ */
+import type { GraphDriver } from '../../drivers/driver.ts';
+import { TsengineError } from '../../errors.ts';
+import { fsyncDirectory, writeNewFile } from '../../linux/files.ts';
+import type { DataRoot } from '../root.ts';
+import { newCacheId } from './layer-batch.ts';
+import type { LayerDb } from './layer-db.ts';
+import { Lease } from './leases.ts';
+import type { ChainId, ContainerLayer, ContainerLayerOptions, Layer } from './types.ts';
+import { beginRemoval, beginWriteSet } from './write-set.ts';
+
+/** What the functions here work with. */
+export interface ContainerLayerContext {
+  readonly root: DataRoot;
+  readonly db: LayerDb;
+  driver(): Promise<GraphDriver>;
+}
+
+/** The container's layer. Fails with `NotFound` when it has none. */
+export function neededContainerLayer(db: LayerDb, containerId: string): ContainerLayer {
+  const layer = db.containerLayer(containerId);
+  if (layer === undefined) {
+    throw new TsengineError(
+      'NotFound',
+      `container ${containerId.slice(0, 12)} has no layer in this data root`,
+    );
+  }
+  return layer;
+}
+
+/** The driver's id of what a container's changes are seen against: its init layer, or its image. */
+export function baseOf(db: LayerDb, layer: ContainerLayer): string | undefined {
+  if (layer.initId !== undefined) return layer.initId;
+  return layer.parent === undefined ? undefined : db.layer(layer.parent)?.cacheId;
+}
+
+/** Keeps the image's top layer while the container's is being made. */
+async function leaseParent(
+  context: ContainerLayerContext,
+  lease: Lease,
+  parent: ChainId | undefined,
+): Promise<Layer | undefined> {
+  if (parent === undefined) return undefined;
+  using _ = await context.root.lock('layers');
+  const layer = context.db.layer(parent);
+  if (layer === undefined) throw new TsengineError('NotFound', `layer ${parent} does not exist`);
+  lease.add([parent]);
+  return layer;
+}
+
+/** Makes the layers of a container. A crash leaves a write-set, which the next start removes. */
+export async function makeContainerLayer(
+  context: ContainerLayerContext,
+  containerId: string,
+  parent: ChainId | undefined,
+  options: ContainerLayerOptions,
+): Promise<ContainerLayer> {
+  const { root, db } = context;
+  const { storageOptions = {}, mountLabel, durable = true, initialise } = options;
+  const target = db.mountDir(containerId);
+  if (db.containerLayer(containerId) !== undefined) {
+    throw new TsengineError('Conflict', `container ${containerId} has a layer already`);
+  }
+  const driver = await context.driver();
+  using lease = new Lease(root);
+  const below = await leaseParent(context, lease, parent);
+  const mountId = newCacheId();
+  const initId = initialise === undefined ? undefined : `${mountId}-init`;
+  const create = { storageOptions, ...(mountLabel === undefined ? {} : { mountLabel }) };
+  const writeSet = beginWriteSet(db.tmpDir, mountId);
+  try {
+    if (initId !== undefined && initialise !== undefined) {
+      await driver.createReadWrite(initId, below?.cacheId, create);
+      await using mounted = await driver.get(initId, mountLabel);
+      await initialise(mounted.path);
+    }
+    await driver.createReadWrite(mountId, initId ?? below?.cacheId, create);
+    const write = (name: string, value: string): void =>
+      writeNewFile(`${writeSet.path}/${name}`, value, { mode: 0o644, durable });
+    write('mount-id', mountId);
+    if (initId !== undefined) write('init-id', initId);
+    if (parent !== undefined) write('parent', parent);
+    writeSet.moveTo(target);
+    if (durable) fsyncDirectory(db.mountsDir);
+  } catch (error) {
+    await writeSet.abandon(driver);
+    throw error;
+  }
+  writeSet.release();
+  return { containerId, mountId, initId, parent };
+}
+
+/** Removes the layers of a container. Gives what the container stood on, `undefined` when there was nothing to remove. */
+export async function dropContainerLayer(
+  context: ContainerLayerContext,
+  containerId: string,
+): Promise<ContainerLayer | undefined> {
+  const layer = context.db.containerLayer(containerId);
+  if (layer === undefined) return undefined;
+  const driver = await context.driver();
+  const removal = beginRemoval(context.db.tmpDir, context.db.mountDir(containerId), layer.mountId);
+  if (removal === undefined) return undefined;
+  try {
+    await removal.remove(driver);
+    // Docker once named init layers otherwise.
+    if (layer.initId !== undefined && layer.initId !== `${layer.mountId}-init`)
+      await driver.remove(layer.initId);
+  } finally {
+    removal.release();
+  }
+  return layer;
+}

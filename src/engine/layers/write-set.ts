@@ -1,0 +1,163 @@
+/**
+ * Write-sets: layers on their way into the store, or out of it, as folders in `layerdb/tmp/`.
+ *
+ * A layer that is being made exists twice: in the driver and as a folder of metadata. The folder comes first, and its
+ * name says under which id the driver is about to make the layer, `tsengine-<id>-<number>`; nothing is written to it by
+ * then that a power cut could lose. When all is done and on disk, the folder is renamed to where the store looks for
+ * it: that is the moment the layer exists. A layer that is removed goes the same way back: its folder is renamed into
+ * `tmp/` (it no longer exists), then the driver's layer is removed, then the folder.
+ *
+ * The process that works on a write-set holds a flock(2) on the folder. One that is not locked belongs to a dead
+ * process, and `recoverWriteSets` removes what its name stands for. So at no instant a crash leaves a registered layer
+ * without its files, or a driver's layer that nothing knows of.
+ */
+import { hasErrno, TsengineError } from '../../errors.ts';
+import {
+  listDirectory,
+  makeDirectory,
+  pathExists,
+  removeDirectory,
+  removeFile,
+  renameFile,
+} from '../../linux/files.ts';
+import { type Lock, tryLockDirectory } from '../../linux/flock.ts';
+
+/** What removes the layers of a driver: a GraphDriver. */
+export interface LayerRemover {
+  remove(id: string): Promise<void>;
+}
+
+const NAME = /^tsengine-([0-9a-f]{64})-(\d{1,9})$/;
+let sequence = 0;
+
+/** A write-set that this process works on. */
+export interface WriteSet {
+  /** The folder. */
+  readonly path: string;
+  /** The driver's id. */
+  readonly id: string;
+  /** Renames the folder into the store. The lock goes with it until `release`. */
+  moveTo(target: string): void;
+  /** Gives up the lock, after `moveTo`. */
+  release(): void;
+  /** Removes the driver's layer, with an init layer if it has one, and the folder. */
+  remove(driver: LayerRemover): Promise<void>;
+  /** `remove` after a failure: what cannot be removed now is left to the next start, so that the first error is the one people see. */
+  abandon(driver: LayerRemover): Promise<void>;
+}
+
+function writeSet(path: string, id: string, lock: Lock): WriteSet {
+  let at = path;
+  const remove = async (driver: LayerRemover): Promise<void> => {
+    await driver.remove(id);
+    await driver.remove(`${id}-init`);
+    removeFolder(at);
+    lock.release();
+  };
+  return {
+    get path() {
+      return at;
+    },
+    id,
+    moveTo(target) {
+      renameFile(at, target);
+      at = target;
+    },
+    release: () => lock.release(),
+    remove,
+    abandon: (driver) => remove(driver).catch(() => lock.release()),
+  };
+}
+
+/** Write-sets are flat: files of metadata only. */
+function removeFolder(path: string): void {
+  for (const name of listDirectory(path)) removeFile(`${path}/${name}`);
+  removeDirectory(path);
+}
+
+function freshName(tmpDir: string, id: string): string {
+  sequence += 1;
+  return `${tmpDir}/tsengine-${id}-${sequence}`;
+}
+
+/** Begins to make the layer that the driver will know as `id`. */
+export function beginWriteSet(tmpDir: string, id: string): WriteSet {
+  for (;;) {
+    const path = freshName(tmpDir, id);
+    makeDirectory(path, 0o700);
+    const lock = lockIfThere(path);
+    // Somebody's recovery may have found the folder before it was locked, and taken it for a dead process's.
+    if (lock !== undefined && pathExists(path)) return writeSet(path, id, lock);
+    lock?.release();
+  }
+}
+
+/** Begins to remove a registered layer, by renaming its folder away. `undefined` when another process is at it or was. */
+export function beginRemoval(tmpDir: string, folder: string, id: string): WriteSet | undefined {
+  const lock = lockIfThere(folder);
+  if (lock === undefined) return undefined;
+  const removal = writeSet(folder, id, lock);
+  try {
+    removal.moveTo(freshName(tmpDir, id));
+  } catch (error) {
+    lock.release();
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  return removal;
+}
+
+function lockIfThere(path: string): Lock | undefined {
+  try {
+    return tryLockDirectory(path, 'exclusive');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether there are write-sets, of living processes or of dead ones. A directory listing, without any lock. */
+export function anyWriteSet(tmpDir: string): boolean {
+  return listDirectory(tmpDir).some((name) => NAME.test(name));
+}
+
+/**
+ * Removes what dead processes were making or removing. Those of one process go in the reverse of the order in which
+ * they were begun, because a later one may be a child of an earlier; a driver that still finds a child somewhere says
+ * `Conflict`, and that write-set is tried again after the others.
+ */
+export async function recoverWriteSets(
+  tmpDir: string,
+  driver: LayerRemover,
+  warn: (message: string) => void,
+): Promise<void> {
+  let left = listDirectory(tmpDir)
+    .map((name) => NAME.exec(name))
+    .filter((match) => match !== null)
+    .sort((a, b) => Number(b[2]) - Number(a[2]));
+  for (let before = -1; left.length > 0 && left.length !== before; ) {
+    before = left.length;
+    const again: RegExpExecArray[] = [];
+    for (const match of left) {
+      try {
+        await recoverOne(`${tmpDir}/${match[0]}`, match[1] ?? '', driver);
+      } catch (error) {
+        if (!(error instanceof TsengineError && error.code === 'Conflict')) throw error;
+        again.push(match);
+      }
+    }
+    left = again;
+  }
+  for (const match of left)
+    warn(`${tmpDir}/${match[0]}: layer ${match[1]} is still in use and stays until the next start`);
+}
+
+async function recoverOne(path: string, id: string, driver: LayerRemover): Promise<void> {
+  const lock = lockIfThere(path);
+  if (lock === undefined) return;
+  try {
+    if (pathExists(path)) await writeSet(path, id, lock).remove(driver);
+  } finally {
+    lock.release();
+  }
+}
