@@ -60,16 +60,14 @@ HOOK
   # In namespaces of its own: when this script ends, however it does, the kernel ends and unmounts all that mmdebstrap
   # started. In a session of its own: Ctrl-C is for this script alone.
   TMPDIR=$work/tmp setpriv --pdeathsig KILL setsid unshare --mount --pid --fork --kill-child --mount-proc \
-    mmdebstrap --quiet --variant=minbase --mode=root --format=tar --skip=output/dev $includes \
+    mmdebstrap --variant=minbase --mode=root --format=tar --skip=output/dev $includes \
     --setup-hook="sh '$work/setup-hook' \"\$1\"" --customize-hook="sh '$work/customize-hook' \"\$1\"" \
     --aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io "$suite" "$work/image.tar" "$@" \
     >"$work/log" 2>&1 </dev/null 9>&- &
   child=$!
   wait "$child" || {
-    status=$?
     child=
-    tail -n 5 "$work/log" | cut -c -200 >&2
-    fail "mmdebstrap could not make the base image from this machine's Debian mirror (is there a network?); it ended with $status"
+    fail "mmdebstrap could not make the base image from this machine's Debian mirror: $(reason "$work/log")"
   }
   child=
   # Device nodes are each container's own affair; the folder for them is the image's.
@@ -78,10 +76,8 @@ HOOK
 }
 
 make_tiny() {
-  (cd "$work" && apt-get -qq download busybox-static >"$work/log" 2>&1 </dev/null 9>&- && dpkg-deb -x busybox-static_*.deb deb) || {
-    tail -n 3 "$work/log" >&2
-    fail "cannot fetch the package busybox-static (is there a network?)"
-  }
+  (cd "$work" && apt-get -qq download busybox-static >"$work/log" 2>&1 </dev/null 9>&- && dpkg-deb -x busybox-static_*.deb deb) ||
+    fail "cannot fetch the package busybox-static: $(reason "$work/log")"
   tree=$work/tree
   mkdir -p "$tree/bin" "$tree/etc" "$tree/root" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/var/spool" "$tree/usr/bin"
   mkdir -m 1777 "$tree/tmp"
@@ -118,8 +114,8 @@ case $kind in
     sources=$(debian_sources)
     [ -n "$sources" ] || {
       need_root
-      as_root apt-get -qq update >"$cache/apt.log" 2>&1 </dev/null ||
-        fail "cannot fetch the package lists from this machine's Debian mirror (is there a network?)"
+      update_package_lists
+      own "$cache/apt.log"
       sources=$(debian_sources)
     }
     [ -n "$sources" ] || fail "apt is set up with no Debian mirror for $suite: see /etc/apt/sources.list and sources.list.d"

@@ -31,8 +31,9 @@ writeFileSync(join(aside, 'LICENSES.txt'), licences(metafile));
 // bin/tsengine compares sources against this time: an edit made during the build must count as newer.
 utimesSync(join(aside, 'cli/main.js'), started, started);
 swapIn(aside, outdir);
-// What it holds is of the bundle that is gone.
-rmSync(join(root, '.cache/compile-cache'), { recursive: true, force: true });
+// What bin/tsengine keeps there is of the bundle that is gone.
+if (outdir === join(root, 'dist'))
+  rmSync(join(root, '.cache/compile-cache'), { recursive: true, force: true });
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
 const elapsed = ((Date.now() - started.getTime()) / 1000).toFixed(2);

@@ -4,7 +4,7 @@
  * 6 for process. In the bundle those imports become `process.getBuiltinModule`, and modules that Node has not loaded by
  * itself at its start are loaded when the first member is used.
  */
-import { builtinModules } from 'node:module';
+import { isBuiltin } from 'node:module';
 import type { Plugin } from 'esbuild';
 
 /** Modules that a running Node always has loaded (process.moduleLoadList), so that taking them costs nothing. */
@@ -24,9 +24,8 @@ const loadedAtStart = new Set([
 export const lazyBuiltins: Plugin = {
   name: 'lazy-builtins',
   setup(build) {
-    const known = new Set(builtinModules.map(bare));
     build.onResolve({ filter: /^[a-z_/:0-9]+$/ }, ({ path }) =>
-      known.has(bare(path)) ? { path: bare(path), namespace: 'builtin' } : undefined,
+      isBuiltin(path) ? { path: path.replace(/^node:/, ''), namespace: 'builtin' } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: moduleFor(path),
@@ -34,10 +33,6 @@ export const lazyBuiltins: Plugin = {
     }));
   },
 };
-
-function bare(name: string): string {
-  return name.replace(/^node:/, '');
-}
 
 /** The text that stands for the module `name` in the bundle. */
 function moduleFor(name: string): string {

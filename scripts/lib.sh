@@ -41,3 +41,23 @@ make_cache() { [ -d "$cache" ] || as_owner mkdir -p "$cache" || fail "cannot mak
 
 # own FILE...: gives what root made in the cache to the checkout's owner.
 own() { [ "$(id -u)" != 0 ] || chown -h --reference="$root" "$@"; }
+
+# apt_get ARGS: as root and without questions; its output goes to the log that `reason` reads.
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    -o APT::Update::Error-Mode=any -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \
+    -o Acquire::https::Timeout=20 -o Dpkg::Use-Pty=0 "$@" >"$cache/apt.log" 2>&1 </dev/null 9>&-
+}
+
+update_package_lists() {
+  apt_get update || fail "cannot fetch the package lists from this machine's Debian mirror: $(reason "$cache/apt.log")"
+}
+
+# reason LOG: the line of apt's or mmdebstrap's output that says best why it failed.
+reason() {
+  {
+    grep -E 'Could not|Temporary failure|Failed to fetch|Unable to (connect|locate|correct)|have been kept|No space left' "$1" | head -n 1
+    grep -E '^[EW]: ' "$1" | tail -n 1
+    echo "see $1"
+  } | head -n 1 | sed 's/^[EW]: *//; s/^ *//' | cut -c -240
+}

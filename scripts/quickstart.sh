@@ -96,15 +96,14 @@ what_next() {
   sudo=
   [ "$(id -u)" = 0 ] || sudo='sudo '
   step "done in $(($(date +%s) - started)) s. What to try next, in $root:"
-  cat <<END
-    ${sudo}bin/tsengine run -i --rm $image bash         type commands, end with Ctrl-D
-    ${sudo}bin/tsengine run -d --name web $image sleep 1d
-    ${sudo}bin/tsengine ps
-    ${sudo}bin/tsengine commit web mine:1                  an image out of a container
-    ${sudo}bin/tsengine -s vfs --data-root /var/lib/tsengine-vfs info    the same on another driver
-    bin/tsengine --help
-    npm test                                          all tests
-END
+  suggest() { printf '    %-62s %s\n' "$1" "$2"; }
+  suggest "${sudo}bin/tsengine run -i --rm $image bash" "type commands, end with Ctrl-D"
+  suggest "${sudo}bin/tsengine run -d --name first $image sleep 1d" "in the background"
+  suggest "${sudo}bin/tsengine ps" "what runs"
+  suggest "${sudo}bin/tsengine commit first mine:1" "an image out of a container"
+  suggest "${sudo}bin/tsengine -s vfs --data-root /var/lib/tsengine-vfs info" "another driver, in a root of its own"
+  suggest "bin/tsengine --help" "all commands"
+  suggest "npm test" "all tests"
 }
 
 main

@@ -20,7 +20,8 @@ case $purpose in
   quickstart) ;;
   test)
     tools="$tools mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs setfattr:attr getfacl:acl setcap:libcap2-bin
-      gzip:gzip zstd:zstd python3:python3 skopeo:skopeo umoci:umoci strace:strace"
+      gzip:gzip zstd:zstd python3:python3 skopeo:skopeo umoci:umoci strace:strace
+      apparmor_parser:apparmor busybox:busybox-static xz:xz-utils bzip2:bzip2"
     ;;
   *) fail "setup.sh: --for takes quickstart or test" ;;
 esac
@@ -48,19 +49,11 @@ system_packages() {
   # All packages are downloaded before the first is installed. Without lists, or with lists so old that a package has left
   # the mirror, they are fetched anew. --no-remove: nothing that is installed here may have to go.
   if has_package_lists && apt_get install --no-remove $missing; then return 0; fi
-  apt_get update || fail "cannot fetch the package lists from this machine's Debian mirror (is there a network?): $(last_error)"
-  apt_get install --no-remove $missing || fail "cannot install$missing: $(last_error)"
+  update_package_lists
+  apt_get install --no-remove $missing || fail "cannot install$missing: $(reason "$cache/apt.log")"
 }
 
 has_package_lists() { ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; }
-
-apt_get() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o APT::Update::Error-Mode=any -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \
-    -o Acquire::https::Timeout=20 -o Dpkg::Use-Pty=0 "$@" >"$cache/apt.log" 2>&1 </dev/null 9>&-
-}
-
-last_error() { grep -E '^[EW]: ' "$cache/apt.log" | tail -n 1 | cut -c 4- | cut -c -200; }
 
 npm_packages() {
   if [ -e "$root/node_modules/.package-lock.json" ] &&
@@ -76,9 +69,10 @@ npm_packages() {
   clean_path=$(printf %s "$PATH" | tr : '\n' | grep -v '/node_modules/\.bin$' | tr '\n' :)
   if ! as_owner env PATH="${clean_path%:}" npm ci --prefix "$aside" --ignore-scripts --no-audit --no-fund --loglevel=error \
     >"$cache/npm.log" 2>&1 </dev/null 9>&-; then
-    tail -n 5 "$cache/npm.log" >&2
     as_owner rm -rf "$aside"
-    fail "npm could not install the packages of package-lock.json (is there a network?)"
+    why=$({ grep 'reason:' "$cache/npm.log" || grep -E '^npm (error|ERR!) +[^ ]' "$cache/npm.log"; } |
+      head -n 1 | sed -E 's/^npm (error|ERR!) +//')
+    fail "npm could not install the packages of package-lock.json: ${why:-see $cache/npm.log}"
   fi
   as_owner rm -rf "$root/node_modules"
   as_owner mv "$aside/node_modules" "$root/node_modules"

@@ -1,4 +1,4 @@
-import type { Transform } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { errorMessage, TsengineError } from '../errors.ts';
 import { ZstdFrames } from './zstd-frames.ts';
 
@@ -11,8 +11,11 @@ export const DETECT_BYTES = 512;
 /** Bytes of each chunk that decompression gives: large, because every chunk costs a trip to another thread. */
 const CHUNK = 1024 * 1024;
 
-/** What to run for the kinds that Node cannot read. */
-const TOOLS = { bzip2: 'bzip2 -dc', xz: 'xz -dc' } as const;
+/** The programs for the kinds that Node cannot read, by Debian's names. */
+const PROGRAMS = {
+  bzip2: { program: 'bzip2', package: 'bzip2' },
+  xz: { program: 'xz', package: 'xz-utils' },
+} as const;
 
 /**
  * Tells how a stream is compressed from its first bytes (`DETECT_BYTES` of them, or all there are). Signatures: RFC
@@ -30,8 +33,8 @@ export function detectCompression(head: Buffer): Compression {
 
 /**
  * The stream decompressed, by its content; a stream that is not compressed comes through as it is. All gzip members
- * and zstd frames are read. Errors: `Corrupt` for truncated or damaged data, `NotImplemented` for bzip2 and xz; an
- * error of the source is passed on as it is. The source is closed when this stream ends, fails or is left early.
+ * and zstd frames are read; bzip2 and xz go through the programs of those names. Errors: `Corrupt` for truncated or
+ * damaged data, `Unavailable` where such a program is missing; an error of the source is passed on as it is. The source is closed when this stream ends, fails or is left early.
  */
 export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const iterator = source[Symbol.asyncIterator]();
@@ -49,9 +52,13 @@ export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator
 }
 
 /** The stream compressed. The same bytes in give the same bytes out. The source is treated as `decompress` treats it. */
-export async function* compress(kind: 'gzip' | 'zstd', source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* compress(
+  kind: 'gzip' | 'zstd',
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
   const zlib = await import('node:zlib');
-  const engine = kind === 'gzip' ? zlib.createGzip({ chunkSize: CHUNK }) : zlib.createZstdCompress({ chunkSize: CHUNK });
+  const engine =
+    kind === 'gzip' ? zlib.createGzip({ chunkSize: CHUNK }) : zlib.createZstdCompress({ chunkSize: CHUNK });
   yield* transform(source, { engine, split: (chunk) => [chunk], finish: () => {} });
 }
 
@@ -78,7 +85,7 @@ async function* chain(head: readonly Buffer[], iterator: AsyncIterator<Buffer>):
 }
 
 interface Engine {
-  readonly engine: Transform;
+  readonly engine: Duplex;
   /** The pieces of a chunk as the engine must get them. */
   readonly split: (chunk: Buffer) => Iterable<Buffer>;
   /** Called at the end of the source; throws when the source may not end there. */
@@ -87,10 +94,8 @@ interface Engine {
 
 async function decompressor(kind: 'gzip' | 'zstd' | 'bzip2' | 'xz'): Promise<Engine> {
   if (kind === 'bzip2' || kind === 'xz') {
-    throw new TsengineError(
-      'NotImplemented',
-      `${kind} compression is not supported: decompress it first with "${TOOLS[kind]}"`,
-    );
+    const { ProgramFilter } = await import('./program-filter.ts');
+    return { engine: new ProgramFilter(PROGRAMS[kind]), split: (chunk) => [chunk], finish: () => {} };
   }
   const zlib = await import('node:zlib');
   if (kind === 'gzip') {
@@ -100,7 +105,11 @@ async function decompressor(kind: 'gzip' | 'zstd' | 'bzip2' | 'xz'): Promise<Eng
   const finish = () => {
     if (!frames.atBoundary) throw new Error('unexpected end of file');
   };
-  return { engine: zlib.createZstdDecompress({ chunkSize: CHUNK }), split: (chunk) => frames.split(chunk), finish };
+  return {
+    engine: zlib.createZstdDecompress({ chunkSize: CHUNK }),
+    split: (chunk) => frames.split(chunk),
+    finish,
+  };
 }
 
 /** Runs a source through an engine. With `corrupt`, errors that are not the source's mean damaged data of that kind. */
@@ -115,7 +124,7 @@ async function* transform(
     for await (const chunk of engine) yield chunk;
   } catch (error) {
     if (state.sourceError !== undefined) throw state.sourceError.error;
-    if (corrupt === undefined) throw error;
+    if (corrupt === undefined || error instanceof TsengineError) throw error;
     throw new TsengineError('Corrupt', `corrupt ${corrupt} data: ${errorMessage(error)}`, { cause: error });
   } finally {
     engine.destroy();
@@ -133,7 +142,7 @@ interface PumpState {
 /** Feeds the engine until the source ends, fails, or the engine is destroyed; then closes the source. Never rejects. */
 async function pump(
   source: AsyncIterable<Buffer>,
-  engine: Transform,
+  engine: Duplex,
   split: Engine['split'],
   finish: Engine['finish'],
   state: PumpState,
@@ -172,7 +181,7 @@ async function ask(iterator: AsyncIterator<Buffer>, state: PumpState): Promise<B
 }
 
 /** Resolves when the engine takes more, or never will. */
-function drained(engine: Transform): Promise<void> {
+function drained(engine: Duplex): Promise<void> {
   if (engine.destroyed) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   const done = () => {

@@ -1,5 +1,5 @@
-import { printablePath } from '../linux/path.ts';
 import { TsengineError } from '../errors.ts';
+import { printablePath } from '../linux/path.ts';
 
 /**
  * Ends the parse of one archive member. `Corrupt` is for bytes that break the format, `InvalidParameter` for what is
@@ -20,6 +20,7 @@ export function memberError(
 
 /** A member's name for a message: escaped, and cut in the middle when it is longer than a screen line can bear. */
 export function printableMember(name: Buffer): string {
-  const shown = name.length > 200 ? Buffer.concat([name.subarray(0, 120), Buffer.from('...'), name.subarray(-60)]) : name;
+  const shown =
+    name.length > 200 ? Buffer.concat([name.subarray(0, 120), Buffer.from('...'), name.subarray(-60)]) : name;
   return printablePath(shown);
 }

@@ -62,7 +62,9 @@ export function isZeroBlock(block: Buffer): boolean {
  */
 export function readNumber(block: Buffer, start: number, length: number): number {
   const first = block[start] ?? 0;
-  return (first & 0x80) !== 0 ? readBinary(block, start, length, first) : readOctal(block, start, start + length);
+  return (first & 0x80) !== 0
+    ? readBinary(block, start, length, first)
+    : readOctal(block, start, start + length);
 }
 
 function readBinary(block: Buffer, start: number, length: number, first: number): number {
@@ -122,7 +124,9 @@ function formatOf(block: Buffer): number {
 function number(block: Buffer, start: number, length: number, what: string, fail: Fail): number {
   const value = readNumber(block, start, length);
   if (Number.isSafeInteger(value)) return value;
-  return fail(Number.isNaN(value) ? `the ${what} field is not a number` : `the ${what} field is absurdly large`);
+  return fail(
+    Number.isNaN(value) ? `the ${what} field is not a number` : `the ${what} field is absurdly large`,
+  );
 }
 
 interface Extra {
@@ -143,7 +147,11 @@ function readExtra(block: Buffer, format: number): Extra {
     case USTAR:
       return { ...none, prefix: readText(block, 345, 155, EMPTY) };
     case STAR:
-      return { prefix: readText(block, 345, 131, EMPTY), atime: optionalTime(block, 476), ctime: optionalTime(block, 488) };
+      return {
+        prefix: readText(block, 345, 131, EMPTY),
+        atime: optionalTime(block, 476),
+        ctime: optionalTime(block, 488),
+      };
     case GNU: {
       if (block[345] === 0 && block[357] === 0) return none;
       const times = { prefix: EMPTY, atime: optionalTime(block, 345), ctime: optionalTime(block, 357) };
@@ -170,7 +178,8 @@ export class HeaderReader {
 
   /** Reads a block that is not all zeros. Calls `fail` when its checksum or a number in it is wrong. */
   read(block: Buffer, fail: Fail): Header {
-    if (!checksumMatches(block)) fail('the header checksum does not match: not a tar archive, or damaged here');
+    if (!checksumMatches(block))
+      fail('the header checksum does not match: not a tar archive, or damaged here');
     const flag = block[156] ?? 0;
     const format = formatOf(block);
     const extra = readExtra(block, format);

@@ -4,8 +4,9 @@
  * `GNU.sparse.*` (GNU tar manual, "Storing Sparse Files"). Others are ignored as POSIX asks: among them
  * `LIBARCHIVE.xattr.*`, which bsdtar writes beside `SCHILY.xattr.*` with the same values.
  */
-import { EMPTY } from './header.ts';
+
 import type { Fail } from './fail.ts';
+import { EMPTY } from './header.ts';
 import { LIMITS, type Timespec } from './types.ts';
 
 /** What the records of one extended header say; absent where they say nothing. */
@@ -47,7 +48,12 @@ export function parsePax(payload: Buffer, fail: Fail): PaxRecords {
     const space = payload.indexOf(0x20, at);
     const equals = payload.indexOf(0x3d, space);
     if (equals < 0 || equals >= end - 1 || equals === space + 1) fail('a pax record has no key');
-    readRecord(records, payload.toString('latin1', space + 1, equals), payload.subarray(equals + 1, end - 1), fail);
+    readRecord(
+      records,
+      payload.toString('latin1', space + 1, equals),
+      payload.subarray(equals + 1, end - 1),
+      fail,
+    );
     at = end;
   }
   return records;
@@ -112,7 +118,11 @@ function readRecord(records: PaxRecords, key: string, value: Buffer, fail: Fail)
   }
 }
 
-function setOrDelete<K extends keyof PaxRecords>(records: PaxRecords, key: K, value: PaxRecords[K] | undefined): void {
+function setOrDelete<K extends keyof PaxRecords>(
+  records: PaxRecords,
+  key: K,
+  value: PaxRecords[K] | undefined,
+): void {
   if (value === undefined) delete records[key];
   else records[key] = value;
 }
@@ -150,9 +160,13 @@ function xattrName(key: string): string {
 
 function readXattr(records: PaxRecords, name: string, value: Buffer, fail: Fail): void {
   if (name.length === 0 || name.includes('\0')) fail('a pax record has an unusable xattr name');
-  if (name.length > LIMITS.xattrName) fail(`an xattr name is longer than ${LIMITS.xattrName} bytes`, 'InvalidParameter');
+  if (name.length > LIMITS.xattrName)
+    fail(`an xattr name is longer than ${LIMITS.xattrName} bytes`, 'InvalidParameter');
   if (value.length > LIMITS.xattrValue) {
-    fail(`the value of xattr ${JSON.stringify(name)} is longer than ${LIMITS.xattrValue} bytes`, 'InvalidParameter');
+    fail(
+      `the value of xattr ${JSON.stringify(name)} is longer than ${LIMITS.xattrValue} bytes`,
+      'InvalidParameter',
+    );
   }
   records.xattrs ??= new Map();
   records.xattrs.set(name, value.length === 0 ? EMPTY : Buffer.from(value));
@@ -193,7 +207,9 @@ function mapNumbers(value: Buffer, fail: Fail): number[] {
     .split(',')
     .map((digits) => {
       const parsed = Number(digits);
-      return /^[0-9]{1,16}$/.test(digits) && Number.isSafeInteger(parsed) ? parsed : fail('the sparse map has a wrong number');
+      return /^[0-9]{1,16}$/.test(digits) && Number.isSafeInteger(parsed)
+        ? parsed
+        : fail('the sparse map has a wrong number');
     });
 }
 

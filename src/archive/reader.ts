@@ -1,6 +1,7 @@
-import { memberError, type Fail } from './fail.ts';
+import { type Fail, memberError } from './fail.ts';
 import { BLOCK, EMPTY, type Header, HeaderReader, isZeroBlock, paddingOf, wholeSecond } from './header.ts';
-import { parsePax, type PaxRecords } from './pax.ts';
+import { longestComponent, longText, withoutSlashes } from './member-name.ts';
+import { type PaxRecords, parsePax } from './pax.ts';
 import {
   oldSparseRealSize,
   paxSparseForm,
@@ -178,13 +179,17 @@ export class TarReader {
   }
 
   #whole(bytes: Buffer, offset: number): void {
+    if (this.#state === AT_META) {
+      // tar-split records a global header between its payload and its padding.
+      this.#passRaw(bytes.subarray(0, this.#metaSize));
+      this.#readMeta(bytes.subarray(0, this.#metaSize));
+      if (bytes.length > this.#metaSize) this.#passRaw(bytes.subarray(this.#metaSize));
+      return;
+    }
     this.#passRaw(bytes);
     switch (this.#state) {
       case AT_HEADER:
         this.#readHeader(bytes, offset);
-        break;
-      case AT_META:
-        this.#readMeta(bytes.subarray(0, this.#metaSize));
         break;
       case AT_SECOND_ZERO:
         if (!isZeroBlock(bytes)) this.#fail('a single zero block is followed by more');
@@ -226,7 +231,10 @@ export class TarReader {
     const limit = LIMITS.paxHeader;
     if (header.size < 0) this.#fail('the size is negative');
     if (header.size > limit) {
-      this.#fail(`an extended header of ${header.size} bytes is past the limit of ${limit}`, 'InvalidParameter');
+      this.#fail(
+        `an extended header of ${header.size} bytes is past the limit of ${limit}`,
+        'InvalidParameter',
+      );
     }
     this.#metaSize = header.size;
     this.#metaFlag = header.flag;
@@ -255,7 +263,8 @@ export class TarReader {
   #readMember(header: Header, block: Buffer): void {
     const pax = this.#pax;
     const form = pax?.sparse === undefined ? 'none' : paxSparseForm(pax.sparse);
-    this.#name = (form === 'none' ? undefined : pax?.sparse?.name) ?? this.#longName ?? pax?.path ?? header.name;
+    this.#name =
+      (form === 'none' ? undefined : pax?.sparse?.name) ?? this.#longName ?? pax?.path ?? header.name;
     this.#header = header;
     const type = this.#type(header);
     this.#size = type === 'file' ? (pax?.size ?? header.size) : 0;
@@ -366,39 +375,23 @@ export class TarReader {
   #checkPath(path: Buffer, what: string, components: boolean): void {
     if (path.length <= LIMITS.nameComponent) return;
     if (path.length > LIMITS.path) {
-      this.#fail(`the ${what} has ${path.length} bytes, more than ${LIMITS.path} (file name too long)`, 'InvalidParameter');
+      this.#fail(
+        `the ${what} has ${path.length} bytes, more than ${LIMITS.path} (file name too long)`,
+        'InvalidParameter',
+      );
     }
     if (components && longestComponent(path) > LIMITS.nameComponent) {
       const limit = LIMITS.nameComponent;
-      this.#fail(`a part of the ${what} has more than ${limit} bytes (file name too long)`, 'InvalidParameter');
+      this.#fail(
+        `a part of the ${what} has more than ${limit} bytes (file name too long)`,
+        'InvalidParameter',
+      );
     }
   }
 
   #id(what: string, id: number): number {
-    return id >= 0 && id <= MAX_ID ? id : this.#fail(`the ${what} ${id} is none that Linux has`, 'InvalidParameter');
+    return id >= 0 && id <= MAX_ID
+      ? id
+      : this.#fail(`the ${what} ${id} is none that Linux has`, 'InvalidParameter');
   }
-}
-
-/** The text of a GNU long name or link; an empty one says nothing. */
-function longText(payload: Buffer): Buffer | undefined {
-  const nul = payload.indexOf(0);
-  const end = nul < 0 ? payload.length : nul;
-  return end === 0 ? undefined : Buffer.from(payload.subarray(0, end));
-}
-
-/** The name without slashes at its end; the root keeps one. */
-function withoutSlashes(name: Buffer): Buffer {
-  let end = name.length;
-  while (end > 1 && name[end - 1] === 0x2f) end--;
-  return end === name.length ? name : name.subarray(0, end);
-}
-
-function longestComponent(path: Buffer): number {
-  let longest = 0;
-  let start = 0;
-  for (let end = path.indexOf(0x2f); end >= 0; end = path.indexOf(0x2f, start)) {
-    longest = Math.max(longest, end - start);
-    start = end + 1;
-  }
-  return Math.max(longest, path.length - start);
 }

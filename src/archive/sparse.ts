@@ -142,7 +142,8 @@ export function encodeSparseMap(runs: readonly SparseRun[], size: number): Buffe
   const lines: number[] = [];
   let end = 0;
   for (const run of runs) {
-    if (end % BLOCK !== 0 || run.offset < end) throw new TypeError('sparse runs are not whole blocks in order');
+    if (end % BLOCK !== 0 || run.offset < end)
+      throw new TypeError('sparse runs are not whole blocks in order');
     lines.push(run.offset, run.length);
     end = run.offset + run.length;
   }

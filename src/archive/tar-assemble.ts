@@ -4,7 +4,8 @@ import { type BytePath, printablePath } from '../linux/path.ts';
 import { decompress } from './compression.ts';
 import { Crc64 } from './crc64.ts';
 import { printableMember } from './fail.ts';
-import { type FileLine, parseLine, type SegmentLine } from './tar-split-entry.ts';
+import type { FileLine, SegmentLine } from './tar-split-entry.ts';
+import { parseLine } from './tar-split-parse.ts';
 
 /** Bytes of each chunk that comes out. */
 const CHUNK = 1024 * 1024;
@@ -62,7 +63,8 @@ export async function* readTarSplit(
     }
     pieces.push(chunk.subarray(start));
     length += chunk.length - start;
-    if (length > LINE_BYTES) throw new TsengineError('Corrupt', `corrupt tar-split data: ${where}: a line without end`);
+    if (length > LINE_BYTES)
+      throw new TsengineError('Corrupt', `corrupt tar-split data: ${where}: a line without end`);
     yield lines;
   }
   if (length > 0) yield [parseLine(Buffer.concat(pieces).toString('utf8'), position, where)];
@@ -88,7 +90,8 @@ function* copyFile(line: FileLine, openFile: OpenLayerFile, out: Output): Genera
       left -= count;
       yield* out.took(count);
     }
-    if (readSync(fd, Buffer.alloc(1), 0, 1, null) > 0) throw changed(line, `has more than ${line.size} bytes`);
+    if (readSync(fd, Buffer.alloc(1), 0, 1, null) > 0)
+      throw changed(line, `has more than ${line.size} bytes`);
     if (line.sum?.equals(crc.digest()) !== true) throw changed(line, 'has other content');
   } finally {
     closeSync(fd);

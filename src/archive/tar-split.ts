@@ -65,7 +65,8 @@ export class TarSplitWriter implements TarSink {
 
   endEntry(): void {
     const entry = this.#entry;
-    if (entry !== undefined && entry.sparse === undefined) this.#file(entry.rawName ?? entry.name, entry.size);
+    if (entry !== undefined && entry.sparse === undefined)
+      this.#file(entry.rawName ?? entry.name, entry.size);
   }
 
   globalHeader(name: Buffer): void {
@@ -87,9 +88,17 @@ export class TarSplitWriter implements TarSink {
   #file(name: Buffer, size: number): void {
     const wasEmpty = this.#names.add(name, size === 0);
     if (wasEmpty === undefined) {
-      this.#line(fileJson({ type: 'file', name, size, sum: size === 0 ? undefined : this.#crc.digest() }, this.#position));
+      this.#line(
+        fileJson(
+          { type: 'file', name, size, sum: size === 0 ? undefined : this.#crc.digest() },
+          this.#position,
+        ),
+      );
     } else if (!wasEmpty || size > 0) {
-      throw new TsengineError('InvalidParameter', `duplicates of file paths not supported: "${printableMember(name)}"`);
+      throw new TsengineError(
+        'InvalidParameter',
+        `duplicates of file paths not supported: "${printableMember(name)}"`,
+      );
     }
   }
 

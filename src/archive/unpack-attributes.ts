@@ -1,14 +1,6 @@
-import {
-  chmodAt,
-  fchmod,
-  fchown,
-  futimens,
-  lchownAt,
-  type SetTime,
-  utimensAt,
-} from '../linux/at.ts';
 import { errorMessage } from '../errors.ts';
-import { fsetxattr, lremovexattr, lsetxattr, llistxattr } from '../linux/xattr.ts';
+import { chmodAt, fchmod, fchown, futimens, lchownAt, type SetTime, utimensAt } from '../linux/at.ts';
+import { fsetxattr, llistxattr, lremovexattr, lsetxattr } from '../linux/xattr.ts';
 import { printableMember } from './fail.ts';
 import type { TarEntry } from './types.ts';
 import { latin1 } from './unpack-name.ts';

@@ -1,9 +1,9 @@
 import { closeFd, futimens, O_DIRECTORY, O_RDWR, openAt } from '../linux/at.ts';
-import { readInto, writeAll } from '../linux/files.ts';
 import { SyscallError } from '../linux/errno.ts';
+import { readInto, writeAll } from '../linux/files.ts';
 import { fsetxattr } from '../linux/xattr.ts';
 import type { TarEntry } from './types.ts';
-import { accessTime, type Attributes, DEFAULT_ACL } from './unpack-attributes.ts';
+import { type Attributes, accessTime, DEFAULT_ACL } from './unpack-attributes.ts';
 import { latin1, unpackError } from './unpack-name.ts';
 import { failedWith, type LayerTree } from './unpack-tree.ts';
 

@@ -1,5 +1,5 @@
-import { SyscallError } from '../linux/errno.ts';
 import { TsengineError } from '../errors.ts';
+import type { SyscallError } from '../linux/errno.ts';
 import { printableMember } from './fail.ts';
 import { LIMITS } from './types.ts';
 

@@ -81,7 +81,7 @@ export class Unpacker implements TarSink {
     this.#opaqueXattr = overlay ? `${options.xattrPrefix ?? 'trusted.overlay.'}opaque` : undefined;
     this.#tree = new LayerTree(target, {
       opaqueXattr: this.#opaqueXattr,
-      onMade: (dirfd, name) => this.#own(dirfd, name),
+      onMade: (dirfd, name) => this.#lower?.own(dirfd, name),
     });
     this.#lower = overlay ? undefined : new LowerFiles(this.#tree.rootFd);
     this.#links = new HardLinks(this.#tree);
@@ -147,51 +147,62 @@ export class Unpacker implements TarSink {
     const kind = nameKind(where.path);
     switch (kind.kind) {
       case 'plain':
-        return this.#place(entry, where);
+        this.#place(entry, where);
+        break;
       case 'whiteout':
-        return this.#whiteout(this.#tree.directory(entry.name, where.parent), latin1(kind.hides), entry);
+        this.#whiteout(this.#tree.directory(entry.name, where.parent), latin1(kind.hides), entry);
+        break;
       case 'opaque':
-        return this.#opaque(this.#tree.directory(entry.name, where.parent), entry);
+        this.#opaque(this.#tree.directory(entry.name, where.parent), entry);
+        break;
       case 'metadata':
-        return this.#stash(entry, where);
+        this.#stash(entry, where);
+        break;
       case 'invalid':
         throw refusal(entry.name, kind.reason);
     }
   }
 
   #place(entry: TarEntry, where: LayerPath): void {
-    if (where.path === '') return this.#root(entry);
+    if (where.path === '') {
+      this.#root(entry);
+      return;
+    }
     const dirfd = this.#tree.directory(entry.name, where.parent);
     const name = latin1(where.base);
+    if (entry.type === 'char' && entry.devMajor === 0 && entry.devMinor === 0) {
+      this.#whiteout(dirfd, name, entry);
+      return;
+    }
+    if ((entry.type === 'char' || entry.type === 'block') && this.#withoutDevices) return;
+    this.#make(dirfd, name, entry, where.path);
+    if (this.#lower?.any === true) this.#lower.own(dirfd, name);
+  }
+
+  #make(dirfd: number, name: Buffer, entry: TarEntry, path: string): void {
     switch (entry.type) {
       case 'file':
         this.#create(dirfd, name, entry);
         break;
       case 'directory':
-        this.#directory(dirfd, name, entry, where.path);
+        this.#directory(dirfd, name, entry, path);
         break;
       case 'hardlink':
         this.#hardLink(dirfd, name, entry);
         break;
       case 'symlink':
-        this.#checkLinkText(entry);
-        this.#replacing(dirfd, name, () => symlinkAt(entry.linkName, dirfd, name));
-        this.#attributes.setNamed(dirfd, name, entry);
+        this.#symlink(dirfd, name, entry);
         break;
       case 'fifo':
         this.#node(dirfd, name, entry, S_IFIFO);
         break;
       case 'char':
-        if (entry.devMajor === 0 && entry.devMinor === 0) return this.#whiteout(dirfd, name, entry);
-        if (this.#withoutDevices) return;
         this.#node(dirfd, name, entry, S_IFCHR);
         break;
       case 'block':
-        if (this.#withoutDevices) return;
         this.#node(dirfd, name, entry, S_IFBLK);
         break;
     }
-    this.#own(dirfd, name);
   }
 
   #root(entry: TarEntry): void {
@@ -230,12 +241,15 @@ export class Unpacker implements TarSink {
     linkAt(target.dirfd, target.name, dirfd, name);
   }
 
-  #checkLinkText(entry: TarEntry): void {
-    if (entry.linkName.includes(0)) throw refusal(entry.name, 'its symbolic link contains a NUL byte');
-    if (entry.linkName.length === 0) throw refusal(entry.name, 'its symbolic link is empty');
-    if (entry.linkName.length > LIMITS.path) {
+  #symlink(dirfd: number, name: Buffer, entry: TarEntry): void {
+    const text = entry.linkName;
+    if (text.includes(0)) throw refusal(entry.name, 'its symbolic link contains a NUL byte');
+    if (text.length === 0) throw refusal(entry.name, 'its symbolic link is empty');
+    if (text.length > LIMITS.path) {
       throw refusal(entry.name, `its symbolic link is longer than ${LIMITS.path} bytes`);
     }
+    this.#replacing(dirfd, name, () => symlinkAt(text, dirfd, name));
+    this.#attributes.setNamed(dirfd, name, entry);
   }
 
   #node(dirfd: number, name: Buffer, entry: TarEntry, type: number): void {
@@ -289,9 +303,5 @@ export class Unpacker implements TarSink {
     const before = lstatIfAny(dirfd, name);
     if (before !== undefined) this.#tree.remove(dirfd, name, before);
     return make();
-  }
-
-  #own(dirfd: number, name: Buffer): void {
-    if (this.#lower?.any === true) this.#lower.own(dirfd, name);
   }
 }

@@ -204,10 +204,14 @@ export class LayerTree {
     }
     const bytes = latin1(name);
     const before = lstatIfAny(parent, bytes);
-    const hidden = before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
+    const hidden =
+      before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
     if (before !== undefined && !hidden) {
       const link = (before.mode & S_IFMT) === S_IFLNK;
-      throw refusal(member, link ? 'a symbolic link in its path leads nowhere' : 'its parent is not a directory');
+      throw refusal(
+        member,
+        link ? 'a symbolic link in its path leads nowhere' : 'its parent is not a directory',
+      );
     }
     const fd = this.makeDirectory(parent, bytes, before);
     lchownAt(parent, bytes, 0, 0);
@@ -221,7 +225,8 @@ export class LayerTree {
 function explained(member: Buffer, error: unknown): unknown {
   if (failedWith(error, 'ELOOP')) return refusal(member, 'its path is a loop of symbolic links');
   if (failedWith(error, 'ENAMETOOLONG')) return refusal(member, 'a symbolic link in its path is too long');
-  if (failedWith(error, 'EXDEV')) return refusal(member, 'a symbolic link in its path leads out of the layer');
+  if (failedWith(error, 'EXDEV'))
+    return refusal(member, 'a symbolic link in its path leads out of the layer');
   if (failedWith(error, 'ENOSYS')) {
     const way = 'Linux 5.6 or newer, and a seccomp profile that knows the call';
     return new TsengineError('Unavailable', `layers are unpacked with openat2(2), which takes ${way}`);

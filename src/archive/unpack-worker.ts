@@ -5,14 +5,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorMessage, errorToMessage } from './unpack-errors.ts';
 import { RingConsumer, type RingMemory } from './unpack-ring.ts';
-import type { UnpackResult } from './unpack-sink.ts';
-import { LayerStream, type LayerStreamOptions } from './unpack-stream.ts';
+import type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
+import { LayerStream } from './unpack-stream.ts';
 
 /** What the worker is started with. */
 export interface UnpackJob {
   readonly ring: RingMemory;
   readonly target: string;
-  readonly options: LayerStreamOptions;
+  readonly options: UnpackerOptions;
 }
 
 /** What the worker says before it ends; nothing after an aborted stream. */

@@ -1,22 +1,30 @@
 import { Worker } from 'node:worker_threads';
 import { TsengineError } from '../errors.ts';
+import { removeFile } from '../linux/files.ts';
 import { workerUrl } from '../linux/worker-url.ts';
 import { errorFromMessage } from './unpack-errors.ts';
 import { createRing, RingProducer } from './unpack-ring.ts';
-import type { UnpackResult } from './unpack-sink.ts';
-import { LayerStream, type LayerStreamOptions } from './unpack-stream.ts';
+import type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
+import { recordTarSplit } from './unpack-split.ts';
+import { LayerStream } from './unpack-stream.ts';
 import type { UnpackJob, UnpackReport } from './unpack-worker.ts';
 
-export type { UnpackResult } from './unpack-sink.ts';
-export type { LayerStreamOptions } from './unpack-stream.ts';
+export type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
+
+/** How a layer is unpacked. */
+export interface UnpackOptions extends UnpackerOptions {
+  /** Where Docker's tar-split of the archive is written, gzipped; made or replaced, and removed again after an error. */
+  readonly tarSplit?: string;
+}
 
 /** Layers up to this size are unpacked here: a worker takes longer to start than they take to unpack. */
 const INLINE_BYTES = 512 * 1024;
 
 /**
  * Unpacks an uncompressed layer into the directory `target`, which exists. The source is read to its end, on this
- * thread; parsing, tar-split and all work on files are done by a worker meanwhile, so that what the source does for
- * its bytes (decompression, a digest) overlaps with it. At most 4 MiB wait between the two.
+ * thread; all work on files is done by a worker meanwhile, so that what the source does for its bytes (decompression, a
+ * digest) and the tar-split overlap with it. At most 4 MiB wait between the two. A chunk only has to stay as
+ * it is until the next one is asked for, so that a source may fill one buffer again and again.
  *
  * The archive is hostile and nothing outside `target` is touched: see `Unpacker` for what is refused and what differs
  * from Docker. Errors: the source's own, or the first one of the unpacking (`Corrupt`, `InvalidParameter`, `System`);
@@ -26,7 +34,23 @@ const INLINE_BYTES = 512 * 1024;
 export async function unpackLayer(
   source: AsyncIterable<Buffer>,
   target: string,
-  options: LayerStreamOptions,
+  options: UnpackOptions,
+): Promise<UnpackResult> {
+  const { tarSplit, ...unpacker } = options;
+  if (tarSplit === undefined) return unpackStream(source, target, unpacker);
+  try {
+    return await unpackStream(recordTarSplit(source, tarSplit), target, unpacker);
+  } catch (error) {
+    // It may be complete, when it was the last files that could not be made.
+    removeFile(tarSplit);
+    throw error;
+  }
+}
+
+async function unpackStream(
+  source: AsyncIterable<Buffer>,
+  target: string,
+  options: UnpackerOptions,
 ): Promise<UnpackResult> {
   const iterator = source[Symbol.asyncIterator]();
   try {
@@ -44,7 +68,7 @@ async function readHead(iterator: AsyncIterator<Buffer>): Promise<{ chunks: Buff
   for (let size = 0; size <= INLINE_BYTES; ) {
     const next = await iterator.next();
     if (next.done === true) return { chunks, ended: true };
-    chunks.push(next.value);
+    chunks.push(Buffer.from(next.value));
     size += next.value.length;
   }
   return { chunks, ended: false };
@@ -59,7 +83,7 @@ async function giveBack(iterator: AsyncIterator<Buffer>): Promise<void> {
   }
 }
 
-function unpackHere(chunks: readonly Buffer[], target: string, options: LayerStreamOptions): UnpackResult {
+function unpackHere(chunks: readonly Buffer[], target: string, options: UnpackerOptions): UnpackResult {
   const stream = new LayerStream(target, options);
   try {
     for (const chunk of chunks) stream.write(chunk);
@@ -73,7 +97,7 @@ async function unpackInWorker(
   head: readonly Buffer[],
   iterator: AsyncIterator<Buffer>,
   target: string,
-  options: LayerStreamOptions,
+  options: UnpackerOptions,
 ): Promise<UnpackResult> {
   const ring = createRing();
   const producer = new RingProducer(ring);
@@ -124,7 +148,10 @@ function startWorker(job: UnpackJob, producer: RingProducer): Promise<UnpackResu
       producer.consumerGone();
       if (report?.ok === true) resolve(report.result);
       else if (report !== undefined) reject(errorFromMessage(report.error));
-      else reject(failure ?? new TsengineError('System', `unpacking ended with code ${code} before it was done`));
+      else
+        reject(
+          failure ?? new TsengineError('System', `unpacking ended with code ${code} before it was done`),
+        );
     });
   });
   // Its errors are looked at when the source is done; until then they are not unhandled.

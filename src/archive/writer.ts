@@ -169,7 +169,10 @@ function addSparse(entry: TarEntry, records: string[]): void {
 
 /** What programs that do not know an extension extract: `dir/SIDE/base` in ASCII, cut to fit. */
 function sideName(name: Buffer, side: string): Buffer {
-  const clean = name.toString('latin1').replace(/\/+$/, '').replace(/[^\x20-\x7e]/g, '?');
+  const clean = name
+    .toString('latin1')
+    .replace(/\/+$/, '')
+    .replace(/[^\x20-\x7e]/g, '?');
   const cut = clean.lastIndexOf('/');
   const dir = cut < 0 ? '.' : clean.slice(0, cut);
   const base = clean.slice(cut + 1);

@@ -96,13 +96,13 @@ export function containerRequest(
     AttachStderr: !detached,
     OpenStdin: stdin,
     StdinOnce: stdin && !detached,
-    Env: parseEnv(flags.envFile, flags.env, process.env, readFile),
+    Env: parseEnv(flags.env, flags.envFile, process.env, readFile),
     Cmd: words.length > 0 ? words : null,
     Image: image,
     Volumes: volumes.Volumes,
     WorkingDir: flags.workdir ?? '',
     Entrypoint: entrypoint(flags.entrypoint),
-    Labels: parseLabels(flags.labelFile, flags.label, readFile),
+    Labels: parseLabels(flags.label, flags.labelFile, readFile),
     ...(flags.stopSignal === undefined ? {} : { StopSignal: flags.stopSignal }),
   });
   return {

@@ -30,7 +30,7 @@ export async function createContainer(
 
 function idFileFound(cidfile: string): TsengineError {
   const advice = `make sure the other container isn't running or delete ${cidfile}`;
-  return new TsengineError('Conflict', `Container ID file found, ${advice}`);
+  return new TsengineError('Conflict', `container ID file found, ${advice}`);
 }
 
 /** An image that is not here: Docker would pull it now. */

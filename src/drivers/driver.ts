@@ -73,6 +73,8 @@ export interface Capabilities {
   readonly nanoseconds: boolean;
   /** `trusted.*`, `security.*` and `user.*` extended attributes are kept. */
   readonly xattrs: boolean;
+  /** `get` mounts layers that have a parent, and counts: such a layer is not removed while somebody has it. */
+  readonly mounts: boolean;
   /** A container may rename a directory that comes from a lower layer; else rename(2) says `EXDEV` and programs copy. */
   readonly renameLowerDirectory: boolean;
 }
@@ -180,7 +182,10 @@ export interface GraphDriver {
     options?: ApplyOptions,
   ): Promise<Applied>;
 
-  /** Bytes that the layer adds to `parent`: allocated for the files it adds or changes, hard links once. */
+  /**
+   * Bytes that the layer adds to `parent`: what the files and symbolic links that it adds or changes say they hold,
+   * each inode once, holes included. Docker's `ps --size` shows the same.
+   */
   diffSize(id: string, parent: string | undefined): Promise<number>;
 
   /** Where the contents of the files that the layer adds can be read, to rebuild its tar from a tar-split. */

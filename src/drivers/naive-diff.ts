@@ -32,9 +32,9 @@ export async function* naiveDiff(
   id: string,
   parent: string | undefined,
 ): AsyncGenerator<Buffer> {
+  await using layer = await driver.get(id);
   // Loaded here because few commands pack anything.
   const { packPaths, packTree } = await import('../archive/pack.ts');
-  await using layer = await driver.get(id);
   if (parent === undefined) yield* packTree(layer.path);
   else yield* packPaths(layer.path, await changesAt(driver, layer.path, parent));
 }

@@ -6,14 +6,15 @@
  * Whoever works there holds the folder's lock, shared; `sweep` deletes what a killed process left, and only while
  * nobody holds it. A crash leaves names in the folder and nothing else.
  */
+import { lstatSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { RENAME_NOREPLACE, renameAt2 } from '../linux/at.ts';
-import { listDirectory, makeDirectories, pathExists } from '../linux/files.ts';
+import { listDirectory, makeDirectories, pathExists, removeDirectory, removeFile } from '../linux/files.ts';
 import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
-import { AT_FDCWD, lstat, S_IFDIR, S_IFMT } from '../linux/stat.ts';
+import { AT_FDCWD } from '../linux/stat.ts';
 
 /** The folder's name, in each driver's home. */
-const STAGING = '.tsengine';
+export const STAGED_FOLDER = '.tsengine';
 /** The lock file in it. */
 const LOCK = 'lock';
 
@@ -25,7 +26,7 @@ export class Staging {
 
   /** `home` is the driver's folder; the staging folder is made in it when first needed. */
   constructor(home: string) {
-    this.path = `${home}/${STAGING}`;
+    this.path = `${home}/${STAGED_FOLDER}`;
   }
 
   /** Keeps `sweep` away until released, in this and in every other process. */
@@ -77,17 +78,19 @@ export class Staging {
     for (const name of this.#leftovers()) discard(`${this.path}/${name}`);
   }
 
+  /** Removes the folder if nothing is in it. */
+  unmake(): void {
+    if (!pathExists(this.path) || this.#leftovers().length > 0) return;
+    removeFile(`${this.path}/${LOCK}`);
+    removeDirectory(this.path);
+  }
+
   #leftovers(): string[] {
     return listDirectory(this.path).filter((name) => name !== LOCK);
   }
 }
 
-/** Whether `path` is a directory; a symbolic link to one is not. */
+/** Whether `path` is a directory; a symbolic link to one is not. Loads no foreign code: opening a driver asks this. */
 export function isDirectory(path: string): boolean {
-  try {
-    return (lstat(path).mode & S_IFMT) === S_IFDIR;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -1,14 +1,5 @@
 import { hasErrno } from '../errors.ts';
-import {
-  closeFd,
-  O_DIRECTORY,
-  O_NOFOLLOW,
-  O_RDONLY,
-  openAt,
-  renameAt2,
-  rmdirAt,
-  unlinkAt,
-} from './at.ts';
+import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, renameAt2, rmdirAt, unlinkAt } from './at.ts';
 import { listDirectoryBytes } from './files.ts';
 import type { BytePath } from './path.ts';
 import { AT_FDCWD } from './stat.ts';

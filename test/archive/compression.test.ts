@@ -45,13 +45,19 @@ const checked = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const kinds: Record<string, Buffer> = {
   none: content,
   gzip: gzipSync(content, { level: 1 }),
-  'gzip of two members': Buffer.concat([gzipSync(content.subarray(0, 1000)), gzipSync(content.subarray(1000), { level: 1 })]),
+  'gzip of two members': Buffer.concat([
+    gzipSync(content.subarray(0, 1000)),
+    gzipSync(content.subarray(1000), { level: 1 }),
+  ]),
   'gzip with zeros after it': Buffer.concat([gzipSync(content, { level: 1 }), Buffer.alloc(5000)]),
   zstd: zstdCompressSync(content),
   'zstd with checksums': zstdCompressSync(content, checked),
   'zstd of many frames, some skippable, some empty': Buffer.concat([
     skippable(0),
-    ...[...pieces(content, 70_000)].flatMap((piece, i) => [zstdCompressSync(piece, i % 2 === 0 ? checked : {}), skippable(i)]),
+    ...[...pieces(content, 70_000)].flatMap((piece, i) => [
+      zstdCompressSync(piece, i % 2 === 0 ? checked : {}),
+      skippable(i),
+    ]),
     zstdCompressSync(Buffer.alloc(0)),
   ]),
   'zstd of run-length blocks': zstdCompressSync(Buffer.alloc(3_000_000, 'A')),
@@ -96,7 +102,9 @@ describe('bad input', () => {
   for (const [name, bytes] of Object.entries(kinds).filter(([name]) => name !== 'none')) {
     test(`${name}: cut short`, { timeout: 20_000 }, async () => {
       const tail = name.includes('zeros') ? 5000 : name.includes('many frames') ? 12 : 0;
-      for (const length of [10, 1000, bytes.length - tail - 3, bytes.length - tail - 1].filter((n) => n < bytes.length - tail)) {
+      for (const length of [10, 1000, bytes.length - tail - 3, bytes.length - tail - 1].filter(
+        (n) => n < bytes.length - tail,
+      )) {
         if (name === 'gzip of two members' && length === 1000) continue;
         await assert.rejects(gather(decompress(streamOf(bytes.subarray(0, length)))), {
           code: 'Corrupt',
@@ -116,7 +124,10 @@ describe('bad input', () => {
       const bytes = kinds[name] ?? assert.fail();
       for (const at of [5000, bytes.length >> 1, bytes.length - 2]) {
         const { seen, stream } = watched(pieces(flip(bytes, at), 10_000));
-        await assert.rejects(gather(decompress(stream)), { code: 'Corrupt', message: /^corrupt (gzip|zstd) data: [^\n]+$/ });
+        await assert.rejects(gather(decompress(stream)), {
+          code: 'Corrupt',
+          message: /^corrupt (gzip|zstd) data: [^\n]+$/,
+        });
         assert.equal(seen.closed, 1);
       }
     }
@@ -134,16 +145,41 @@ describe('bad input', () => {
     stalled.destroy();
   });
 
-  test('bzip2 and xz are refused by name with what to do', async () => {
-    for (const tool of ['bzip2', 'xz']) {
-      const { seen, stream } = watched([run(tool, ['-c'], { input: content.subarray(0, 5000) })]);
-      await assert.rejects(gather(decompress(stream)), {
-        code: 'NotImplemented',
-        message: `${tool} compression is not supported: decompress it first with "${tool} -dc"`,
-      });
+  for (const tool of ['bzip2', 'xz']) {
+    test(`${tool} goes through the program of that name`, async () => {
+      const packed = run(tool, ['-c'], { input: content });
+      const { seen, stream } = watched([packed.subarray(0, 10), packed.subarray(10)]);
+      assert.ok((await gather(decompress(stream))).equals(content));
       assert.equal(seen.closed, 1);
-    }
-  });
+    });
+
+    test(`truncated ${tool} data is corrupt, and a consumer that leaves ends the program`, async () => {
+      const packed = run(tool, ['-c'], { input: content });
+      const cut = decompress(streamOf(packed.subarray(0, packed.length - 20)));
+      await assert.rejects(gather(cut), {
+        code: 'Corrupt',
+        message: new RegExp(`^corrupt ${tool} data: ${tool}: `),
+      });
+      for await (const chunk of decompress(streamOf(packed))) {
+        assert.ok(chunk.length > 0);
+        break;
+      }
+    });
+
+    test(`without the program ${tool} data is refused with the package to install`, async () => {
+      const packed = run(tool, ['-c'], { input: content.subarray(0, 5000) });
+      const path = process.env.PATH;
+      process.env.PATH = '/nonexistent';
+      try {
+        await assert.rejects(gather(decompress(streamOf(packed))), {
+          code: 'Unavailable',
+          message: new RegExp(`^${tool} is needed to read this archive: install the package `),
+        });
+      } finally {
+        process.env.PATH = path;
+      }
+    });
+  }
 
   test('a tar archive whose first name looks compressed is a tar archive', () => {
     for (const name of ['BZh91AY', '\x1f\x8b\x08', '\xfd7zXZ']) {
@@ -193,7 +229,10 @@ describe('compress', () => {
     test(kind, async () => {
       using temp = tempDir();
       const first = await gather(compress(kind, streamOf(...pieces(content, 100_000))));
-      assert.ok(first.equals(await gather(compress(kind, streamOf(...pieces(content, 100_000))))), 'the same every time');
+      assert.ok(
+        first.equals(await gather(compress(kind, streamOf(...pieces(content, 100_000))))),
+        'the same every time',
+      );
       assert.ok((await gather(decompress(streamOf(first)))).equals(content));
       const path = join(temp.path, 'out');
       await pipeline(compress(kind, streamOf(content)), createWriteStream(path));

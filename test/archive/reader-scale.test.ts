@@ -15,7 +15,12 @@ function* archive(): Generator<Buffer> {
     const parts: Buffer[] = [];
     for (let i = 0; i < 1000; i++) {
       const name = Buffer.from(`usr/share/some/rather/long/path/${block}/file-number-${i}`);
-      parts.push(encodeHeader(entryOf({ name, size: 1, mtime: { sec: 1_700_000_000, nsec: i % 10 === 0 ? i + 1 : 0 } })), content);
+      parts.push(
+        encodeHeader(
+          entryOf({ name, size: 1, mtime: { sec: 1_700_000_000, nsec: i % 10 === 0 ? i + 1 : 0 } }),
+        ),
+        content,
+      );
     }
     yield Buffer.concat(parts);
   }

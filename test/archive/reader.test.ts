@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
-import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { encodeHeader, endOfArchive, padding } from '../../src/archive/writer.ts';
 import type { TarEntry } from '../../src/archive/types.ts';
+import { encodeHeader, endOfArchive, padding } from '../../src/archive/writer.ts';
 import { cuts, entryOf, parseTar, patch, run, tempDir } from './tar-tools.ts';
 
 const file = (name: string, content = '') =>
@@ -81,7 +90,9 @@ function makeTree(root: string, format: string): void {
 function walk(root: string, at = ''): string[] {
   return readdirSync(Buffer.from(join(root, at), 'latin1'), { encoding: 'buffer' }).flatMap((name) => {
     const path = at === '' ? name.toString('latin1') : `${at}/${name.toString('latin1')}`;
-    return lstatSync(Buffer.from(`${root}/${path}`, 'latin1')).isDirectory() ? [path, ...walk(root, path)] : [path];
+    return lstatSync(Buffer.from(`${root}/${path}`, 'latin1')).isDirectory()
+      ? [path, ...walk(root, path)]
+      : [path];
   });
 }
 
@@ -95,12 +106,18 @@ function checkMember(root: string, entry: TarEntry, data: Buffer, nanoseconds: b
   const nsec = BigInt(entry.mtime.sec) * 1_000_000_000n + BigInt(entry.mtime.nsec);
   assert.equal(nsec, nanoseconds ? stat.mtimeNs : (stat.mtimeNs / 1_000_000_000n) * 1_000_000_000n, label);
   if (entry.type === 'file') assert.ok(readFileSync(path).equals(data), label);
-  if (entry.type === 'symlink') assert.ok(readlinkSync(path, { encoding: 'buffer' }).equals(entry.linkName), label);
+  if (entry.type === 'symlink')
+    assert.ok(readlinkSync(path, { encoding: 'buffer' }).equals(entry.linkName), label);
   if (entry.type === 'hardlink') {
     assert.equal(lstatSync(join(root, entry.linkName.toString()), { bigint: true }).ino, stat.ino);
   }
   if (entry.type === 'char') assert.deepEqual([entry.devMajor, entry.devMinor], [10, 300]);
-  const type = { file: 'isFile', directory: 'isDirectory', symlink: 'isSymbolicLink', fifo: 'isFIFO' } as const;
+  const type = {
+    file: 'isFile',
+    directory: 'isDirectory',
+    symlink: 'isSymbolicLink',
+    fifo: 'isFIFO',
+  } as const;
   if (entry.type in type && entry.type !== 'hardlink' && entry.type !== 'char' && entry.type !== 'block') {
     assert.ok(stat[type[entry.type]](), label);
   }
@@ -140,19 +157,21 @@ os.setxattr(p, b'security.capability', bytes.fromhex('01000002002000000000000000
       t.skip('cannot set xattrs here: needs root, python3 and a filesystem with xattrs');
       return;
     }
-    const { entry } = only(run('tar', ['--format=pax', '--xattrs', '--xattrs-include=*', '-C', temp.path, '-cf', '-', 'f']));
+    const { entry } = only(
+      run('tar', ['--format=pax', '--xattrs', '--xattrs-include=*', '-C', temp.path, '-cf', '-', 'f']),
+    );
     const names = [...entry.xattrs.keys()].filter((name) => name !== 'security.selinux');
-    assert.deepEqual(new Set(names), new Set([
-      'user.bin',
-      'user.empty',
-      'user.n\xff\xe9',
-      'user.a=b%c',
-      'security.capability',
-    ]));
+    assert.deepEqual(
+      new Set(names),
+      new Set(['user.bin', 'user.empty', 'user.n\xff\xe9', 'user.a=b%c', 'security.capability']),
+    );
     assert.deepEqual(entry.xattrs.get('user.bin'), Buffer.from(new Uint8Array(256).map((_, i) => i)));
     assert.equal(entry.xattrs.get('user.empty')?.length, 0);
     assert.equal(entry.xattrs.get('user.a=b%c')?.toString(), '1=2');
-    assert.equal(entry.xattrs.get('security.capability')?.toString('hex'), '0100000200200000000000000000000000000000');
+    assert.equal(
+      entry.xattrs.get('security.capability')?.toString('hex'),
+      '0100000200200000000000000000000000000000',
+    );
   });
 });
 
@@ -199,7 +218,9 @@ describe('pax records', () => {
   });
 
   test('device numbers too large for ustar', () => {
-    const device = encodeHeader(entryOf({ type: 'block', name: Buffer.from('d'), devMajor: 5000000, devMinor: 9000000 }));
+    const device = encodeHeader(
+      entryOf({ type: 'block', name: Buffer.from('d'), devMajor: 5000000, devMinor: 9000000 }),
+    );
     const { entry } = only(device);
     assert.deepEqual([entry.type, entry.devMajor, entry.devMinor], ['block', 5000000, 9000000]);
   });
@@ -212,8 +233,16 @@ describe('pax records', () => {
   });
 
   test('records do not leak to the next member', () => {
-    const archive = Buffer.concat([pax(record('SCHILY.xattr.user.a', 'b')), file('a'), file('b'), endOfArchive]);
-    assert.deepEqual(parseTar(archive).members.map(({ entry }) => entry.xattrs.size), [1, 0]);
+    const archive = Buffer.concat([
+      pax(record('SCHILY.xattr.user.a', 'b')),
+      file('a'),
+      file('b'),
+      endOfArchive,
+    ]);
+    assert.deepEqual(
+      parseTar(archive).members.map(({ entry }) => entry.xattrs.size),
+      [1, 0],
+    );
   });
 });
 
@@ -240,7 +269,9 @@ describe('header fields', () => {
   test('GNU long name and link, over the header and with pax', () => {
     const name = Buffer.concat([Buffer.from(`${'n/'.repeat(1500)}x`), Buffer.from([0xff])]);
     const link = Buffer.from('l'.repeat(4000));
-    const symlink = encodeHeader(entryOf({ type: 'symlink', name: Buffer.from('short'), linkName: Buffer.from('cut') }));
+    const symlink = encodeHeader(
+      entryOf({ type: 'symlink', name: Buffer.from('short'), linkName: Buffer.from('cut') }),
+    );
     const { entry } = only(gnuLong('K', link), gnuLong('L', name), symlink);
     assert.deepEqual([entry.name, entry.linkName], [name, link]);
   });
@@ -256,7 +287,13 @@ describe('header fields', () => {
   });
 
   test('star headers', () => {
-    const star = patch(file('f'), [345, 'pre'], [476, '00000000017\0'], [488, '00000000020\0'], [508, 'tar\0']);
+    const star = patch(
+      file('f'),
+      [345, 'pre'],
+      [476, '00000000017\0'],
+      [488, '00000000020\0'],
+      [508, 'tar\0'],
+    );
     const { entry } = only(star);
     assert.deepEqual([entry.name.toString(), entry.atime?.sec, entry.ctime?.sec], ['pre/f', 15, 16]);
   });
@@ -272,16 +309,32 @@ describe('header fields', () => {
     assert.equal(only(patch(file('f'), [156, '7'])).entry.type, 'file');
     assert.equal(only(patch(file('f'), [156, '\0'])).entry.type, 'file');
     const directory = only(patch(file('d//'), [156, '\0'], [257, Buffer.alloc(8)])).entry;
-    assert.deepEqual([directory.type, directory.name.toString(), directory.rawName?.toString()], ['directory', 'd', 'd//']);
-    assert.equal(only(encodeHeader(entryOf({ type: 'directory', name: Buffer.from('/') }))).entry.name.toString(), '/');
+    assert.deepEqual(
+      [directory.type, directory.name.toString(), directory.rawName?.toString()],
+      ['directory', 'd', 'd//'],
+    );
+    assert.equal(
+      only(encodeHeader(entryOf({ type: 'directory', name: Buffer.from('/') }))).entry.name.toString(),
+      '/',
+    );
     assert.equal(only(file('f')).entry.rawName, undefined);
   });
 
   test('links and directories have no content whatever their size says', () => {
     const link = entryOf({ type: 'hardlink', name: Buffer.from('l'), linkName: Buffer.from('f') });
-    const archive = Buffer.concat([patch(encodeHeader(link), [124, '00000001000\0']), file('b', 'b'), endOfArchive]);
+    const archive = Buffer.concat([
+      patch(encodeHeader(link), [124, '00000001000\0']),
+      file('b', 'b'),
+      endOfArchive,
+    ]);
     const { members } = parseTar(archive);
-    assert.deepEqual(members.map(({ entry, data }) => [entry.size, data.toString()]), [[0, ''], [1, 'b']]);
+    assert.deepEqual(
+      members.map(({ entry, data }) => [entry.size, data.toString()]),
+      [
+        [0, ''],
+        [1, 'b'],
+      ],
+    );
   });
 });
 
@@ -297,7 +350,12 @@ describe('the end of an archive', () => {
 
   test('it may end between members, after one zero block, in padding, or be empty', () => {
     const archive = file('a', 'a');
-    for (const whole of [archive, Buffer.concat([archive, Buffer.alloc(512)]), archive.subarray(0, 600), Buffer.alloc(0)]) {
+    for (const whole of [
+      archive,
+      Buffer.concat([archive, Buffer.alloc(512)]),
+      archive.subarray(0, 600),
+      Buffer.alloc(0),
+    ]) {
       const { members, all, ended } = parseTar(whole);
       assert.equal(members.length, whole.length === 0 ? 0 : 1);
       assert.ok(!ended && all.equals(whole));

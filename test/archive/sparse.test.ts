@@ -47,7 +47,10 @@ describe('GNU tar --sparse', () => {
       for (const cut of cuts(archive.length)) {
         const { members, all } = parseTar(archive, cut);
         assert.ok(all.equals(archive));
-        assert.deepEqual(members.map(({ entry }) => entry.name.toString()), names);
+        assert.deepEqual(
+          members.map(({ entry }) => entry.name.toString()),
+          names,
+        );
         for (const { entry, data } of members) {
           assert.ok(entry.sparse !== undefined);
           assert.ok(expand(entry, data).equals(readFileSync(join(temp.path, entry.name.toString()))));

@@ -115,9 +115,13 @@ export function entryOf(values: Partial<TarEntry>): TarEntry {
 }
 
 /** Puts bytes into a header block and corrects its checksum. */
-export function patch(block: Buffer, ...edits: readonly (readonly [at: number, bytes: Buffer | string])[]): Buffer {
+export function patch(
+  block: Buffer,
+  ...edits: readonly (readonly [at: number, bytes: Buffer | string])[]
+): Buffer {
   const copy = Buffer.from(block);
-  for (const [at, bytes] of edits) (typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes).copy(copy, at);
+  for (const [at, bytes] of edits)
+    (typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes).copy(copy, at);
   copy.fill(0x20, 148, 156);
   let sum = 0;
   for (const byte of copy.subarray(0, 512)) sum += byte;
@@ -126,7 +130,11 @@ export function patch(block: Buffer, ...edits: readonly (readonly [at: number, b
 }
 
 /** Runs a program and returns its output; fails the test when the program does. */
-export function run(command: string, args: readonly string[], options: { cwd?: string; input?: Buffer } = {}): Buffer {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; input?: Buffer } = {},
+): Buffer {
   return execFileSync(command, args, { ...options, maxBuffer: 1 << 30, stdio: ['pipe', 'pipe', 'pipe'] });
 }
 

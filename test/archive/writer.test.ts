@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type EntryType, LIMITS, type SparseRun, type TarEntry } from '../../src/archive/types.ts';
 import { wholeBlockRuns } from '../../src/archive/sparse.ts';
+import { type EntryType, LIMITS, type SparseRun, type TarEntry } from '../../src/archive/types.ts';
 import { contentSize, encodeHeader, endOfArchive, padding } from '../../src/archive/writer.ts';
 import { cuts, entryOf, parseTar, run, seeded, tempDir } from './tar-tools.ts';
 
@@ -26,7 +26,9 @@ function randomEntry(random: () => number): TarEntry {
     return Buffer.from(new Uint8Array(below(most)).map(() => (ascii ? 97 + below(26) : 1 + below(255))));
   };
   const path = (most: number) => {
-    const parts = Array.from({ length: 1 + below(most) }, () => bytes(random() < 0.2 ? 200 : 30).map((b) => (b === 47 ? 48 : b)));
+    const parts = Array.from({ length: 1 + below(most) }, () =>
+      bytes(random() < 0.2 ? 200 : 30).map((b) => (b === 47 ? 48 : b)),
+    );
     return Buffer.concat([...parts.flatMap((part) => [part, Buffer.from('/')]), Buffer.from('e')]);
   };
   const time = () => ({ sec: Math.floor((random() - 0.2) * 4e9), nsec: random() < 0.5 ? 0 : below(1e9) });
@@ -86,16 +88,37 @@ test('what is written reads back the same, whatever it is', () => {
 describe('other programs read it', () => {
   const long = Buffer.from(`${'deep/'.repeat(30)}${'n'.repeat(200)}`);
   const entries = [
-    entryOf({ type: 'directory', name: Buffer.from('dir'), mode: 0o1777, mtime: { sec: 1_600_000_000, nsec: 1 } }),
-    entryOf({ name: Buffer.from('dir/plain'), size: 5, mode: 0o4755, mtime: { sec: 1_700_000_000, nsec: 123_456_789 } }),
+    entryOf({
+      type: 'directory',
+      name: Buffer.from('dir'),
+      mode: 0o1777,
+      mtime: { sec: 1_600_000_000, nsec: 1 },
+    }),
+    entryOf({
+      name: Buffer.from('dir/plain'),
+      size: 5,
+      mode: 0o4755,
+      mtime: { sec: 1_700_000_000, nsec: 123_456_789 },
+    }),
     entryOf({ name: Buffer.from(`${'p'.repeat(90)}/${'q'.repeat(90)}`), size: 5 }),
     entryOf({ name: long, size: 5, xattrs: new Map([['user.bin', Buffer.from([0, 10, 61, 255])]]) }),
     entryOf({ name: Buffer.from('dir/caf\u00e9'), size: 5, mtime: { sec: -5, nsec: 250_000_000 } }),
     entryOf({ name: Buffer.from([0x64, 0x69, 0x72, 0x2f, 0xe9, 0xff]), size: 5 }),
     entryOf({ type: 'hardlink', name: Buffer.from('dir/hard'), linkName: Buffer.from('dir/plain') }),
-    entryOf({ type: 'symlink', name: Buffer.from('dir/sym'), linkName: Buffer.from(`../${'t'.repeat(200)}`) }),
+    entryOf({
+      type: 'symlink',
+      name: Buffer.from('dir/sym'),
+      linkName: Buffer.from(`../${'t'.repeat(200)}`),
+    }),
     entryOf({ type: 'fifo', name: Buffer.from('dir/fifo'), mode: 0o600 }),
-    entryOf({ name: Buffer.from('sparse'), size: 1_000_000, sparse: [{ offset: 4096, length: 512 }, { offset: 500_000, length: 1024 }] }),
+    entryOf({
+      name: Buffer.from('sparse'),
+      size: 1_000_000,
+      sparse: [
+        { offset: 4096, length: 512 },
+        { offset: 500_000, length: 1024 },
+      ],
+    }),
     entryOf({ name: Buffer.from('holes'), size: 12_345, sparse: [] }),
     entryOf({ name: Buffer.from('full'), size: 10, sparse: [{ offset: 0, length: 10 }], uid: 0 }),
   ];
@@ -104,7 +127,10 @@ describe('other programs read it', () => {
   test('GNU tar', () => {
     using temp = tempDir();
     run('tar', ['--no-same-owner', '-p', '-xf', '-', '-C', temp.path], { input: archive });
-    assert.equal(lstatSync(join(temp.path, 'dir/plain'), { bigint: true }).mtimeNs, 1_700_000_000_123_456_789n);
+    assert.equal(
+      lstatSync(join(temp.path, 'dir/plain'), { bigint: true }).mtimeNs,
+      1_700_000_000_123_456_789n,
+    );
     assert.equal(lstatSync(join(temp.path, 'dir/caf\u00e9'), { bigint: true }).mtimeNs, -4_750_000_000n);
     assert.equal(lstatSync(join(temp.path, 'dir')).mode & 0o7777, 0o1777);
     assert.equal(lstatSync(join(temp.path, 'dir/plain')).nlink, 2);
@@ -119,7 +145,10 @@ describe('other programs read it', () => {
         stored.copy(expected, offset, at, at + length);
         at += length;
       }
-      assert.ok(content.equals(sparse === undefined ? Buffer.from('bytes') : expected), name.toString('latin1'));
+      assert.ok(
+        content.equals(sparse === undefined ? Buffer.from('bytes') : expected),
+        name.toString('latin1'),
+      );
     }
   });
 
@@ -149,20 +178,32 @@ print(json.dumps([[m.name, m.type.decode('latin1'), m.size, m.mode, m.mtime, m.l
     );
     assert.equal(members[1][4], 1_700_000_000.123_456_7);
     assert.equal(members[4][4], -4.75);
-    assert.deepEqual(members[9][6], [[4096, 512], [500_000, 1024], [1_000_000, 0]]);
+    assert.deepEqual(members[9][6], [
+      [4096, 512],
+      [500_000, 1024],
+      [1_000_000, 0],
+    ]);
   });
 
   test('plain ustar where everything fits: one block, no pax', () => {
     assert.equal(encodeHeader(entryOf({ name: Buffer.from('n'.repeat(100)), uid: 0o7777777 })).length, 512);
-    assert.equal(encodeHeader(entryOf({ name: Buffer.from(`${'p'.repeat(155)}/${'n'.repeat(100)}`) })).length, 512);
-    assert.equal(encodeHeader(entryOf({ name: Buffer.from(`${'p'.repeat(156)}/${'n'.repeat(100)}`) })).length, 1536);
+    assert.equal(
+      encodeHeader(entryOf({ name: Buffer.from(`${'p'.repeat(155)}/${'n'.repeat(100)}`) })).length,
+      512,
+    );
+    assert.equal(
+      encodeHeader(entryOf({ name: Buffer.from(`${'p'.repeat(156)}/${'n'.repeat(100)}`) })).length,
+      1536,
+    );
     assert.equal(encodeHeader(entryOf({ size: 0o77777777777 })).length, 512);
     assert.equal(encodeHeader(entryOf({ size: 0o77777777777 + 1 })).length, 1536);
   });
 });
 
 test('more xattrs than a pax header may hold are refused by name', () => {
-  const xattrs = new Map(Array.from({ length: 17 }, (_, i) => [`user.${i}`, Buffer.alloc(LIMITS.xattrValue)]));
+  const xattrs = new Map(
+    Array.from({ length: 17 }, (_, i) => [`user.${i}`, Buffer.alloc(LIMITS.xattrValue)]),
+  );
   assert.throws(() => encodeHeader(entryOf({ name: Buffer.from('a\nb'), xattrs })), {
     code: 'InvalidParameter',
     message: /^cannot archive "a\\x0ab": \d+ bytes of names and extended attributes, more than 1048576$/,
@@ -172,7 +213,11 @@ test('more xattrs than a pax header may hold are refused by name', () => {
 test('runs are widened to whole blocks', () => {
   const run = (offset: number, length: number) => ({ offset, length });
   assert.deepEqual(wholeBlockRuns([run(1, 1), run(511, 2), run(1024, 5)], 1030), [run(0, 1030)]);
-  assert.deepEqual(wholeBlockRuns([run(0, 512), run(1024, 1), run(9000, 1)], 9001), [run(0, 512), run(1024, 512), run(8704, 297)]);
+  assert.deepEqual(wholeBlockRuns([run(0, 512), run(1024, 1), run(9000, 1)], 9001), [
+    run(0, 512),
+    run(1024, 512),
+    run(8704, 297),
+  ]);
   assert.deepEqual(wholeBlockRuns([], 100), []);
   assert.throws(() => encodeHeader(entryOf({ size: 99, sparse: [run(0, 1), run(5, 1)] })), TypeError);
 });

@@ -3,8 +3,6 @@ import { humanDuration } from '../../engine/text/duration.ts';
 import { quote } from './go/quote.ts';
 import { runeWidth } from './rune-width.ts';
 
-export { type ContainerState, commandText, STATES, stateName, statusText } from '../../engine/text/status.ts';
-
 /**
  * Cuts `text` to `width` columns of a terminal, the last of them `…`. Wide characters (East Asian Width W and F) take
  * two.
@@ -50,9 +48,12 @@ export function createdAtText(created: number): string {
   return `${day} ${time} ${offset} ${zoneName(date, offset)}`;
 }
 
+/** Made once, when it is first needed: it is slow to make. */
+let zoneFormat: Intl.DateTimeFormat | undefined;
+
 /** The zone's letters where JavaScript knows them; else the offset, as Go shows zones that have no letters. */
 function zoneName(date: Date, offset: string): string {
-  const parts = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(date);
-  const name = parts.find((part) => part.type === 'timeZoneName')?.value ?? '';
+  zoneFormat ??= new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' });
+  const name = zoneFormat.formatToParts(date).find((part) => part.type === 'timeZoneName')?.value ?? '';
   return /^[A-Z]{3,5}$/.test(name) ? name : offset.replace(/00$/, '');
 }

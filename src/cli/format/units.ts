@@ -2,8 +2,6 @@
 import { TsengineError } from '../../errors.ts';
 import { formatFloat } from './go/float.ts';
 
-export { formatDuration, humanDuration, parseDuration } from '../../engine/text/duration.ts';
-
 const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB', 'YB'] as const;
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'] as const;
 

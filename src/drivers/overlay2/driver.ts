@@ -3,8 +3,8 @@
  * counted over processes is in ../mount-counter.ts.
  */
 
-import { LIMITS } from '../../archive/types.ts';
 import { realpathSync } from 'node:fs';
+import { LIMITS } from '../../archive/types.ts';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { chmodAt, lchownAt } from '../../linux/at.ts';
 import { listDirectory, makeDirectory, removeDirectory, writeNewFile } from '../../linux/files.ts';
@@ -77,6 +77,7 @@ export class Overlay2Driver implements GraphDriver {
       hardLinksAcrossCopyUp: false,
       nanoseconds: true,
       xattrs: true,
+      mounts: true,
       renameLowerDirectory: false,
     };
   }

@@ -34,9 +34,7 @@ function discard(folder: string): void {
 }
 
 async function probe(context: DriverContext): Promise<Support> {
-  let folder = context.home;
-  while (!pathExists(folder)) folder = dirname(folder);
-  const result = probeIn(`${folder}/.tsengine-probe-${process.pid}`);
+  const result = probeIn(`${existing(context.home)}/.tsengine-probe-${process.pid}`);
   if ('reason' in result) return { supported: false, reason: result.reason };
   const { notNative } = result.abilities;
   return notNative === ''
@@ -45,24 +43,33 @@ async function probe(context: DriverContext): Promise<Support> {
 }
 
 async function open(context: DriverContext): Promise<GraphDriver> {
+  checkEngineOptions(context, existing(context.home));
   const layout = new Layout(context.home);
   const fresh = !pathExists(context.home);
   if (fresh) makeDirectories(dirname(context.home), 0o710);
   layout.make();
   const staging = new Staging(context.home);
+  let abilities: Abilities;
   try {
-    checkEngineOptions(context);
-    const abilities = await abilitiesOf(context, staging);
-    staging.sweep((path) => {
-      layout.dropLink(path);
-      discard(path);
-    });
-    return new Overlay2Driver({ context, layout, staging, abilities });
+    abilities = await abilitiesOf(context, staging);
   } catch (error) {
     // A filesystem that cannot hold layers is left as it was found.
-    if (fresh) removeTree(context.home);
+    if (fresh) {
+      staging.unmake();
+      layout.unmake();
+    }
     throw error;
   }
+  staging.sweep((path) => {
+    layout.dropLink(path);
+    discard(path);
+  });
+  return new Overlay2Driver({ context, layout, staging, abilities });
+}
+
+/** The path itself, or the folder above it that is there. */
+function existing(path: string): string {
+  return pathExists(path) ? path : existing(dirname(path));
 }
 
 async function abilitiesOf(context: DriverContext, staging: Staging): Promise<Abilities> {

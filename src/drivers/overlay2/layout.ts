@@ -28,6 +28,7 @@ import {
   pathExists,
   readInto,
   readTextIfAny,
+  removeDirectory,
   removeFile,
   writeNewFile,
 } from '../../linux/files.ts';
@@ -157,6 +158,17 @@ export class Layout {
         makeDirectory(path, mode);
       } catch (error) {
         if (!hasErrno(error, 'EEXIST')) throw error;
+      }
+    }
+  }
+
+  /** Takes `make` back, as far as nothing is in what it made. */
+  unmake(): void {
+    for (const path of [`${this.home}/${LINKS}`, this.home]) {
+      try {
+        removeDirectory(path);
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EBUSY')) throw error;
       }
     }
   }

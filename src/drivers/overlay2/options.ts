@@ -5,8 +5,11 @@ import { fsName, statfs } from '../../linux/statfs.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
 import { parseBool, parseSize, requestedQuota } from '../storage-options.ts';
 
-/** Reads the engine's `--storage-opt` values for overlay2. Refuses what Docker refuses, in its words. */
-export function checkEngineOptions(context: DriverContext): void {
+/**
+ * Reads the engine's `--storage-opt` values for overlay2. Refuses what Docker refuses, in its words. `folder` is one on
+ * the filesystem that will hold the layers.
+ */
+export function checkEngineOptions(context: DriverContext, folder: string): void {
   for (const [key, value] of context.options) {
     switch (key.toLowerCase()) {
       case 'overlay2.override_kernel_check':
@@ -15,7 +18,7 @@ export function checkEngineOptions(context: DriverContext): void {
         break;
       case 'overlay2.size':
         parseSize(value);
-        refuseDefaultQuota(context.home);
+        refuseDefaultQuota(folder);
         break;
       default:
         throw new TsengineError('InvalidParameter', `overlay2: unknown option ${key}`);

@@ -3,17 +3,15 @@
  * What makes it stale is in its first line: another boot (another kernel, perhaps), another filesystem, another user
  * namespace, another form of this file. Anything unexpected in it means that the probe is done again.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { makeDirectories, writeFileAtomic } from '../../linux/files.ts';
-import { lstat } from '../../linux/stat.ts';
 import type { Abilities, ProbeResult } from './probe.ts';
 
 const FILE = 'overlay2-abilities';
 
 function key(home: string): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  const { devMajor, devMinor } = lstat(home);
-  return `2 ${boot} ${devMajor}:${devMinor} ${readlinkSync('/proc/self/ns/user')}`;
+  return `2 ${boot} ${lstatSync(home).dev} ${readlinkSync('/proc/self/ns/user')}`;
 }
 
 function read(path: string): string | undefined {

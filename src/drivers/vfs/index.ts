@@ -51,6 +51,7 @@ export class VfsDriver implements GraphDriver {
     hardLinksAcrossCopyUp: true,
     nanoseconds: true,
     xattrs: true,
+    mounts: false,
     renameLowerDirectory: true,
   };
   readonly #context: DriverContext;

@@ -83,6 +83,18 @@ export interface LoadedImage {
   readonly references: readonly string[];
 }
 
+/** Options of `load`. */
+export interface LoadOptions {
+  readonly progress?: Progress;
+  /**
+   * A path under which the same bytes can be read at random (`/proc/self/fd/0` does for a redirected standard input). A
+   * regular file that is not compressed is read from there, each byte once, and the stream is left alone.
+   */
+  readonly file?: string;
+  /** Called as soon as an image is on record: what fails later does not take it away again. */
+  readonly loaded?: (image: LoadedImage) => void;
+}
+
 /** Images and their names. Every method that takes `name` takes a reference, an id or an unambiguous prefix of one. */
 export interface ImageService {
   list(options?: {
@@ -100,7 +112,7 @@ export interface ImageService {
   /** Makes an image of one layer from a root filesystem as tar, plain or compressed. Gives its `sha256:…` id. */
   import(tar: AsyncIterable<Buffer>, options?: ImportOptions): Promise<string>;
   /** Reads a docker-save archive or an OCI layout, as tar, plain or compressed. */
-  load(archive: AsyncIterable<Buffer>, options?: { readonly progress?: Progress }): Promise<LoadedImage[]>;
+  load(archive: AsyncIterable<Buffer>, options?: LoadOptions): Promise<LoadedImage[]>;
   /** Writes the named images as one archive that Docker and podman load. */
   save(names: readonly string[], options?: { readonly progress?: Progress }): AsyncIterable<Buffer>;
 }

@@ -1,8 +1,15 @@
 /** What all of the image service's parts work with, and how they find an image by what a user typed. */
 import { TsengineError } from '../../errors.ts';
 import type { LayerStore } from '../layers/types.ts';
-import { familiarString, isDigest, isHexId, parseReference, type Reference, withDefaultTag } from '../references/reference.ts';
-import type { References, ReferenceStore } from '../references/reference-store.ts';
+import {
+  familiarString,
+  isDigest,
+  isHexId,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from '../references/reference.ts';
+import type { ReferenceStore, References } from '../references/reference-store.ts';
 import type { DataRoot } from '../root.ts';
 import type { FileImageStore } from './image-store.ts';
 import type { Image } from './types.ts';

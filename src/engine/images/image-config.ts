@@ -9,6 +9,7 @@ import { containerConfigSchema } from '../api/container-config.ts';
 import { goInt, goString, omitEmpty } from '../api/go-json.ts';
 import { parseJsonText, schemaMessage } from '../json.ts';
 import { chainIdsOf } from '../layers/chain-id.ts';
+import { ZERO_TIME } from '../text/timestamp.ts';
 import type { Image } from './types.ts';
 
 /** Bytes of the largest configuration or manifest that is read. Registries stop at 4 MiB. */
@@ -17,8 +18,6 @@ export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
 /** RFC 3339, as Go's time.Time reads it. */
 const TIME =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d([.,]\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
-/** Go's zero time. */
-export const ZERO_TIME = '0001-01-01T00:00:00Z';
 
 const time = z.string().check(z.regex(TIME, 'Invalid input: expected a time as RFC 3339 has it'));
 const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'Invalid input: expected a sha256 digest'));

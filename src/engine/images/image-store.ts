@@ -15,7 +15,8 @@ import { digestHex } from '../layers/chain-id.ts';
 import type { DiffId } from '../layers/types.ts';
 import { replaceFile } from '../replace-file.ts';
 import { ensureDirectory } from '../root.ts';
-import { imageIdOf, parseDiffIds, parseImage, ZERO_TIME } from './image-config.ts';
+import { formatTimestamp, now, ZERO_TIME } from '../text/timestamp.ts';
+import { imageIdOf, parseDiffIds, parseImage } from './image-config.ts';
 import type { Image, ImageStore } from './types.ts';
 
 const HEX64 = /^[0-9a-f]{64}$/;
@@ -129,7 +130,7 @@ export class FileImageStore implements ImageStore {
 
   /** Records that it was tagged now. Nothing depends on it, so that it may be lost in a power cut. */
   setTagged(id: string): void {
-    this.#setMetadata(id, 'lastUpdated', timestamp(), false);
+    this.#setMetadata(id, 'lastUpdated', formatTimestamp(now()), false);
   }
 
   /** Removes the image: its configuration first, and with that it is gone. */
@@ -155,15 +156,4 @@ export class FileImageStore implements ImageStore {
     for (const name of listDirectory(folder)) removeFile(`${folder}/${name}`);
     removeDirectory(folder);
   }
-}
-
-/** Now, as Go writes times: RFC 3339 in UTC with nanoseconds and no zeros at their end. */
-export function timestamp(): string {
-  const micro = Math.round((performance.timeOrigin + performance.now()) * 1000);
-  const seconds = Math.floor(micro / 1_000_000);
-  const fraction = String(micro % 1_000_000)
-    .padStart(6, '0')
-    .replace(/0+$/, '');
-  const base = new Date(seconds * 1000).toISOString().slice(0, 19);
-  return `${base}${fraction === '' ? '' : `.${fraction}`}Z`;
 }

@@ -1,20 +1,14 @@
 /** `docker image inspect` and `docker history`. */
 import { TsengineError } from '../../errors.ts';
-import { type ContainerConfig, containerConfigSchema } from '../api/container-config.ts';
+import { containerConfigSchema } from '../api/container-config.ts';
 import type { HistoryItem, ImageInspect } from '../api/services.ts';
 import { chainIdsOf } from '../layers/chain-id.ts';
 import { familiarString } from '../references/reference.ts';
+import { ZERO_TIME } from '../text/timestamp.ts';
 import { type ImageContext, resolveImage } from './context.ts';
-import { unixSeconds, ZERO_TIME } from './image-config.ts';
+import { unixSeconds } from './image-config.ts';
+import { knownConfig } from './known-config.ts';
 import type { Image } from './types.ts';
-
-/** The keys of Docker's `Config`, in its order, and no others: unknown ones of an image are not shown. */
-export function knownConfig(config: ContainerConfig): Record<string, unknown> {
-  const shape = containerConfigSchema.shape;
-  return Object.fromEntries(
-    Object.keys(shape).flatMap((key) => (config[key] === undefined ? [] : [[key, config[key]]])),
-  );
-}
 
 /** What `docker image inspect` of 20.10.24 shows, key by key. Opens the driver for `GraphDriver`. */
 export async function inspectImage(context: ImageContext, name: string): Promise<ImageInspect> {

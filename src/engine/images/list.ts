@@ -78,8 +78,8 @@ function sizes(context: ImageContext): (image: Image) => number {
   return (image) => {
     let sum = 0;
     for (const chainId of chainIdsOf(image.diffIds)) {
-      let size = known.get(chainId);
-      if (size === undefined) known.set(chainId, (size = context.layers.size(chainId)));
+      const size = known.get(chainId) ?? context.layers.size(chainId);
+      known.set(chainId, size);
       sum += size;
     }
     return sum;

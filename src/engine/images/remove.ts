@@ -4,6 +4,7 @@
  */
 import { TsengineError } from '../../errors.ts';
 import type { ImageDeleteItem } from '../api/services.ts';
+import type { LayerHold } from '../layers/types.ts';
 import { familiarString, type Reference, repositoryName, withDefaultTag } from '../references/reference.ts';
 import type { References } from '../references/reference-store.ts';
 import { type ImageContext, type ImageUser, parseName, resolveImage } from './context.ts';
@@ -51,12 +52,14 @@ class Removal {
   readonly #context: ImageContext;
   readonly #names: References;
   readonly #users: readonly ImageUser[];
+  readonly #layers: LayerHold;
   #changed = false;
 
-  constructor(context: ImageContext, names: References, users: readonly ImageUser[]) {
+  constructor(context: ImageContext, names: References, users: readonly ImageUser[], layers: LayerHold) {
     this.#context = context;
     this.#names = names;
     this.#users = users;
+    this.#layers = layers;
   }
 
   run(name: string, image: Image, force: boolean, prune: boolean): void {
@@ -117,6 +120,7 @@ class Removal {
     const parent = this.#context.images.parentOf(image.id);
     for (const reference of this.#names.of(image.id)) this.#untag(reference);
     this.flush();
+    if (image.topLayer !== undefined) this.#layers.add(image.topLayer);
     this.#context.images.delete(image.id);
     this.items.push({ Deleted: image.id });
     this.removed.push({ image, at: this.items.length });
@@ -177,11 +181,9 @@ export async function removeImage(
   {
     using _ = await context.root.lock('images');
     const names = context.references.read();
-    removal = new Removal(context, names, users);
-    const image = resolveImage(context, name, names);
-    if (image.topLayer !== undefined) layers.add(image.topLayer);
+    removal = new Removal(context, names, users, layers);
     try {
-      removal.run(name, image, options.force === true, options.noPrune !== true);
+      removal.run(name, resolveImage(context, name, names), options.force === true, options.noPrune !== true);
     } finally {
       // Docker, too, keeps what was untagged when the image then cannot go.
       removal.flush();

@@ -165,6 +165,10 @@ class Batch implements LayerBatch {
     }
   }
 
+  announce(imageId: string): void {
+    this.#lease.announce(imageId);
+  }
+
   async commit<T>(refer: () => Promise<T> | T): Promise<T> {
     const { root, db, syncLayers } = this.#context;
     const fresh = [...this.#staged.values()];

@@ -6,7 +6,7 @@ import { baseOf, dropContainerLayer, makeContainerLayer, neededContainerLayer } 
 import { layerBatch } from './layer-batch.ts';
 import { LayerDb } from './layer-db.ts';
 import { type LayerTarSource, layerTar, layerTarSize } from './layer-tar.ts';
-import { anyLease, recoverLeases } from './leases.ts';
+import { anyLease, Lease, recoverLeases } from './leases.ts';
 import type { ImageLayers } from './references.ts';
 import { releaseLayers } from './release.ts';
 import type { ChainId, Layer, LayerStore } from './types.ts';
@@ -32,9 +32,10 @@ export interface LayerStoreDeps {
 export interface OpenLayerStore extends LayerStore {
   /**
    * Finishes what dead processes left: layers half made or half removed, and layers registered for an image that was
-   * not written. Costs two directory listings when there is nothing.
+   * not written. `forgetImage` removes an image that was written and got no name. Costs two directory listings when
+   * there is nothing.
    */
-  recover(): Promise<void>;
+  recover(forgetImage: (id: string) => Promise<void>): Promise<void>;
 }
 
 /** Opens the layer store of a driver. Makes its folders and does nothing else. */
@@ -81,6 +82,14 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
     },
     tarSize: async (chainId) => await layerTarSize(await tarSource(chainId)),
     releaseUnused: (chainId) => releaseLayers(context, [chainId]),
+    hold: () => {
+      const lease = new Lease(root);
+      return {
+        add: (chainId) => lease.add([chainId]),
+        release: (chainId) => releaseLayers({ ...context, exceptLease: lease.name }, [chainId]),
+        [Symbol.dispose]: () => lease[Symbol.dispose](),
+      };
+    },
     diffSource: async (chainId) => {
       const layer = neededLayer(chainId);
       return await (await driver()).diffSource(layer.cacheId, cacheIdOf(layer.parent));
@@ -116,11 +125,12 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
       await releaseLayers(context, [layer.parent]);
     },
 
-    async recover() {
+    async recover(forgetImage) {
       if (anyWriteSet(db.tmpDir)) await recoverWriteSets(db.tmpDir, await driver(), warn);
       if (!anyLease(root)) return;
-      await recoverLeases(root, async (chainIds, exceptLease) => {
-        await releaseLayers({ ...context, exceptLease }, chainIds);
+      await recoverLeases(root, async (left, exceptLease) => {
+        for (const id of left.images) await forgetImage(id);
+        await releaseLayers({ ...context, exceptLease }, left.layers);
       });
     },
   };

@@ -7,10 +7,21 @@
  * as it lives. Who counts references counts the locked ones; an unlocked one belongs to a dead process, and its layers
  * are released as far as nothing else refers to them.
  *
- * A lease is read and extended under the `layers` lock; only layers that are not registered yet are added without it.
+ * A lease also names images whose configuration is about to be written, so that one that got no name before its
+ * process died goes again, and the layers of an image that is about to be removed.
+ *
+ * A lease is read and extended under the `layers` lock; without it only layers are added that are not registered yet,
+ * or that are certain to be referred to until the line is written.
  */
 import { randomBytes } from 'node:crypto';
-import { closeFile, listDirectory, openFile, readTextIfAny, writeAll } from '../../linux/files.ts';
+import {
+  closeFile,
+  listDirectory,
+  openFile,
+  readTextIfAny,
+  removeFile,
+  writeAll,
+} from '../../linux/files.ts';
 import { type Lock, tryLockFile } from '../../linux/flock.ts';
 import type { DataRoot } from '../root.ts';
 import type { ChainId } from './types.ts';
@@ -19,18 +30,24 @@ function leaseDir(root: DataRoot): string {
   return `${root.stateDir}/leases`;
 }
 
+/** What a dead process left behind: layers, the last first, and images. */
+export interface LeftBehind {
+  readonly layers: readonly ChainId[];
+  readonly images: readonly string[];
+}
+
 /** Only whole lines: the last one may still be on its way. */
-function parseLease(text: string): ChainId[] {
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .filter((line) => /^sha256:[0-9a-f]{64}$/.test(line));
+function parseLease(text: string): LeftBehind {
+  const lines = text.split('\n').slice(0, -1);
+  const layers = lines.filter((line) => /^sha256:[0-9a-f]{64}$/.test(line)).reverse();
+  const images = lines.filter((line) => /^image sha256:[0-9a-f]{64}$/.test(line));
+  return { layers, images: images.map((line) => line.slice('image '.length)) };
 }
 
 /** This process's hold on layers, until it is disposed of. Its file is made with the first layer. */
 export class Lease implements Disposable {
   readonly #dir: string;
-  readonly #held = new Set<ChainId>();
+  readonly #lines = new Set<string>();
   #file: { readonly path: string; readonly lock: Lock } | undefined;
 
   constructor(root: DataRoot) {
@@ -38,7 +55,16 @@ export class Lease implements Disposable {
   }
 
   add(chainIds: readonly ChainId[]): void {
-    const fresh = chainIds.filter((chainId) => !this.#held.has(chainId));
+    this.#write(chainIds);
+  }
+
+  /** Names an image that is about to be written. */
+  announce(imageId: string): void {
+    this.#write([`image ${imageId}`]);
+  }
+
+  #write(lines: readonly string[]): void {
+    const fresh = lines.filter((line) => !this.#lines.has(line));
     if (fresh.length === 0) return;
     this.#file ??= this.#open();
     const fd = openFile(this.#file.path, 'a');
@@ -47,7 +73,7 @@ export class Lease implements Disposable {
     } finally {
       closeFile(fd);
     }
-    for (const chainId of fresh) this.#held.add(chainId);
+    for (const line of fresh) this.#lines.add(line);
   }
 
   #open(): { readonly path: string; readonly lock: Lock } {
@@ -67,7 +93,7 @@ export class Lease implements Disposable {
   [Symbol.dispose](): void {
     this.#file?.lock.release();
     this.#file = undefined;
-    this.#held.clear();
+    this.#lines.clear();
   }
 }
 
@@ -81,23 +107,25 @@ export function leasedLayers(root: DataRoot, except?: string): Set<ChainId> {
   const held = new Set<ChainId>();
   for (const name of listDirectory(leaseDir(root))) {
     if (name === except) continue;
-    for (const chainId of parseLease(readTextIfAny(`${leaseDir(root)}/${name}`) ?? '')) held.add(chainId);
+    const { layers } = parseLease(readTextIfAny(`${leaseDir(root)}/${name}`) ?? '');
+    for (const chainId of layers) held.add(chainId);
   }
   return held;
 }
 
 /**
- * Calls `release` with what each dead process held, last first, and then forgets the lease. A crash in between leaves
- * the lease, and the next recovery goes on.
+ * Calls `release` with what each dead process held, and then forgets the lease. A crash in between leaves the lease,
+ * and the next recovery goes on.
  */
 export async function recoverLeases(
   root: DataRoot,
-  release: (chainIds: readonly ChainId[], lease: string) => Promise<void>,
+  release: (left: LeftBehind, lease: string) => Promise<void>,
 ): Promise<void> {
   for (const name of listDirectory(leaseDir(root))) {
     const path = `${leaseDir(root)}/${name}`;
-    using lock = tryLockFile(path, 'exclusive', { ephemeral: true });
+    using lock = tryLockFile(path, 'exclusive');
     if (lock === undefined) continue;
-    await release(parseLease(readTextIfAny(path) ?? '').reverse(), name);
+    await release(parseLease(readTextIfAny(path) ?? ''), name);
+    removeFile(path);
   }
 }

@@ -48,6 +48,22 @@ export interface LayerBatch extends AsyncDisposable {
    * layers are removed again. A crash before it returns leaves nothing.
    */
   commit<T>(refer: () => Promise<T> | T): Promise<T>;
+  /**
+   * Says, inside `refer`, which image is about to be written. If this process dies before the batch is disposed of, the
+   * next start removes the image unless it has a name or a container by then.
+   */
+  announce(imageId: string): void;
+}
+
+/**
+ * Keeps layers that nothing on record refers to, for as long as this process lives and does not dispose of it. Whoever
+ * removes an image holds its layers first, so that a crash in between is made good by the next start.
+ */
+export interface LayerHold extends Disposable {
+  /** Holds a layer that is certain to be referred to now. */
+  add(chainId: ChainId): void;
+  /** `LayerStore.releaseUnused`, for which this hold does not count. */
+  release(chainId: ChainId): Promise<Layer[]>;
 }
 
 /** Options of `createContainerLayer`. */
@@ -88,6 +104,8 @@ export interface LayerStore {
   tarSize(chainId: ChainId): Promise<number>;
   /** Removes the layer and then its parents, as far as nothing else refers to them. Gives what is gone, top first. */
   releaseUnused(chainId: ChainId): Promise<Layer[]>;
+  /** An empty hold. */
+  hold(): LayerHold;
 
   /** Makes a container's layer over an image's top layer (over nothing when `undefined`). On failure nothing is left. */
   createContainerLayer(

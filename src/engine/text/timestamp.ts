@@ -15,7 +15,8 @@ export function now(): bigint {
 
 /** Writes a time as RFC 3339 in UTC with up to nine digits of fraction, trailing zeros cut: Go's RFC3339Nano. */
 export function formatTimestamp(nanoseconds: bigint): string {
-  return isoSeconds(nanoseconds) + fraction(nanoseconds).replace(/\.?0+$/, '') + 'Z';
+  const shortest = fraction(nanoseconds).replace(/\.?0+$/, '');
+  return `${isoSeconds(nanoseconds)}${shortest}Z`;
 }
 
 /** The same with all nine digits, as `logs --timestamps` shows it. */
@@ -89,7 +90,7 @@ function layoutOf(value: string): string {
 
 function isoSeconds(nanoseconds: bigint): string {
   const seconds = (nanoseconds - (((nanoseconds % SECOND) + SECOND) % SECOND)) / SECOND;
-  return new Date(Number(seconds) * 1000).toISOString().replace(/^\+0*(?=\d{4})|\.\d+Z$/g, '');
+  return new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, '');
 }
 
 function fraction(nanoseconds: bigint): string {

@@ -1,0 +1,109 @@
+/**
+ * Checks that any process may die at any instruction: a child is killed before its first, second, third … system call
+ * until one comes through, and what it leaves is looked at each time.
+ */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { isMountPoint } from '../mount-counter.ts';
+import type { Job } from './job.ts';
+import { containerLayer, described, imageLayer, inside } from './layers.ts';
+import { type Check, newId, type Subject } from './suite.ts';
+import { directory, write } from './trees.ts';
+
+/** Most calls that one job of these is thought to make; more is a mistake in the driver or here. */
+const MOST_CALLS = 400;
+
+/** Kills a child before each of its calls in turn, with a fresh job each time, and lets `look` judge. */
+async function killAtEachCall(
+  subject: Subject,
+  step: number,
+  prepare: () => Promise<Job>,
+  look: (job: Job) => Promise<void>,
+): Promise<void> {
+  for (let nth = 1; nth < MOST_CALLS; nth += step) {
+    const job = await prepare();
+    const { status } = await subject.elsewhere(job, { TSENGINE_FAULT: `*:${nth}:kill` });
+    await look(job);
+    if (status === 0) return;
+    assert.equal(status, undefined, `ended with status ${status} instead of being killed at call ${nth}`);
+  }
+  assert.fail(`not done after ${MOST_CALLS} calls`);
+}
+
+/** What is left in the store, but for folders that say how the driver works. */
+function leftovers(home: string): string[] {
+  return fs
+    .readdirSync(home, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name !== '.tsengine/lock');
+}
+
+function idOf(job: Job): string {
+  return 'id' in job ? job.id : '';
+}
+
+function killed(call: 'create' | 'remove' | 'get' | 'put', step: number): Check['run'] {
+  return async (subject) => {
+    const { driver, home } = subject;
+    const base = await imageLayer(driver, undefined, (root) => {
+      directory(`${root}/dir`);
+      write(`${root}/dir/file`, 'file');
+    });
+    const image = await imageLayer(driver, base, (root) => write(`${root}/top`, 'top'));
+    // The parents' marks that they have children are made once and stay.
+    await driver.remove(await imageLayer(driver, image, () => {}));
+    const before = leftovers(home);
+    const expected = await described(driver, image);
+    const prepare = async (): Promise<Job> => {
+      const id = newId();
+      if (call === 'create') return { call, id, parent: image };
+      await driver.create(id, image);
+      if (call === 'put') await driver.get(id);
+      return { call, id };
+    };
+    const look = async (job: Job): Promise<void> => {
+      const id = idOf(job);
+      const started = await subject.open();
+      if (call === 'get' || call === 'put') await started.cleanup();
+      if (await started.exists(id)) {
+        const point = (await inside(started, id, (root) => root)) ?? '';
+        assert.deepEqual(await described(started, id), expected, 'a layer in pieces');
+        assert.equal(isMountPoint(point), false, 'a mount that nobody has');
+      }
+      await started.remove(id);
+      assert.equal(await started.exists(id), false);
+      assert.deepEqual(leftovers(home), before, 'something was left');
+    };
+    await killAtEachCall(subject, step, prepare, look);
+  };
+}
+
+export const crashChecks: readonly Check[] = [
+  {
+    name: 'killed in create at every seventh system call: a layer whole or not there',
+    run: killed('create', 7),
+  },
+  {
+    name: 'killed in remove at every seventh system call: a layer whole or not there',
+    run: killed('remove', 7),
+  },
+  { name: 'killed in create at every system call', slow: true, run: killed('create', 1) },
+  { name: 'killed in remove at every system call', slow: true, run: killed('remove', 1) },
+  { name: 'killed in get at every system call', slow: true, run: killed('get', 1) },
+  { name: 'killed in put at every system call', slow: true, run: killed('put', 1) },
+  {
+    name: 'cleanup unmounts what a killed process left, and twice is as good as once',
+    run: async (subject) => {
+      const image = await imageLayer(subject.driver, undefined, (root) => write(`${root}/a`, 'a'));
+      const id = await containerLayer(subject.driver, image);
+      const { output } = await subject.elsewhere({ call: 'get', id });
+      await subject.elsewhere({ call: 'get', id });
+      await subject.driver.cleanup();
+      assert.equal(isMountPoint(output), false);
+      await subject.driver.cleanup();
+      await inside(subject.driver, id, (root) => assert.equal(fs.readFileSync(`${root}/a`, 'utf8'), 'a'));
+      assert.equal(isMountPoint(output), false);
+      await subject.driver.remove(id);
+      await subject.driver.remove(`${id}-init`);
+    },
+  },
+];

@@ -1,0 +1,314 @@
+/** Checks on layers as tars and as lists of changes. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { describeTree } from './describe-tree.ts';
+import {
+  assertFails,
+  changeLines,
+  collect,
+  containerLayer,
+  described,
+  imageLayer,
+  inside,
+  streamOf,
+} from './layers.ts';
+import { type Check, newId, type Subject } from './suite.ts';
+import { namesOf, tarOf } from './tar.ts';
+import { BYTES_NAME, directory, makeEverything, sparse, stamp, write } from './trees.ts';
+
+/** Makes a layer on `parent` from a tar. */
+async function applied({ driver }: Subject, parent: string | undefined, tar: Buffer): Promise<string> {
+  const id = newId();
+  await driver.create(id, parent);
+  await driver.applyDiff(id, parent, streamOf(tar));
+  return id;
+}
+
+/** A base with what the checks change. */
+function makeBase(root: string): void {
+  directory(`${root}/etc/sub`);
+  directory(`${root}/gone/deep`);
+  directory(`${root}/again/old`);
+  for (const path of ['etc/a', 'etc/b', 'etc/sub/c', 'gone/deep/d', 'again/old/e', 'again/f', 'kept']) {
+    write(`${root}/${path}`, path);
+  }
+}
+
+/** One change of every kind. */
+function changeBase(root: string): void {
+  write(`${root}/etc/a`, 'changed');
+  fs.rmSync(`${root}/etc/b`);
+  fs.chmodSync(`${root}/etc/sub/c`, 0o600);
+  fs.rmSync(`${root}/gone`, { recursive: true });
+  fs.rmSync(`${root}/again`, { recursive: true });
+  directory(`${root}/again/new`);
+  write(`${root}/again/f`, 'made again');
+  directory(`${root}/added/dir`);
+  write(`${root}/added/dir/file`, 'added');
+  fs.symlinkSync('etc/a', `${root}/added/link`);
+  stamp(`${root}/added/link`);
+}
+
+const CHANGES = [
+  'added /added',
+  'added /added/dir',
+  'added /added/dir/file',
+  'added /added/link',
+  'modified /again',
+  'modified /again/f',
+  'added /again/new',
+  'deleted /again/old',
+  'modified /etc',
+  'modified /etc/a',
+  'deleted /etc/b',
+  'modified /etc/sub',
+  'modified /etc/sub/c',
+  'deleted /gone',
+];
+
+export const differenceChecks: readonly Check[] = [
+  {
+    name: 'changes are named as Docker names them: parents as modified, deleted trees once',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, makeBase);
+      const top = await imageLayer(driver, base, changeBase);
+      assert.deepEqual(changeLines(await driver.changes(top, base)), CHANGES);
+      assert.deepEqual(changeLines(await driver.changes(base, undefined)).slice(0, 3), [
+        'added /again',
+        'added /again/f',
+        'added /again/old',
+      ]);
+    },
+  },
+  {
+    name: 'changes are the same while the layer is mounted and in use',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, makeBase);
+      const container = await containerLayer(driver, base);
+      await inside(driver, container, async (root) => {
+        changeBase(root);
+        assert.deepEqual(changeLines(await driver.changes(container, `${container}-init`)), CHANGES);
+      });
+    },
+  },
+  {
+    name: 'reading and looking changes nothing, and neither does opening for writing',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, makeBase);
+      const container = await containerLayer(driver, base);
+      await inside(driver, container, (root) => {
+        describeTree(root);
+        fs.closeSync(fs.openSync(`${root}/etc/a`, 'r+'));
+        fs.accessSync(`${root}/etc/sub/c`, fs.constants.W_OK);
+      });
+      assert.deepEqual(await driver.changes(container, `${container}-init`), []);
+    },
+  },
+  {
+    name: 'a file whose attributes alone changed is modified: mode, owner, time, attribute',
+    run: async ({ driver }) => {
+      const names = ['attribute', 'mode', 'nanosecond', 'owner', 'type'];
+      const base = await imageLayer(driver, undefined, (root) => {
+        for (const name of names) write(`${root}/${name}`, name);
+      });
+      const top = await imageLayer(driver, base, (root) => {
+        fs.chmodSync(`${root}/mode`, 0o4644);
+        fs.lchownSync(`${root}/owner`, 0, 5);
+        stamp(`${root}/nanosecond`);
+        fs.rmSync(`${root}/type`);
+        fs.symlinkSync('mode', `${root}/type`);
+        fs.rmSync(`${root}/attribute`);
+        write(`${root}/attribute`, 'other');
+      });
+      const lines = names.map((name) => `modified /${name}`);
+      assert.deepEqual(changeLines(await driver.changes(top, base)), lines);
+    },
+  },
+  {
+    name: 'a layer that leaves as a tar and comes in on the same parent is the same layer',
+    run: async (subject) => {
+      const { driver } = subject;
+      const base = await imageLayer(driver, undefined, makeBase);
+      const top = await imageLayer(driver, base, (root) => {
+        changeBase(root);
+        directory(`${root}/everything`);
+        makeEverything(`${root}/everything`);
+      });
+      const tar = await collect(driver.diff(top, base));
+      const copy = await applied(subject, base, tar);
+      const options = { directoryTimes: true };
+      assert.deepEqual(await described(driver, copy, options), await described(driver, top, options));
+      assert.deepEqual(
+        changeLines(await driver.changes(copy, base)),
+        changeLines(await driver.changes(top, base)),
+      );
+    },
+  },
+  {
+    name: 'the same layer gives the same tar twice, and so does its copy',
+    run: async (subject) => {
+      const { driver } = subject;
+      const base = await imageLayer(driver, undefined, makeBase);
+      const top = await imageLayer(driver, base, (root) => {
+        changeBase(root);
+        makeEverything(`${root}/added`);
+      });
+      const first = await collect(driver.diff(top, base));
+      assert.ok(first.equals(await collect(driver.diff(top, base))));
+      const copy = await applied(subject, base, first);
+      assert.deepEqual(namesOf(await collect(driver.diff(copy, base))), namesOf(first));
+    },
+  },
+  {
+    name: 'a layer against nothing is a tar of all that is in it',
+    run: async (subject) => {
+      const { driver } = subject;
+      const base = await imageLayer(driver, undefined, makeBase);
+      const top = await imageLayer(driver, base, changeBase);
+      const flat = await applied(subject, undefined, await collect(driver.diff(top, undefined)));
+      assert.deepEqual(await described(driver, flat), await described(driver, top));
+    },
+  },
+  {
+    name: 'a tar holds whiteouts by their OCI names and no mark of the driver',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, makeBase);
+      const top = await imageLayer(driver, base, changeBase);
+      const names = namesOf(await collect(driver.diff(top, base)));
+      assert.ok(names.includes('etc/.wh.b'), names.join());
+      assert.ok(names.includes('.wh.gone'), names.join());
+      assert.ok(names.includes('again/.wh..wh..opq') || names.includes('again/.wh.old'), names.join());
+      assert.deepEqual(names, [...new Set(names)]);
+    },
+  },
+  {
+    name: 'whiteouts in a tar delete what is below, whatever its kind, and hide no sibling',
+    run: async (subject) => {
+      const base = await imageLayer(subject.driver, undefined, makeBase);
+      const tar = tarOf([
+        { name: '.wh.gone' },
+        { name: 'again/', type: 'directory' },
+        { name: 'again/.wh..wh..opq' },
+        { name: 'again/new', text: 'new' },
+        { name: 'etc/.wh.a' },
+        { name: 'etc/.wh.not-there' },
+      ]);
+      const top = await applied(subject, base, tar);
+      await inside(subject.driver, top, (root) => {
+        assert.deepEqual(fs.readdirSync(root, { recursive: true }).sort(), [
+          'again',
+          'again/new',
+          'etc',
+          'etc/b',
+          'etc/sub',
+          'etc/sub/c',
+          'kept',
+        ]);
+      });
+    },
+  },
+  {
+    name: 'whiteouts in a layer without a parent leave nothing behind',
+    run: async (subject) => {
+      const tar = tarOf([
+        { name: '.wh.gone' },
+        { name: 'dir/.wh..wh..opq' },
+        { name: 'dir/file', text: 'x' },
+      ]);
+      const id = await applied(subject, undefined, tar);
+      const names = await inside(subject.driver, id, (root) =>
+        fs.readdirSync(root, { recursive: true }).sort(),
+      );
+      assert.deepEqual(names, ['dir', 'dir/file']);
+    },
+  },
+  {
+    name: 'a tar that leads outside of the layer is refused, and nothing outside is touched',
+    run: async ({ driver, home }) => {
+      const names = ['../escaped', '../../escaped', 'out/escaped'];
+      for (const name of names) {
+        const id = newId();
+        await driver.create(id, undefined);
+        const tar = tarOf([
+          { name: 'out', type: 'symlink', target: home },
+          { name, text: 'x' },
+        ]);
+        await driver.applyDiff(id, undefined, streamOf(tar)).catch(() => undefined);
+        assert.equal(fs.existsSync(`${home}/escaped`), false);
+        await driver.remove(id);
+      }
+    },
+  },
+  {
+    name: 'a damaged tar fails, and the layer can be removed',
+    run: async ({ driver }) => {
+      const id = newId();
+      await driver.create(id, undefined);
+      const tar = tarOf([{ name: 'file', text: 'x'.repeat(5000) }]);
+      await assertFails(driver.applyDiff(id, undefined, streamOf(tar.subarray(0, 3000))), 'Corrupt');
+      await driver.remove(id);
+      assert.equal(await driver.exists(id), false);
+    },
+  },
+  {
+    name: 'the size of a layer is that of what it adds, hard links once',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, (root) => write(`${root}/big`, 'x'.repeat(100_000)));
+      const top = await imageLayer(driver, base, (root) => {
+        write(`${root}/a`, 'x'.repeat(1000));
+        fs.linkSync(`${root}/a`, `${root}/b`);
+        directory(`${root}/dir`);
+        write(`${root}/dir/c`, 'x'.repeat(500));
+      });
+      assert.equal(await driver.diffSize(top, base), 1500);
+      assert.equal(await driver.diffSize(base, undefined), 100_000);
+    },
+  },
+  {
+    name: 'sparse files take no more space after a copy and after a tar',
+    run: async (subject) => {
+      const { driver } = subject;
+      const base = await imageLayer(driver, undefined, (root) => {
+        sparse(`${root}/sparse`, 50_000_000, 10_000_000, 'data');
+      });
+      const top = await imageLayer(driver, base, (root) => fs.chmodSync(`${root}/sparse`, 0o600));
+      const copy = await applied(subject, base, await collect(driver.diff(top, base)));
+      for (const id of [top, copy]) {
+        await inside(driver, id, (root) => {
+          const { size, blocks } = fs.lstatSync(`${root}/sparse`);
+          assert.equal(size, 50_000_000);
+          assert.ok(blocks * 512 < 2_000_000, `${blocks * 512} bytes allocated`);
+        });
+      }
+    },
+  },
+  {
+    name: 'the contents of the files in a tar are found where diffSource says',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, makeBase);
+      const top = await imageLayer(driver, base, changeBase);
+      await using source = await driver.diffSource(top, base);
+      assert.equal(fs.readFileSync(`${source.root}/etc/a`, 'utf8'), 'changed');
+      assert.equal(fs.readFileSync(`${source.root}/added/dir/file`, 'utf8'), 'added');
+    },
+  },
+  {
+    name: 'names that are not UTF-8 leave in tars, come in and are deleted by whiteouts',
+    run: async (subject) => {
+      const { driver } = subject;
+      const base = await imageLayer(driver, undefined, (root) => {
+        write(Buffer.concat([Buffer.from(`${root}/`), BYTES_NAME]), 'bytes');
+      });
+      const copy = await applied(subject, undefined, await collect(driver.diff(base, undefined)));
+      assert.deepEqual(await described(driver, copy), await described(driver, base));
+      const gone = await applied(
+        subject,
+        base,
+        tarOf([{ name: Buffer.concat([Buffer.from('.wh.'), BYTES_NAME]) }]),
+      );
+      assert.deepEqual(await described(driver, gone), []);
+      const [change] = await driver.changes(gone, base);
+      assert.deepEqual(change?.path, Buffer.concat([Buffer.from('/'), BYTES_NAME]));
+    },
+  },
+];

@@ -1,0 +1,21 @@
+import { contentChecks } from './contents.ts';
+import { crashChecks } from './crashes.ts';
+import { depthChecks } from './depth.ts';
+import { differenceChecks } from './differences.ts';
+import { historyChecks } from './histories.ts';
+import { lifeChecks } from './life.ts';
+import type { Check } from './suite.ts';
+
+export type { Job, JobResult } from './job.ts';
+export { runJob } from './job.ts';
+export type { Check, Subject } from './suite.ts';
+
+/** All checks, in an order in which the first failure says most. */
+export const CHECKS: readonly Check[] = [
+  ...lifeChecks,
+  ...contentChecks,
+  ...differenceChecks,
+  ...depthChecks,
+  ...historyChecks,
+  ...crashChecks,
+];

@@ -1,0 +1,37 @@
+/** What a check may ask another process to do with the same data root. */
+import type { GraphDriver } from '../driver.ts';
+
+/** One call of a driver, in a form that fits an argument. */
+export type Job =
+  | { readonly call: 'create' | 'createReadWrite'; readonly id: string; readonly parent?: string }
+  | { readonly call: 'get' | 'put' | 'remove'; readonly id: string }
+  | { readonly call: 'cleanup' };
+
+/** How the process ended. */
+export interface JobResult {
+  /** Its exit status; `undefined` when a signal killed it. */
+  readonly status: number | undefined;
+  /** What it printed: the path, for `get`. */
+  readonly output: string;
+  /** Names of the system calls that it announced (`TSENGINE_FAULT_LOG`), in order; empty when that was not asked for. */
+  readonly calls: readonly string[];
+}
+
+/** Does the job, in the process that was started for it. A mount that `get` makes stays. */
+export async function runJob(driver: GraphDriver, job: Job): Promise<string> {
+  switch (job.call) {
+    case 'create':
+    case 'createReadWrite':
+      await driver[job.call](job.id, job.parent);
+      return '';
+    case 'get':
+      return (await driver.get(job.id)).path;
+    case 'put':
+    case 'remove':
+      await driver[job.call](job.id);
+      return '';
+    case 'cleanup':
+      await driver.cleanup();
+      return '';
+  }
+}

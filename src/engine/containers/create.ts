@@ -1,0 +1,176 @@
+import { availableParallelism, hostname } from 'node:os';
+import { posix } from 'node:path';
+import { TsengineError } from '../../errors.ts';
+import { pathExists } from '../../linux/files.ts';
+import type { ContainerConfig } from '../api/container-config.ts';
+import { type HostConfig, hostConfigSchema } from '../api/host-config.ts';
+import type { MountPoint } from '../api/mount-point.ts';
+import type { CreateContainer } from '../api/services.ts';
+import type { Image } from '../images/types.ts';
+import { completeHostConfig } from '../runtime/spec/create-settings.ts';
+import { commandOf } from '../runtime/spec/environment.ts';
+import { mountPointsOf } from '../runtime/spec/mount-points.ts';
+import { formatTimestamp, now } from '../text/timestamp.ts';
+import { checkRequest } from './check-request.ts';
+import { type ContainerFile, containerFileSchema, type StoredContainer } from './container-file.ts';
+import { type ContainerContext } from './context.ts';
+import { fillInitLayer } from './init-layer.ts';
+import { mergeConfig } from './merge-config.ts';
+import { checkContainerName, nameConflict, randomId, randomName } from './names.ts';
+import { RootFilesystem } from './root-filesystem.ts';
+import { anonymousVolume, prepareVolumes, removeVolumes } from './volumes.ts';
+
+/** The key under which Docker keeps a container's part in a network, for the modes that we serve. */
+function networkName(mode: string): string {
+  return mode === 'default' || mode === '' ? 'bridge' : mode;
+}
+
+function platformWarning(image: Image | undefined, host: string): string[] {
+  if (image === undefined || image.architecture === '') return [];
+  const own = `linux/${host}`;
+  const variant = image.variant === '' ? '' : `/${image.variant}`;
+  if (image.os === 'linux' && image.architecture === host) return [];
+  return [
+    `The requested image's platform (${image.os}/${image.architecture}${variant}) does not match the detected host ` +
+      `platform (${own}) and no specific platform was requested`,
+  ];
+}
+
+/** The mount points of a container: what was asked for, and a volume for each further `VOLUME`. */
+function mountPoints(
+  context: ContainerContext,
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+): Record<string, MountPoint> {
+  const points = mountPointsOf(hostConfig, { dataRoot: context.root.path, sourceExists: pathExists });
+  for (const volume of Object.keys(config.Volumes ?? {})) {
+    const destination = posix.resolve('/', volume);
+    const taken = destination in points || Object.hasOwn(hostConfig.Tmpfs ?? {}, destination);
+    if (!taken) points[destination] = anonymousVolume(destination);
+  }
+  return points;
+}
+
+/** Takes the wanted name, or one that is free. Fails with `Conflict` in Docker's words. */
+async function takeName(context: ContainerContext, wanted: string | undefined, id: string): Promise<string> {
+  const { names } = context.store;
+  if (wanted !== undefined && wanted !== '') {
+    const name = checkContainerName(wanted);
+    const holder = await names.take(name, id);
+    if (holder !== undefined) throw nameConflict(name, holder);
+    return name;
+  }
+  for (;;) {
+    const name = randomName(() => false, id);
+    if ((await names.take(name, id)) === undefined) return name;
+  }
+}
+
+/** The settings as they are stored, with the image's, and with defaults filled in. */
+function settle(context: ContainerContext, request: CreateContainer, image: Image | undefined) {
+  const merged = mergeConfig(request.config, image?.config);
+  const { path, args } = commandOf(merged);
+  if (path === '' && args.length === 0) {
+    if ((merged.Cmd ?? []).length + (merged.Entrypoint ?? []).length === 0)
+      throw new TsengineError('InvalidParameter', 'No command specified');
+  }
+  const completed = completeHostConfig(request.hostConfig, context.host());
+  const hostConfig = hostConfigSchema.parse({
+    ...completed,
+    Runtime: (completed.Runtime ?? '') === '' ? context.settings.defaultRuntime : completed.Runtime,
+    LogConfig: { Type: completed.LogConfig.Type || 'json-file', Config: completed.LogConfig.Config ?? {} },
+  });
+  return { merged, path, args, hostConfig };
+}
+
+/** Everything about a new container but its mounts. */
+interface Draft {
+  readonly id: string;
+  readonly name: string;
+  readonly anonymous: boolean;
+  readonly image: Image | undefined;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+function containerFile(context: ContainerContext, draft: Draft, points: Record<string, MountPoint>): ContainerFile {
+  const mode = draft.hostConfig.NetworkMode;
+  const fallback = mode === 'host' ? hostname() : draft.id.slice(0, 12);
+  return containerFileSchema.parse({
+    ID: draft.id,
+    Created: formatTimestamp(now()),
+    Path: draft.path,
+    Args: draft.args,
+    Config: { ...draft.config, Hostname: draft.config.Hostname === '' ? fallback : draft.config.Hostname },
+    Image: draft.image?.id ?? '',
+    NetworkSettings: { Networks: { [networkName(mode)]: {} }, IsAnonymousEndpoint: draft.anonymous },
+    Name: `/${draft.name}`,
+    Driver: context.driverName,
+    OS: draft.image?.os || 'linux',
+    MountPoints: points,
+    LocalLogCacheMeta: {},
+  });
+}
+
+/** The container's layer, with its working directory, and its volumes. Leaves nothing of the layer when it fails. */
+async function makeLayer(context: ContainerContext, draft: Draft, made: string[]): Promise<Record<string, MountPoint>> {
+  const { layers, root } = context;
+  const { id, image, config, hostConfig } = draft;
+  const wanted = mountPoints(context, config, hostConfig);
+  let incomplete = Object.values(wanted).some((point) => point.Type === 'volume');
+  await layers.createContainerLayer(id, image?.topLayer, {
+    ...(hostConfig.StorageOpt === undefined ? {} : { storageOptions: hostConfig.StorageOpt }),
+    durable: !hostConfig.AutoRemove,
+    initialise: (path) => {
+      fillInitLayer(path);
+      if (config.WorkingDir === '' || config.WorkingDir === '/') return;
+      using below = new RootFilesystem(path);
+      if (below.kindOf(config.WorkingDir) !== 'directory') incomplete = true;
+    },
+  });
+  if (!incomplete) return wanted;
+  try {
+    await using mounted = await layers.mountContainerLayer(id);
+    using files = new RootFilesystem(mounted.path);
+    if (config.WorkingDir !== '') files.makeDirectories(config.WorkingDir);
+    return await prepareVolumes(root, wanted, files, made);
+  } catch (error) {
+    await layers.removeContainerLayer(id);
+    throw error;
+  }
+}
+
+/** Makes a container: see `ContainerService.create`. When it fails nothing is left, the name is free. */
+export async function createContainer(
+  context: ContainerContext,
+  request: CreateContainer,
+): Promise<{ id: string; warnings: string[] }> {
+  const { store, images, root } = context;
+  const host = { ...context.host(), cpus: availableParallelism() };
+  const warnings = checkRequest(request.config, request.hostConfig, host, context.settings);
+  const image = request.config.Image === '' ? undefined : images.resolve(request.config.Image);
+  warnings.push(...platformWarning(image, host.arch));
+  const { merged, path, args, hostConfig } = settle(context, request, image);
+  const id = randomId();
+  using _ = await store.lock(id);
+  const name = await takeName(context, request.name, id);
+  const anonymous = (request.name ?? '') === '';
+  const draft: Draft = { id, name, anonymous, image, config: merged, hostConfig, path, args };
+  const volumes: string[] = [];
+  let layered = false;
+  try {
+    await store.create(id, async (): Promise<StoredContainer> => {
+      const points = await makeLayer(context, draft, volumes);
+      layered = true;
+      return { file: containerFile(context, draft, points), hostConfig };
+    });
+  } catch (error) {
+    if (layered) await context.layers.removeContainerLayer(id);
+    removeVolumes(root, volumes);
+    store.names.release(name, id);
+    throw error;
+  }
+  return { id, warnings };
+}

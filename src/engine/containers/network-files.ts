@@ -1,0 +1,94 @@
+/** The three files that every container gets of us, `hostname`, `hosts` and `resolv.conf`, as Docker writes them. */
+import { isIP } from 'node:net';
+import { TsengineError } from '../../errors.ts';
+import { readTextIfAny } from '../../linux/files.ts';
+import type { HostConfig } from '../api/host-config.ts';
+import type { RuntimeSettings } from '../runtime/settings.ts';
+
+const HOSTS = [
+  ['127.0.0.1', 'localhost'],
+  ['::1', 'localhost ip6-localhost ip6-loopback'],
+  ['fe00::0', 'ip6-localnet'],
+  ['ff00::0', 'ip6-mcastprefix'],
+  ['ff02::1', 'ip6-allnodes'],
+  ['ff02::2', 'ip6-allrouters'],
+] as const;
+
+/** What containers ask where the host has no name server that they could reach: Google's public ones, as Docker. */
+const PUBLIC_SERVERS = ['8.8.8.8', '8.8.4.4', '2001:4860:4860::8888', '2001:4860:4860::8844'];
+
+/** Splits `NAME:ADDRESS` of `--add-host` and checks it. Throws `InvalidParameter` in Docker's words. */
+export function parseExtraHost(entry: string): { name: string; address: string } {
+  const colon = entry.indexOf(':');
+  const name = entry.slice(0, Math.max(colon, 0));
+  const address = entry.slice(colon + 1);
+  if (name === '') throw new TsengineError('InvalidParameter', `bad format for add-host: "${entry}"`);
+  if (address !== 'host-gateway' && isIP(address) === 0) {
+    throw new TsengineError('InvalidParameter', `invalid IP address in add-host: "${address}"`);
+  }
+  return { name, address };
+}
+
+/** `/etc/hosts`: the host's own for a container on the host's network, unless names are added. */
+export function hostsFile(hostConfig: HostConfig, settings: RuntimeSettings): string {
+  const extra = (hostConfig.ExtraHosts ?? []).map(parseExtraHost);
+  if (hostConfig.NetworkMode === 'host' && extra.length === 0) return readTextIfAny('/etc/hosts') ?? '';
+  const lines = [...HOSTS.map(([address, names]) => `${address}\t${names}`)];
+  for (const { name, address } of extra) {
+    const resolved = address === 'host-gateway' ? settings.hostGatewayIp : address;
+    if (resolved === undefined) {
+      throw new TsengineError('InvalidParameter', 'unable to derive the IP value for host-gateway');
+    }
+    lines.push(`${resolved}\t${name}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The words after a keyword of resolv.conf(5), without comments: all lines' for `nameserver`, else the last line's. */
+function words(text: string, keyword: string): string[] {
+  const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim().split(/\s+/));
+  return lines.filter(([first]) => first === keyword).map(([, ...rest]) => rest.join(' '));
+}
+
+function nameservers(text: string): string[] {
+  return words(text, 'nameserver').filter((address) => isIP(address.replace(/%.*/, '')) !== 0);
+}
+
+function lastWords(text: string, keyword: string): string[] {
+  return (words(text, keyword).at(-1) ?? '').split(' ').filter((word) => word !== '');
+}
+
+/** The host's resolv.conf, or systemd-resolved's upstream one where a container cannot reach the stub at 127.0.0.53. */
+function hostResolvConf(onHostNetwork: boolean): string | undefined {
+  const text = readTextIfAny('/etc/resolv.conf');
+  const servers = nameservers(text ?? '');
+  if (onHostNetwork || servers.length !== 1 || servers[0] !== '127.0.0.53') return text;
+  return readTextIfAny('/run/systemd/resolve/resolv.conf') ?? text;
+}
+
+/** Without the name servers that are the host's loopback, and with public ones if none is left. */
+function reachable(text: string): string {
+  const cleaned = text.replaceAll(/^\s*nameserver\s+(?:127\.\S*|::1)\s*\n*/gm, '');
+  if (nameservers(cleaned).length > 0) return cleaned;
+  return `${cleaned}\n${PUBLIC_SERVERS.map((server) => `nameserver ${server}`).join('\n')}`;
+}
+
+/** `/etc/resolv.conf`: the host's, with what the container's or the engine's settings say instead. */
+export function resolvConfFile(hostConfig: HostConfig, settings: RuntimeSettings): string {
+  const own = <T>(mine: T[] | null, engine: readonly T[] | undefined): readonly T[] =>
+    mine !== null && mine.length > 0 ? mine : (engine ?? []);
+  const dns = own(hostConfig.Dns, settings.dns);
+  const search = own(hostConfig.DnsSearch, settings.dnsSearch);
+  const options = own(hostConfig.DnsOptions, settings.dnsOptions);
+  const onHostNetwork = hostConfig.NetworkMode === 'host';
+  const host = hostResolvConf(onHostNetwork) ?? '';
+  if (dns.length + search.length + options.length === 0) return onHostNetwork ? host : reachable(host);
+  const domains = search.length > 0 ? search : lastWords(host, 'search');
+  const settled = options.length > 0 ? options : lastWords(host, 'options');
+  const lines = [
+    ...(domains.length > 0 && domains.join(' ').trim() !== '.' ? [`search ${domains.join(' ')}`] : []),
+    ...(dns.length > 0 ? dns : nameservers(host)).map((server) => `nameserver ${server}`),
+    ...(settled.length > 0 && settled.join('').trim() !== '' ? [`options ${settled.join(' ')}`] : []),
+  ];
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}

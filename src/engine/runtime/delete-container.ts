@@ -1,0 +1,72 @@
+import * as z from 'zod/mini';
+import { hasErrno } from '../../errors.ts';
+import { pathExists, readTextIfAny, removeDirectory } from '../../linux/files.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
+import { callRuntime, type OciRuntime } from './oci-runtime.ts';
+import { isAlive } from './run-dir.ts';
+
+/** What of runc's `state.json` says what a container still holds. Source: libcontainer's `State`, runc 1.0 to 1.2. */
+const runcStateSchema = z.looseObject({
+  init_process_pid: z.int(),
+  cgroup_paths: z.record(z.string(), z.string()),
+  intel_rdt_path: z.optional(z.string()),
+  config: z.looseObject({
+    cgroups: z.looseObject({ systemd: z.optional(z.boolean()), Systemd: z.optional(z.boolean()) }),
+    Hooks: z.optional(z.nullable(z.record(z.string(), z.unknown()))),
+  }),
+});
+
+/** The cgroups of a container that `runc delete` would do no more for than remove them; `undefined` for any other. */
+function plainCgroups(stateFile: string): string[] | undefined {
+  const text = readTextIfAny(stateFile);
+  if (text === undefined) return undefined;
+  const state = z.safeParse(runcStateSchema, parse(text)).data;
+  if (state === undefined || isAlive(state.init_process_pid)) return undefined;
+  const { cgroups, Hooks } = state.config;
+  const systemd = cgroups.systemd === true || cgroups.Systemd === true;
+  const poststop = Hooks?.poststop;
+  const hooked = Array.isArray(poststop) && poststop.length > 0;
+  if (systemd || hooked || (state.intel_rdt_path ?? '') !== '') return undefined;
+  const paths = [...new Set(Object.values(state.cgroup_paths))];
+  return paths.every((path) => path.startsWith('/sys/fs/cgroup/')) ? paths : undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Removes empty cgroups; `false` when one of them still has processes or children. */
+function removeCgroups(paths: readonly string[]): boolean {
+  for (const path of paths) {
+    try {
+      removeDirectory(path);
+    } catch (error) {
+      if (hasErrno(error, 'EBUSY', 'ENOTEMPTY')) return false;
+      if (!hasErrno(error, 'ENOENT', 'EROFS')) throw error;
+    }
+  }
+  return true;
+}
+
+/**
+ * Removes what the runtime keeps of a container, and kills what is left of it. No error when there is nothing.
+ *
+ * After an ordinary end all that `runc delete` does is to remove the container's cgroups and its state folder. Doing
+ * that here saves a process (7 to 10 ms); in every other case, and for other runtimes, the runtime is asked.
+ */
+export async function deleteContainer(runtime: OciRuntime, id: string): Promise<void> {
+  const folder = `${runtime.root}/${id}`;
+  if (!pathExists(folder)) return;
+  const cgroups = plainCgroups(`${folder}/state.json`);
+  if (cgroups !== undefined && removeCgroups(cgroups)) {
+    removeTree(folder);
+    return;
+  }
+  await callRuntime(runtime, 'delete', '--force', id);
+  // A folder without a state, which a runtime that died in `create` leaves, is nothing that it would remove.
+  if (pathExists(folder)) removeTree(folder);
+}

@@ -1,0 +1,107 @@
+/**
+ * A running container's folder under the exec root, which is also its OCI bundle: everything about it that a reboot may
+ * forget. Layout of `<exec-root>/containers/<id>/`:
+ *
+ *     config.json     the OCI runtime configuration
+ *     conmon.pid      conmon's process; written by conmon
+ *     pid             the container's first process, in our PID namespace; written by the runtime
+ *     attach          conmon's socket for stdio;  ctl, winsz: its fifos
+ *     exit, oom       written by conmon at the end: the exit code; that the kernel killed for want of memory
+ *     mounted         the container's layer is mounted, counted once, for this run
+ *
+ * The folder is made before anything of the run exists and removed after everything of it is gone. Where it is there and
+ * no process holds the container's lock, something runs or there is something to clean up.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { hasErrno } from '../../errors.ts';
+import { readTextIfAny } from '../../linux/files.ts';
+
+/** The paths of one container's run folder. */
+export interface RunDir {
+  readonly id: string;
+  readonly path: string;
+  readonly config: string;
+  readonly monitorPid: string;
+  readonly pid: string;
+  readonly exit: string;
+  readonly oom: string;
+  readonly mounted: string;
+  /** Where conmon leaves exit codes for whoever waits, also for containers that are gone by then: one file an id. */
+  readonly exits: string;
+}
+
+/** The run folder of a container; whether it exists is another matter. */
+export function runDirOf(execRoot: string, id: string): RunDir {
+  const path = `${execRoot}/containers/${id}`;
+  return {
+    id,
+    path,
+    config: `${path}/config.json`,
+    monitorPid: `${path}/conmon.pid`,
+    pid: `${path}/pid`,
+    exit: `${path}/exit`,
+    oom: `${path}/oom`,
+    mounted: `${path}/mounted`,
+    exits: `${execRoot}/exits`,
+  };
+}
+
+/** What `/proc/PID/FILE` holds; `undefined` when there is no such process. */
+function processFile(pid: number, name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) return undefined;
+    throw error;
+  }
+}
+
+/** The number in a pid file; `undefined` when there is none. */
+export function readPid(file: string): number | undefined {
+  const pid = Number.parseInt(readTextIfAny(file) ?? '', 10);
+  return pid > 0 ? pid : undefined;
+}
+
+/**
+ * Whether conmon watches this container now. Its command line names the container, so that a process that has the same
+ * number by chance, after a reboot or a long life, is not taken for it. A zombie has no command line, and counts as dead.
+ */
+export function isMonitored(run: RunDir): boolean {
+  const pid = readPid(run.monitorPid);
+  return pid !== undefined && (processFile(pid, 'cmdline') ?? '').split('\0').includes(run.id);
+}
+
+/** Whether the process lives: exists, and is no zombie. Source: proc(5), field 3 of stat, after the last `)`. */
+export function isAlive(pid: number): boolean {
+  const stat = processFile(pid, 'stat');
+  if (stat === undefined) return false;
+  const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
+  return state !== 'Z' && state !== 'X';
+}
+
+/** Whether the process belongs to a cgroup that is named after the container. */
+export function isInCgroupOf(pid: number, id: string): boolean {
+  return (processFile(pid, 'cgroup') ?? '').includes(id);
+}
+
+/** How a container ended. */
+export interface Ending {
+  /** 0 to 255; 128 and the signal's number when a signal ended it. */
+  readonly code: number;
+  /** Nanoseconds since 1970. */
+  readonly finishedAt: bigint;
+  readonly oomKilled: boolean;
+}
+
+/** What conmon recorded about the end; `undefined` as long as there is no exit file. */
+export function readEnding(run: RunDir): Ending | undefined {
+  const text = readTextIfAny(run.exit);
+  if (text === undefined) return undefined;
+  const code = Number.parseInt(text, 10);
+  return {
+    // conmon writes -1 for a status that it never got.
+    code: Number.isNaN(code) || code < 0 ? 255 : code,
+    finishedAt: statSync(run.exit, { bigint: true }).mtimeNs,
+    oomKilled: readTextIfAny(run.oom) !== undefined,
+  };
+}

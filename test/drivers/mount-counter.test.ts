@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { type CountedMount, isMountPoint, MountCounter } from '../../src/drivers/mount-counter.ts';
+import { MNT_DETACH, mount, unmount } from '../../src/linux/mount.ts';
+import { atExit, unmountBelow } from '../helpers/loop.ts';
+
+let folder = '';
+let close = (): void => {};
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(`${tmpdir()}/tsengine-counter-`);
+  const made = folder;
+  close = atExit(() => {
+    unmountBelow(made);
+    fs.rmSync(made, { recursive: true });
+  });
+});
+afterEach(() => close());
+
+/** A tmpfs, and how often it was mounted and unmounted. */
+function point(name: string): CountedMount & { mounts: number; unmounts: number } {
+  const path = `${folder}/${name}`;
+  return {
+    path,
+    mounts: 0,
+    unmounts: 0,
+    mount() {
+      fs.mkdirSync(path, { recursive: true });
+      mount({ source: 'tmpfs', target: path, type: 'tmpfs' });
+      this.mounts++;
+    },
+    unmount() {
+      unmount(path, MNT_DETACH);
+      fs.rmdirSync(path);
+      this.unmounts++;
+    },
+  };
+}
+
+describe('a counted mount', () => {
+  test('is made by the first user and taken back after the last', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const one = point('one');
+    for (let i = 0; i < 3; i++) await counter.acquire('one', one);
+    assert.equal(one.mounts, 1);
+    await counter.release('one', one);
+    await new MountCounter(`${folder}/run`).release('one', one);
+    assert.equal(one.unmounts, 0);
+    await counter.release('one', one);
+    assert.deepEqual([one.unmounts, isMountPoint(one.path)], [1, false]);
+    await counter.release('one', one);
+    assert.equal(one.unmounts, 1);
+    assert.deepEqual(fs.readdirSync(`${folder}/run/mounts`), []);
+    assert.deepEqual(fs.readdirSync(`${folder}/run/locks`), []);
+  });
+
+  test('that failed is not counted', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const broken: CountedMount = {
+      path: `${folder}/broken`,
+      mount: () => {
+        throw new Error('no');
+      },
+      unmount: () => assert.fail('nothing is mounted'),
+    };
+    await assert.rejects(counter.acquire('broken', broken), /^Error: no$/);
+    assert.deepEqual(fs.readdirSync(`${folder}/run/mounts`), []);
+    await counter.release('broken', broken);
+  });
+
+  test('without a count is taken over by the next user', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const one = point('one');
+    one.mount();
+    await counter.acquire('one', one);
+    assert.equal(one.mounts, 1);
+    await counter.release('one', one);
+    assert.equal(isMountPoint(one.path), false);
+  });
+
+  test('without a count is unmounted by a release or when it is settled', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    for (const end of ['release', 'settle'] as const) {
+      const one = point(end);
+      one.mount();
+      using _lock = end === 'settle' ? await counter.lock(end) : undefined;
+      const result = await counter[end](end, one);
+      assert.ok(result === undefined || result === 0);
+      assert.equal(isMountPoint(one.path), false);
+    }
+  });
+
+  test('that is gone makes its count void', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const one = point('one');
+    await counter.acquire('one', one);
+    await counter.acquire('one', one);
+    unmount(one.path);
+    await counter.acquire('one', one);
+    assert.equal(one.mounts, 2);
+    await counter.release('one', one);
+    assert.equal(isMountPoint(one.path), false);
+  });
+
+  test('is made once by many users at once', async () => {
+    const counters = [1, 2, 3].map(() => new MountCounter(`${folder}/run`));
+    const one = point('one');
+    const all = Array.from({ length: 30 }, (_, i) => counters[i % 3]);
+    await Promise.all(all.map((counter) => counter?.acquire('one', one)));
+    assert.equal(one.mounts, 1);
+    await Promise.all(all.map((counter) => counter?.release('one', one)));
+    assert.deepEqual([one.mounts, one.unmounts, isMountPoint(one.path)], [1, 1, false]);
+  });
+});

@@ -1,0 +1,80 @@
+/** The product as its users have it: `bin/tsengine` on a data root of the test's own, which goes when the test ends. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { unmount } from '../../src/linux/mount.ts';
+import { readMountInfo } from '../../src/linux/mountinfo.ts';
+import { removeTree } from '../../src/linux/remove-tree.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+
+/** How a command ended. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a command gets besides its arguments. */
+export interface Given {
+  readonly input?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The command line on one data root. Disposing of it removes the containers, the mounts and the root. */
+export interface Cli extends AsyncDisposable {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  /** The words before a command: launcher, driver and roots. */
+  readonly command: readonly string[];
+  /** Runs a command and says how it ended. */
+  run(args: readonly string[], given?: Given): Ended;
+  /** Runs a command that must succeed and gives its standard output. */
+  ok(args: readonly string[], given?: Given): string;
+  /** The mounts that exist below both roots right now. */
+  mounts(): string[];
+}
+
+/** Opens the command line for `driver` on a new data root below `parent`. */
+export function openCli(driver: string, parent = tmpdir()): Cli {
+  const dataRoot = mkdtempSync(`${parent}/tsengine-test-`);
+  const execRoot = mkdtempSync('/run/tsengine-test-');
+  const command = [launcher, '--storage-driver', driver, '--data-root', dataRoot, '--exec-root', execRoot];
+  const run = (args: readonly string[], given: Given = {}): Ended => {
+    const [program = '', ...words] = command;
+    const ended = spawnSync(program, [...words, ...args], {
+      input: given.input ?? '',
+      env: { ...process.env, ...given.env },
+      maxBuffer: 1024 * 1024 * 1024,
+    });
+    if (ended.error !== undefined) throw ended.error;
+    return { status: ended.status, stdout: ended.stdout.toString(), stderr: ended.stderr.toString() };
+  };
+  const mounts = () =>
+    readMountInfo()
+      .map((entry) => entry.mountPoint.toString())
+      .filter((path) => path.startsWith(`${dataRoot}/`) || path.startsWith(`${execRoot}/`));
+  return {
+    dataRoot,
+    execRoot,
+    command,
+    run,
+    ok: (args, given) => {
+      const ended = run(args, given);
+      if (ended.status !== 0)
+        throw new Error(`tsengine ${args.join(' ')}: ended with ${ended.status}: ${ended.stderr}`);
+      return ended.stdout;
+    },
+    mounts,
+    [Symbol.asyncDispose]: async () => {
+      const left = run(['ps', '-aq', '--no-trunc'])
+        .stdout.split('\n')
+        .filter((id) => id !== '');
+      if (left.length > 0) run(['rm', '-f', ...left]);
+      for (const path of mounts().reverse()) unmount(path, 2);
+      removeTree(dataRoot);
+      removeTree(execRoot);
+    },
+  };
+}

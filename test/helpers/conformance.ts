@@ -1,0 +1,27 @@
+import { after, before, describe, test } from 'node:test';
+import { CHECKS, type Subject } from '../../src/drivers/conformance/index.ts';
+
+/** Which checks to run. */
+export type Selection = 'quick' | 'slow';
+
+/** Runs the checks of the suite, each as a test, on one subject that `make` gives. */
+export function conformance(name: string, selection: Selection, make: () => Promise<Subject>): void {
+  describe(`${name} keeps the promises of driver.ts (${selection})`, () => {
+    let subject: Subject | undefined;
+    before(async () => {
+      subject = await make();
+    });
+    after(async () => {
+      await subject?.[Symbol.asyncDispose]();
+    });
+    for (const check of CHECKS) {
+      if ((check.slow === true) !== (selection === 'slow')) continue;
+      test(check.name, async (t) => {
+        if (subject === undefined) throw new Error('no subject');
+        const excuse = check.excused?.(subject.driver.capabilities);
+        if (excuse !== undefined) return t.skip(excuse);
+        await check.run(subject);
+      });
+    }
+  });
+}
