@@ -181,7 +181,7 @@ class Parents {
   }
 
   #open(path: Buffer): number | undefined {
-    if (this.#path !== undefined && this.#path.equals(path)) return this.#fd;
+    if (this.#path?.equals(path) === true) return this.#fd;
     this.close();
     try {
       this.#fd = openBeneath(this.#rootFd, path, O_PATH | O_DIRECTORY);

@@ -83,7 +83,12 @@ export class Unpacker implements TarSink {
       opaqueXattr: this.#opaqueXattr,
       onMade: (dirfd, name) => this.#lower?.own(dirfd, name),
     });
-    this.#lower = overlay ? undefined : new LowerFiles(this.#tree.rootFd);
+    try {
+      this.#lower = overlay ? undefined : new LowerFiles(this.#tree.rootFd);
+    } catch (error) {
+      this.#tree.close();
+      throw error;
+    }
     this.#links = new HardLinks(this.#tree);
     this.#directories = new PendingDirectories(this.#tree);
   }
@@ -123,10 +128,11 @@ export class Unpacker implements TarSink {
 
   /** Closes everything, after `finish` or after an error. */
   close(): void {
-    this.#file?.close();
+    const file = this.#file;
     this.#file = undefined;
-    this.#directories.close();
     try {
+      file?.close();
+      this.#directories.close();
       this.#links.close();
     } finally {
       this.#tree.close();

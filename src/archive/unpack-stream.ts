@@ -1,29 +1,30 @@
 import { TarReader } from './reader.ts';
 import { Unpacker, type UnpackerOptions, type UnpackResult } from './unpack-sink.ts';
 
-/** One layer that is unpacked on this thread: bytes of a tar go in, files come out. */
-export class LayerStream {
-  readonly #unpacker: Unpacker;
-  readonly #reader: TarReader;
-
-  constructor(target: string, options: UnpackerOptions) {
-    this.#unpacker = new Unpacker(target, options);
-    this.#reader = new TarReader(this.#unpacker);
+/**
+ * Unpacks one layer on this thread. `feed` hands all of the uncompressed tar to `write`, or throws. Whatever happens,
+ * everything that was opened is closed again, and the error that comes out is the first one.
+ */
+export function unpackOnThisThread(
+  target: string,
+  options: UnpackerOptions,
+  feed: (write: (chunk: Buffer) => void) => void,
+): UnpackResult {
+  const unpacker = new Unpacker(target, options);
+  let result: UnpackResult;
+  try {
+    const reader = new TarReader(unpacker);
+    feed((chunk) => reader.write(chunk));
+    reader.end();
+    result = unpacker.finish();
+  } catch (error) {
+    try {
+      unpacker.close();
+    } catch {
+      // The first error says more.
+    }
+    throw error;
   }
-
-  /** Takes the next bytes of the uncompressed tar. */
-  write(chunk: Buffer): void {
-    this.#reader.write(chunk);
-  }
-
-  /** The tar is complete. Gives what was unpacked. */
-  finish(): UnpackResult {
-    this.#reader.end();
-    return this.#unpacker.finish();
-  }
-
-  /** Closes everything. Must be called, once, whether `finish` was reached or not. */
-  close(): void {
-    this.#unpacker.close();
-  }
+  unpacker.close();
+  return result;
 }

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorMessage, errorToMessage } from './unpack-errors.ts';
 import { RingConsumer, type RingMemory } from './unpack-ring.ts';
 import type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
-import { LayerStream } from './unpack-stream.ts';
+import { unpackOnThisThread } from './unpack-stream.ts';
 
 /** What the worker is started with. */
 export interface UnpackJob {
@@ -20,22 +20,18 @@ export type UnpackReport =
   | { readonly ok: true; readonly result: UnpackResult }
   | { readonly ok: false; readonly error: ErrorMessage };
 
-function unpack(job: UnpackJob, consumer: RingConsumer): UnpackResult | undefined {
-  const stream = new LayerStream(job.target, job.options);
-  try {
-    return consumer.drain((piece) => stream.write(piece)) ? stream.finish() : undefined;
-  } finally {
-    stream.close();
-  }
-}
+/** Thrown when the stream was aborted, to leave what is under way; the other side knows why. */
+const ABORTED = new Error('aborted');
 
 function report(job: UnpackJob): UnpackReport | undefined {
   const consumer = new RingConsumer(job.ring);
   try {
-    const result = unpack(job, consumer);
-    return result === undefined ? undefined : { ok: true, result };
+    const result = unpackOnThisThread(job.target, job.options, (write) => {
+      if (!consumer.drain(write)) throw ABORTED;
+    });
+    return { ok: true, result };
   } catch (error) {
-    return { ok: false, error: errorToMessage(error) };
+    return error === ABORTED ? undefined : { ok: false, error: errorToMessage(error) };
   } finally {
     consumer.leave();
   }

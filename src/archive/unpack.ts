@@ -6,7 +6,7 @@ import { errorFromMessage } from './unpack-errors.ts';
 import { createRing, RingProducer } from './unpack-ring.ts';
 import type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
 import { recordTarSplit } from './unpack-split.ts';
-import { LayerStream } from './unpack-stream.ts';
+import { unpackOnThisThread } from './unpack-stream.ts';
 import type { UnpackJob, UnpackReport } from './unpack-worker.ts';
 
 export type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
@@ -55,8 +55,10 @@ async function unpackStream(
   const iterator = source[Symbol.asyncIterator]();
   try {
     const head = await readHead(iterator);
-    if (head.ended) return unpackHere(head.chunks, target, options);
-    return await unpackInWorker(head.chunks, iterator, target, options);
+    if (!head.ended) return await unpackInWorker(head.chunks, iterator, target, options);
+    return unpackOnThisThread(target, options, (write) => {
+      for (const chunk of head.chunks) write(chunk);
+    });
   } catch (error) {
     await giveBack(iterator);
     throw error;
@@ -80,16 +82,6 @@ async function giveBack(iterator: AsyncIterator<Buffer>): Promise<void> {
     await iterator.return?.();
   } catch {
     // The first error is the one that counts.
-  }
-}
-
-function unpackHere(chunks: readonly Buffer[], target: string, options: UnpackerOptions): UnpackResult {
-  const stream = new LayerStream(target, options);
-  try {
-    for (const chunk of chunks) stream.write(chunk);
-    return stream.finish();
-  } finally {
-    stream.close();
   }
 }
 

@@ -11,12 +11,57 @@ const ROOT = Buffer.alloc(0);
  * a file in the other is modified. The root itself is never named. Costs the size of both trees.
  */
 export function compareTrees(root: string, base: string | undefined): Change[] {
-  const changes: Change[] = [];
-  withRoot(root, (fd) => {
-    if (base === undefined) compare(fd, undefined, ROOT, changes);
-    else withRoot(base, (baseFd) => compare(fd, baseFd, ROOT, changes));
-  });
+  return compareRoots(root, base).changes;
+}
+
+/**
+ * The same, and with it the unchanged names of files that have a changed one as well: what a layer needs in order to
+ * bring all names as one file. `ln old new` makes `/new` added and `/old` such a name.
+ */
+export function compareTreesWithLinks(root: string, base: string | undefined): Change[] {
+  const { changes, names } = compareRoots(root, base);
+  const changed = new Set(names.filter((name) => name.changed).map((name) => name.ino));
+  const linked = names.filter((name) => !name.changed && changed.has(name.ino)).map((name) => name.path);
+  if (linked.length === 0) return changes;
+  // Without the directories above it, a name would come in below directories with attributes of their own.
+  const known = new Set(changes.map(({ path }) => path.toString('latin1')));
+  for (const path of linked) {
+    for (const needed of withParents(path.toString('latin1'))) {
+      if (known.has(needed)) continue;
+      known.add(needed);
+      changes.push({ kind: 'modified', path: Buffer.from(needed, 'latin1') });
+    }
+  }
   return sortChanges(changes);
+}
+
+/** `/a/b/c`, `/a/b` and `/a`. */
+function withParents(path: string): string[] {
+  const paths: string[] = [];
+  for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) paths.push(at);
+  return paths;
+}
+
+/** One name of a file that has several. */
+interface LinkedName {
+  readonly ino: bigint;
+  readonly path: Buffer;
+  readonly changed: boolean;
+}
+
+interface Comparison {
+  readonly changes: Change[];
+  readonly names: LinkedName[];
+}
+
+function compareRoots(root: string, base: string | undefined): Comparison {
+  const comparison: Comparison = { changes: [], names: [] };
+  withRoot(root, (fd) => {
+    if (base === undefined) compare(fd, undefined, ROOT, comparison);
+    else withRoot(base, (baseFd) => compare(fd, baseFd, ROOT, comparison));
+  });
+  sortChanges(comparison.changes);
+  return comparison;
 }
 
 /** Sorts by the bytes of the paths, in place. */
@@ -25,13 +70,14 @@ export function sortChanges(changes: Change[]): Change[] {
 }
 
 /** Adds what differs in one directory. Gives whether anything does. */
-function compare(fd: number, baseFd: number | undefined, at: Buffer, changes: Change[]): boolean {
+function compare(fd: number, baseFd: number | undefined, at: Buffer, into: Comparison): boolean {
+  const { changes } = into;
   const before = changes.length;
   const left = new Map<string, Buffer>();
   if (baseFd !== undefined) for (const name of namesIn(baseFd)) left.set(name.toString('latin1'), name);
   for (const name of namesIn(fd)) {
     const existed = left.delete(name.toString('latin1'));
-    compareOne(fd, existed ? baseFd : undefined, name, childPath(at, name), changes);
+    compareOne(fd, existed ? baseFd : undefined, name, childPath(at, name), into);
   }
   for (const name of left.values()) changes.push({ kind: 'deleted', path: childPath(at, name) });
   return changes.length > before;
@@ -42,23 +88,28 @@ function compareOne(
   baseFd: number | undefined,
   name: Buffer,
   path: Buffer,
-  changes: Change[],
+  into: Comparison,
 ): void {
   const stat = lstatIfAny(fd, name);
   // Gone since the directory was read: a running container works on.
   if (stat === undefined) return;
   const base = baseFd === undefined ? undefined : lstatIfAny(baseFd, name);
+  const isDirectory = isDirectoryStat(stat);
   let changed = false;
-  if (isDirectoryStat(stat)) {
+  if (isDirectory) {
     changed = withDirectory(fd, name, (child) => {
       if (baseFd === undefined || base === undefined || !isDirectoryStat(base)) {
-        return compare(child, undefined, path, changes);
+        return compare(child, undefined, path, into);
       }
-      return withDirectory(baseFd, name, (baseChild) => compare(child, baseChild, path, changes));
+      return withDirectory(baseFd, name, (baseChild) => compare(child, baseChild, path, into));
     });
   }
-  if (baseFd === undefined || base === undefined) changes.push({ kind: 'added', path });
-  else if (changed || !sameAttributes({ fd, name, stat }, { fd: baseFd, name, stat: base })) {
-    changes.push({ kind: 'modified', path });
+  if (baseFd === undefined || base === undefined) {
+    changed = true;
+    into.changes.push({ kind: 'added', path });
+  } else if (changed || !sameAttributes({ fd, name, stat }, { fd: baseFd, name, stat: base })) {
+    changed = true;
+    into.changes.push({ kind: 'modified', path });
   }
+  if (!isDirectory && stat.nlink > 1) into.names.push({ ino: stat.ino, path, changed });
 }

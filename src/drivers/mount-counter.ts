@@ -13,7 +13,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { closeFile, listDirectory, makeDirectories, openFile, removeFile, writeAll } from '../linux/files.ts';
-import { type Lock, lockFile } from '../linux/flock.ts';
+import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
 import { ftruncate } from '../linux/space.ts';
 import { type FileStat, fstat, lstat } from '../linux/stat.ts';
 
@@ -95,9 +95,13 @@ export class MountCounter {
     return await lockFile(`${this.#locks}/${id}`, 'exclusive', { ephemeral: true });
   }
 
-  /** Forgets all counts. */
+  /** Forgets all counts, and removes what killed processes left. */
   forget(): void {
     for (const name of listDirectory(this.#counts)) removeFile(`${this.#counts}/${name}`);
+    // Lock files that killed processes left; one that somebody holds stays.
+    for (const name of listDirectory(this.#locks)) {
+      tryLockFile(`${this.#locks}/${name}`, 'exclusive', { ephemeral: true })?.release();
+    }
   }
 
   #file(id: string): string {

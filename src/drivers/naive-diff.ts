@@ -2,7 +2,7 @@
  * Differences for drivers, and cases, in which nothing but the two whole trees tells them: both layers are mounted and
  * compared, which costs their size.
  */
-import { compareTrees } from './compare-trees.ts';
+import { compareTrees, compareTreesWithLinks } from './compare-trees.ts';
 import { lstatIfAny, withRoot } from './directory.ts';
 import type { Change, GraphDriver } from './driver.ts';
 import { SizeSum } from './tree-size.ts';
@@ -17,32 +17,44 @@ export async function naiveChanges(
   parent: string | undefined,
 ): Promise<Change[]> {
   await using layer = await driver.get(id);
-  return await changesAt(driver, layer.path, parent);
+  return await against(driver, parent, (base) => compareTrees(layer.path, base));
 }
 
-async function changesAt(driver: Mounts, path: string, parent: string | undefined): Promise<Change[]> {
-  if (parent === undefined) return compareTrees(path, undefined);
+async function against(
+  driver: Mounts,
+  parent: string | undefined,
+  compare: (base: string | undefined) => Change[],
+): Promise<Change[]> {
+  if (parent === undefined) return compare(undefined);
   await using base = await driver.get(parent);
-  return compareTrees(path, base.path);
+  return compare(base.path);
 }
 
-/** The same as an uncompressed layer tar. The layer stays mounted until the stream ends or is left. */
+/**
+ * The same as an uncompressed layer tar. The layer stays mounted until the stream ends or is left. `warn` receives a
+ * line on each file that cannot be part of a layer.
+ */
 export async function* naiveDiff(
   driver: Mounts,
   id: string,
   parent: string | undefined,
+  warn: (message: string) => void,
 ): AsyncGenerator<Buffer> {
   await using layer = await driver.get(id);
   // Loaded here because few commands pack anything.
   const { packPaths, packTree } = await import('../archive/pack.ts');
-  if (parent === undefined) yield* packTree(layer.path);
-  else yield* packPaths(layer.path, await changesAt(driver, layer.path, parent));
+  if (parent === undefined) {
+    yield* packTree(layer.path, { warn });
+    return;
+  }
+  const changes = await against(driver, parent, (base) => compareTreesWithLinks(layer.path, base));
+  yield* packPaths(layer.path, changes, { warn });
 }
 
 /** The bytes of what a layer adds or modifies. */
 export async function naiveDiffSize(driver: Mounts, id: string, parent: string | undefined): Promise<number> {
   await using layer = await driver.get(id);
-  const changes = await changesAt(driver, layer.path, parent);
+  const changes = await against(driver, parent, (base) => compareTrees(layer.path, base));
   const sum = new SizeSum();
   withRoot(layer.path, (fd) => {
     for (const change of changes) {

@@ -151,7 +151,8 @@ export const differenceChecks: readonly Check[] = [
       const base = await imageLayer(driver, undefined, makeBase);
       const top = await imageLayer(driver, base, (root) => {
         changeBase(root);
-        makeEverything(`${root}/added`);
+        directory(`${root}/everything`);
+        makeEverything(`${root}/everything`);
       });
       const first = await collect(driver.diff(top, base));
       assert.ok(first.equals(await collect(driver.diff(top, base))));

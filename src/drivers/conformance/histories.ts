@@ -80,8 +80,10 @@ function draw(random: Random, plain: string, linksBreak: boolean): Operation | u
       return taken === undefined ? timed((at) => fs.symlinkSync(text.slice(-5), at), path) : undefined;
     case 5:
       return file && timed((at) => fs.appendFileSync(at, text), file.path);
-    case 6:
-      return file && timed((at) => fs.truncateSync(at, random(100)), file.path);
+    case 6: {
+      const size = random(100);
+      return file && timed((at) => fs.truncateSync(at, size), file.path);
+    }
     case 7: {
       const mode = 0o400 + random(0o400);
       return any && ((root) => fs.chmodSync(`${root}/${any.path}`, mode));

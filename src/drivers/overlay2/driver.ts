@@ -248,12 +248,13 @@ export class Overlay2Driver implements GraphDriver {
   }
 
   async *diff(id: string, parent: string | undefined): AsyncGenerator<Buffer> {
-    if (this.#isNative(id, parent) && !this.#hasRedirects(id)) {
-      const { packOverlayDiff } = await import('../../archive/pack.ts');
-      yield* packOverlayDiff(this.#layout.diff(id), { xattrPrefix: xattrPrefix(this.#abilities) });
-    } else {
-      yield* naiveDiff(this, id, parent);
+    const warn = (message: string): void => this.#context.warn(message);
+    if (!this.#isNative(id, parent) || this.#hasRedirects(id)) {
+      yield* naiveDiff(this, id, parent, warn);
+      return;
     }
+    const { packOverlayDiff } = await import('../../archive/pack.ts');
+    yield* packOverlayDiff(this.#layout.diff(id), { xattrPrefix: xattrPrefix(this.#abilities), warn });
   }
 
   async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {

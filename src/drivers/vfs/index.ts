@@ -129,7 +129,7 @@ export class VfsDriver implements GraphDriver {
   }
 
   diff(id: string, parent: string | undefined): AsyncIterable<Buffer> {
-    return naiveDiff(this, id, parent);
+    return naiveDiff(this, id, parent, (message) => this.#context.warn(message));
   }
 
   async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {

@@ -143,6 +143,8 @@ export interface ContainerSummary {
   readonly SizeRootFs?: number;
   readonly Mounts: readonly Readonly<Record<string, unknown>>[];
   readonly HostConfig: { readonly NetworkMode: string };
+  /** The container's part in each of its networks, by name. */
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> };
 }
 
 /** `docker inspect` of a container. Further keys of Docker's are in it too. */

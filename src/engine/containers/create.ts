@@ -70,9 +70,8 @@ async function takeName(context: ContainerContext, wanted: string | undefined, i
 function settle(context: ContainerContext, request: CreateContainer, image: Image | undefined) {
   const merged = mergeConfig(request.config, image?.config);
   const { path, args } = commandOf(merged);
-  if (path === '' && args.length === 0) {
-    if ((merged.Cmd ?? []).length + (merged.Entrypoint ?? []).length === 0)
-      throw new TsengineError('InvalidParameter', 'No command specified');
+  if ((merged.Cmd ?? []).length + (merged.Entrypoint ?? []).length === 0) {
+    throw new TsengineError('InvalidParameter', 'No command specified');
   }
   const completed = completeHostConfig(request.hostConfig, context.host());
   const hostConfig = hostConfigSchema.parse({

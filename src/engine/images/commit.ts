@@ -1,11 +1,11 @@
 /** `docker commit`: an image of a container. */
 import { TsengineError } from '../../errors.ts';
 import type { ContainerConfig } from '../api/container-config.ts';
+import { mergeConfig } from '../containers/merge-config.ts';
 import type { ChainId } from '../layers/types.ts';
 import { parseReference, type Reference, withDefaultTag } from '../references/reference.ts';
 import { applyChanges } from './changes/apply.ts';
 import type { ImageContext } from './context.ts';
-import { mergeConfig } from './merge-config.ts';
 import { createdNow, inheritedFrom, newImageConfig } from './new-config.ts';
 import { recordImage } from './record.ts';
 import type { CommitRequest } from './types.ts';

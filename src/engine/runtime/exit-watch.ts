@@ -14,9 +14,10 @@ function isOver(run: RunDir): boolean {
 
 /**
  * Waits until a container's run is over: conmon wrote the exit file, or is dead, or everything was cleaned up already.
- * `near` says that its output has ended, so that the exit file is a matter of a millisecond.
+ * `near` says that its output has ended, so that the exit file is a matter of a millisecond. Returns early when `stop` is
+ * aborted.
  */
-export async function waitForExit(run: RunDir, near: boolean): Promise<void> {
+export async function waitForExit(run: RunDir, near: boolean, stop?: AbortSignal): Promise<void> {
   for (let look = 0; near && look < NEAR_END; look += 1) {
     if (pathExists(run.exit)) return;
     await sleep(1);
@@ -25,8 +26,9 @@ export async function waitForExit(run: RunDir, near: boolean): Promise<void> {
   let wake: () => void = () => undefined;
   const watcher = watch(run.exits, () => wake());
   watcher.on('error', () => wake());
+  stop?.addEventListener('abort', () => wake(), { once: true });
   try {
-    while (!isOver(run)) {
+    while (!isOver(run) && stop?.aborted !== true) {
       const timer = new AbortController();
       const told = new Promise<void>((resolve) => {
         wake = resolve;

@@ -7,7 +7,9 @@
  *     pid             the container's first process, in our PID namespace; written by the runtime
  *     attach          conmon's socket for stdio;  ctl, winsz: its fifos
  *     exit, oom       written by conmon at the end: the exit code; that the kernel killed for want of memory
+ *     runtime         which OCI runtime it was started with
  *     mounted         the container's layer is mounted, counted once, for this run
+ *     frozen          somebody froze the processes and is to thaw them
  *
  * The folder is made before anything of the run exists and removed after everything of it is gone. Where it is there and
  * no process holds the container's lock, something runs or there is something to clean up.
@@ -26,6 +28,8 @@ export interface RunDir {
   readonly exit: string;
   readonly oom: string;
   readonly mounted: string;
+  readonly runtime: string;
+  readonly frozen: string;
   /** Where conmon leaves exit codes for whoever waits, also for containers that are gone by then: one file an id. */
   readonly exits: string;
 }
@@ -42,6 +46,8 @@ export function runDirOf(execRoot: string, id: string): RunDir {
     exit: `${path}/exit`,
     oom: `${path}/oom`,
     mounted: `${path}/mounted`,
+    runtime: `${path}/runtime`,
+    frozen: `${path}/frozen`,
     exits: `${execRoot}/exits`,
   };
 }

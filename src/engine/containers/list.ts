@@ -1,0 +1,175 @@
+import { TsengineError } from '../../errors.ts';
+import type { ContainerSummary, Filters, ListContainers } from '../api/services.ts';
+import { commandText, stateName, statusText } from '../text/status.ts';
+import { now, parseTimestamp } from '../text/timestamp.ts';
+import type { ContainerRow } from './container-row.ts';
+import { unreadable } from './container-store.ts';
+import type { ContainerContext } from './context.ts';
+import { namedRow, rowFilter } from './list-filters.ts';
+import { isSettled, recoverContainers } from './run-ending.ts';
+import { recordEnd } from './wait.ts';
+
+/** What Docker shows of a container's part in a network that it is not connected to. */
+function endpoint(networkId: string) {
+  return {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    NetworkID: networkId,
+    EndpointID: '',
+    Gateway: '',
+    IPAddress: '',
+    IPPrefixLen: 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    MacAddress: '',
+    DriverOpts: null,
+  };
+}
+
+/** The row of one container as it is now: an end that nobody recorded is recorded first. */
+async function currentRow(context: ContainerContext, id: string): Promise<ContainerRow | undefined> {
+  try {
+    const row = context.store.row(id);
+    if (row === undefined || isSettled(context, id, row.state.Running)) return row;
+    // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
+    using lock = context.store.tryLock(id);
+    if (lock === undefined) return row;
+    lock.release();
+    await recordEnd(context, id);
+    return context.store.row(id);
+  } catch (error) {
+    if (!(error instanceof TsengineError)) throw error;
+    context.warn(unreadable(id, error));
+    return undefined;
+  }
+}
+
+/** All containers, newest first. */
+export async function containerRows(context: ContainerContext): Promise<ContainerRow[]> {
+  const rows: { readonly row: ContainerRow; readonly created: bigint }[] = [];
+  for (const id of context.store.ids()) {
+    const row = await currentRow(context, id);
+    if (row !== undefined) rows.push({ row, created: parseTimestamp(row.created) });
+  }
+  rows.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : a.row.id < b.row.id ? -1 : 1));
+  return rows.map(({ row }) => row);
+}
+
+/** The image a container is shown with: its reference while that still means the same, else the id. */
+function imageNames(context: ContainerContext): (row: ContainerRow) => string {
+  const current = new Map<string, string | undefined>();
+  const idOf = (name: string): string | undefined => {
+    if (!current.has(name)) {
+      try {
+        current.set(name, context.images.resolve(name).id);
+      } catch {
+        current.set(name, undefined);
+      }
+    }
+    return current.get(name);
+  };
+  return ({ image, imageId }) => (image === imageId || idOf(image) === imageId ? image : imageId);
+}
+
+/** The ids of the images that the `ancestor` filter names, with all that were made from them. */
+function ancestorIds(context: ContainerContext, filters: Filters, rows: readonly ContainerRow[]): Set<string> {
+  const wanted = new Set<string>();
+  for (const name of filters.get('ancestor') ?? []) {
+    try {
+      wanted.add(context.images.resolve(name).id);
+    } catch {
+      // Docker looks over a name that means no image.
+    }
+  }
+  if (wanted.size === 0) return wanted;
+  const descends = (id: string): boolean => {
+    for (let at: string | undefined = id; at !== undefined && at !== ''; at = context.imageParent(at)) {
+      if (wanted.has(at)) return true;
+    }
+    return false;
+  };
+  return new Set(rows.map((row) => row.imageId).filter(descends));
+}
+
+/** The rows that a list shows, in its order. Throws `InvalidParameter` in Docker's words for bad filters. */
+function selectRows(context: ContainerContext, rows: ContainerRow[], options: ListContainers): ContainerRow[] {
+  const filters = options.filters ?? new Map();
+  const passes = rowFilter(filters, rows.map((row) => row.id), ancestorIds(context, filters, rows));
+  const before = namedRow(rows, filters, 'before');
+  const since = namedRow(rows, filters, 'since');
+  const limit = options.latest === true ? 1 : (options.last ?? 0);
+  const all = options.all === true || filters.has('status') || limit > 0;
+  const from = before === undefined ? 0 : rows.indexOf(before) + 1;
+  const to = since === undefined ? rows.length : rows.indexOf(since);
+  const chosen = rows.slice(from, Math.max(to, from)).filter((row) => (all || row.state.Running) && passes(row));
+  return limit > 0 ? chosen.slice(0, limit) : chosen;
+}
+
+function mounts(row: ContainerRow): Readonly<Record<string, unknown>>[] {
+  return row.mounts.map((mount) => ({
+    Type: mount.type,
+    ...(mount.name === '' ? {} : { Name: mount.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.driver === '' ? {} : { Driver: mount.driver }),
+    Mode: mount.mode,
+    RW: mount.rw,
+    Propagation: mount.propagation,
+  }));
+}
+
+/** `ps`: see `ContainerService.list`. A container that cannot be read is left out with a warning. */
+export async function listContainers(
+  context: ContainerContext,
+  options: ListContainers = {},
+): Promise<ContainerSummary[]> {
+  await recoverContainers(context);
+  const rows = selectRows(context, await containerRows(context), options);
+  const shownImage = imageNames(context);
+  const at = now();
+  const summaries = rows.map(
+    (row): ContainerSummary => ({
+      Id: row.id,
+      Names: [`/${row.name}`],
+      Image: shownImage(row),
+      ImageID: row.imageId,
+      Command: commandText(row.path, row.args),
+      Created: Number(parseTimestamp(row.created) / 1_000_000_000n),
+      Ports: [],
+      Labels: row.labels,
+      State: stateName(row.state),
+      Status: statusText(row.state, at),
+      HostConfig: { NetworkMode: row.networkMode },
+      NetworkSettings: {
+        Networks: Object.fromEntries(Object.entries(row.networks).map(([name, id]) => [name, endpoint(id)])),
+      },
+      Mounts: mounts(row),
+    }),
+  );
+  return options.size === true ? await withSizes(context, summaries) : summaries;
+}
+
+/** Bytes that a container added, and of its image with them. */
+export async function containerSizes(
+  context: ContainerContext,
+  id: string,
+): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
+  const SizeRw = await context.layers.containerSize(id);
+  let below = 0;
+  for (let at = context.layers.containerLayer(id)?.parent; at !== undefined; at = context.layers.get(at)?.parent) {
+    below += context.layers.size(at);
+  }
+  return { SizeRw, SizeRootFs: SizeRw + below };
+}
+
+async function withSizes(context: ContainerContext, summaries: ContainerSummary[]): Promise<ContainerSummary[]> {
+  const out: ContainerSummary[] = [];
+  for (const summary of summaries) {
+    // Docker leaves a size of zero out.
+    const { SizeRw, SizeRootFs } = await containerSizes(context, summary.Id);
+    out.push({ ...summary, ...(SizeRw === 0 ? {} : { SizeRw }), SizeRootFs });
+  }
+  return out;
+}

@@ -1,0 +1,170 @@
+/**
+ * The end of a container's run: what is recorded, and what is cleaned up. Whoever holds the container's lock may do it,
+ * as often as they like: conmon's exit command, the foreground that watched it, or any later command that finds a run
+ * whose end nobody recorded, because conmon was killed or the machine stopped.
+ *
+ * The order makes it repeatable at any point: the record first (for `--rm`: the container taken away), then runtime,
+ * mounts and layer, and the run folder last.
+ */
+import { statSync } from 'node:fs';
+import { TsengineError } from '../../errors.ts';
+import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
+import { deleteContainer } from '../runtime/delete-container.ts';
+import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
+import { readRuntime } from '../runtime/run-runtime.ts';
+import { type Ending, isAlive, isInCgroupOf, isMonitored, type RunDir, readEnding } from '../runtime/run-dir.ts';
+import { formatTimestamp, now } from '../text/timestamp.ts';
+import type { StoredContainer } from './container-file.ts';
+import { bareName, type ContainerContext, runOf } from './context.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
+import { isAnonymous, removeVolumes } from './volumes.ts';
+
+/** Docker's exit code for a container that did not survive its machine, or its daemon. */
+const EXIT_LOST = 255;
+/** A container whose conmon was killed is killed as well: 128 + SIGKILL. */
+const EXIT_KILLED = 137;
+
+/** Removes everything that a run needed. `freeze` is undone first: a frozen process cannot die. */
+export async function cleanUpRun(context: ContainerContext, run: RunDir): Promise<void> {
+  if (!pathExists(run.path)) return;
+  const runtime = readRuntime(run);
+  if (runtime !== undefined) {
+    if (pathExists(run.frozen)) await callRuntime(runtime, 'resume', run.id);
+    await deleteContainer(runtime, run.id);
+  }
+  releaseSharedMemory(context.store.paths(run.id).mounts);
+  if (pathExists(run.mounted)) {
+    await context.layers.unmountContainerLayer(run.id);
+    removeFile(run.mounted);
+  }
+  removeTree(run.path);
+}
+
+/** How long the exit code of a removed container is kept for those who wait for it. Milliseconds. */
+const KEEP_EXIT_CODE = 60_000;
+
+/** Removes exit codes that nobody waits for any more. */
+function pruneExitCodes(exits: string): void {
+  for (const name of listDirectory(exits)) {
+    const stat = statSync(`${exits}/${name}`, { throwIfNoEntry: false });
+    if (stat !== undefined && Date.now() - stat.mtimeMs > KEEP_EXIT_CODE) removeFile(`${exits}/${name}`);
+  }
+}
+
+/** Takes a container away with all that belongs to it. The caller holds its lock; it does not run. */
+export async function eraseContainer(
+  context: ContainerContext,
+  container: StoredContainer,
+  options: { readonly volumes: boolean },
+): Promise<void> {
+  const { store, root } = context;
+  const { file, hostConfig } = container;
+  store.hide(file.ID, !hostConfig.AutoRemove);
+  await eraseHidden(context, file.ID, file.Image);
+  store.names.release(bareName(container), file.ID);
+  pruneExitCodes(runOf(context, file.ID).exits);
+  if (options.volumes) {
+    const anonymous = Object.values(file.MountPoints ?? {}).filter(isAnonymous);
+    removeVolumes(root, anonymous.map((point) => point.Name));
+  }
+}
+
+/** Removes what is left of a container that is hidden already, or was never finished. */
+export async function eraseHidden(context: ContainerContext, id: string, image = ''): Promise<void> {
+  await cleanUpRun(context, runOf(context, id));
+  await context.layers.removeContainerLayer(id, image === '' ? {} : { image });
+  context.store.clear(id);
+}
+
+/** Finishes what dead processes began: containers half made or half removed. Costs one directory listing when there are none. */
+export async function recoverContainers(context: ContainerContext): Promise<void> {
+  for (const id of context.store.voidIds()) {
+    using lock = context.store.tryLock(id);
+    if (lock !== undefined && !context.store.exists(id)) await eraseHidden(context, id);
+  }
+}
+
+/** Records that the run ended so. Gives the container as it is now, `undefined` when it is gone with its run. */
+async function recordEnding(
+  context: ContainerContext,
+  container: StoredContainer,
+  ending: Ending,
+): Promise<StoredContainer | undefined> {
+  const { file, hostConfig } = container;
+  if (hostConfig.AutoRemove) {
+    await eraseContainer(context, container, { volumes: true });
+    return undefined;
+  }
+  const State = {
+    ...file.State,
+    Running: false,
+    Paused: false,
+    Restarting: false,
+    Pid: 0,
+    OOMKilled: ending.oomKilled,
+    ExitCode: ending.code,
+    FinishedAt: formatTimestamp(ending.finishedAt),
+  };
+  const ended = { file: { ...file, State }, hostConfig };
+  context.store.write(ended);
+  await cleanUpRun(context, runOf(context, file.ID));
+  return ended;
+}
+
+/** What the run came to, as far as can be told without conmon; `undefined` when it was never more than prepared. */
+function lostEnding(container: StoredContainer, run: RunDir): Ending | undefined {
+  if (!container.file.State.Running) return undefined;
+  const code = pathExists(run.path) ? EXIT_KILLED : EXIT_LOST;
+  return { code, finishedAt: now(), oomKilled: pathExists(run.oom) };
+}
+
+/** Another exec root may hold the run that ours does not: then the process lives in a cgroup that names the container. */
+function refuseForeignRun(container: StoredContainer): void {
+  const { Pid } = container.file.State;
+  if (Pid === 0 || !isAlive(Pid) || !isInCgroupOf(Pid, container.file.ID)) return;
+  const name = bareName(container);
+  throw new TsengineError('Conflict', `container ${name} runs under another exec root: use the --exec-root it was started with`);
+}
+
+/** Whether what is on record needs no second look. Cheap: for lists. */
+export function isSettled(context: ContainerContext, id: string, running: boolean): boolean {
+  const run = runOf(context, id);
+  if (running) return !pathExists(run.exit) && isMonitored(run);
+  return !pathExists(run.path);
+}
+
+/**
+ * Brings a container's record in line with what runs, and cleans up what nobody else will. The caller holds its lock.
+ * Gives the container as it is now; `undefined` when it had ended and was to be removed at its end.
+ */
+export async function settleContainer(
+  context: ContainerContext,
+  container: StoredContainer,
+): Promise<StoredContainer | undefined> {
+  const run = runOf(context, container.file.ID);
+  if (!pathExists(run.path)) {
+    if (!container.file.State.Running) return container;
+    refuseForeignRun(container);
+  }
+  const ending = readEnding(run);
+  if (ending !== undefined) return await recordEnding(context, container, ending);
+  if (container.file.State.Running && isMonitored(run)) return container;
+  const lost = lostEnding(container, run);
+  if (lost !== undefined) return await recordEnding(context, container, lost);
+  // Prepared, perhaps created, by a process that died before it could say that it runs.
+  await cleanUpRun(context, run);
+  return container;
+}
+
+/** Keeps a note of the runtime for the time of freezing, so that a crash thaws the container. */
+export async function whileFrozen<T>(run: RunDir, runtime: OciRuntime, work: () => Promise<T>): Promise<T> {
+  writeNewFile(run.frozen, '', { durable: false });
+  try {
+    await callRuntime(runtime, 'pause', run.id);
+    return await work();
+  } finally {
+    await callRuntime(runtime, 'resume', run.id);
+    removeFile(run.frozen);
+  }
+}

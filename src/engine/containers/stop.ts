@@ -1,0 +1,124 @@
+import { TsengineError } from '../../errors.ts';
+import { pathExists, removeFile } from '../../linux/files.ts';
+import { callRuntime } from '../runtime/oci-runtime.ts';
+import { waitForExit } from '../runtime/exit-watch.ts';
+import { isAlive, isInCgroupOf } from '../runtime/run-dir.ts';
+import { readRuntime } from '../runtime/run-runtime.ts';
+import type { StoredContainer } from './container-file.ts';
+import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
+import { settleContainer } from './run-ending.ts';
+import { checkSignal, parseSignal } from './signals.ts';
+import { mainProcess } from './start.ts';
+import { recordEnd } from './wait.ts';
+
+const SIGKILL = 9;
+/** Docker's patience, in seconds, before it kills what was asked to stop. */
+const DEFAULT_STOP_TIMEOUT = 10;
+/** How long a killed process may take to be gone, in milliseconds. */
+const KILL_PATIENCE = 10_000;
+
+/** The container as it is now, its end recorded if it has ended. */
+async function currentContainer(context: ContainerContext, id: string): Promise<StoredContainer> {
+  using _ = await context.store.lock(id);
+  const container = await settleContainer(context, readContainer(context, id));
+  if (container === undefined) throw noSuchContainer(id);
+  return container;
+}
+
+/** Docker's error for a container that does not run. */
+function notRunning(id: string): TsengineError {
+  return new TsengineError('Conflict', `Container ${id} is not running`);
+}
+
+/**
+ * Sends a signal to the container's first process. Its cgroup says that it is the container's: a pid alone could be
+ * anybody's by now. `false` when it is gone already.
+ */
+function send(context: ContainerContext, container: StoredContainer, signal: number): boolean {
+  const pid = mainProcess(context, container);
+  if (pid === undefined || !isAlive(pid)) return false;
+  if (!isInCgroupOf(pid, container.file.ID)) return false;
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** A frozen process takes no signal: one that is to die is thawed. */
+async function thaw(context: ContainerContext, id: string): Promise<void> {
+  const run = runOf(context, id);
+  if (!pathExists(run.frozen)) return;
+  const runtime = readRuntime(run);
+  if (runtime !== undefined) await callRuntime(runtime, 'resume', id);
+  removeFile(run.frozen);
+}
+
+/** Waits until the run is over, so long. Gives whether it is. */
+async function isOverWithin(context: ContainerContext, id: string, milliseconds: number): Promise<boolean> {
+  const run = runOf(context, id);
+  const stop = new AbortController();
+  const timer =
+    milliseconds === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => stop.abort(), milliseconds);
+  try {
+    await waitForExit(run, false, stop.signal);
+    return !stop.signal.aborted;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Kills a running container with SIGKILL and waits until its end is recorded. */
+export async function killAndWait(context: ContainerContext, container: StoredContainer): Promise<void> {
+  const { ID } = container.file;
+  send(context, container, SIGKILL);
+  await thaw(context, ID);
+  if (!(await isOverWithin(context, ID, KILL_PATIENCE))) {
+    throw new TsengineError('System', 'tried to kill container, but did not receive an exit event');
+  }
+}
+
+/** `kill`: sends a signal, SIGKILL by default, in which case the end is waited for. Fails in Docker's words. */
+export async function killContainer(context: ContainerContext, id: string, shown: string, text = ''): Promise<void> {
+  const signal = text === '' ? SIGKILL : parseSignal(text);
+  try {
+    checkSignal(signal);
+    const container = await currentContainer(context, id);
+    if (!container.file.State.Running) throw notRunning(id);
+    if (signal !== SIGKILL) {
+      if (!send(context, container, signal)) throw notRunning(id);
+      return;
+    }
+    await killAndWait(context, container);
+  } catch (error) {
+    if (!(error instanceof TsengineError)) throw error;
+    throw new TsengineError(error.code, `Cannot kill container: ${shown}: ${error.message}`, { cause: error });
+  }
+  await recordEnd(context, id);
+}
+
+/** `stop`: asks with the container's stop signal, and kills after the timeout (negative: never). One that does not run is left alone. */
+export async function stopContainer(context: ContainerContext, id: string, timeout: number | undefined): Promise<void> {
+  const container = await currentContainer(context, id);
+  if (!container.file.State.Running) return;
+  const { StopSignal, StopTimeout } = container.file.Config;
+  const seconds = timeout ?? StopTimeout ?? DEFAULT_STOP_TIMEOUT;
+  const signal = (StopSignal ?? '') === '' ? 15 : parseSignal(StopSignal ?? '');
+  noteManualStop(context, container);
+  send(context, container, signal);
+  await thaw(context, id);
+  const patience = seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
+  if (!(await isOverWithin(context, id, patience))) await killAndWait(context, container);
+  await recordEnd(context, id);
+}
+
+/** Docker remembers that somebody wanted the container to stop: policies that restart it respect that. */
+function noteManualStop(context: ContainerContext, container: StoredContainer): void {
+  if (container.hostConfig.AutoRemove || container.file.HasBeenManuallyStopped) return;
+  using lock = context.store.tryLock(container.file.ID);
+  const now = lock === undefined ? undefined : context.store.read(container.file.ID);
+  if (now === undefined) return;
+  context.store.write({ ...now, file: { ...now.file, HasBeenManuallyStopped: true } });
+}

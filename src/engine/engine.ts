@@ -1,0 +1,178 @@
+/**
+ * Opens a data root and wires everything together; the only file that knows all parts. What opening does is what every
+ * command pays for: it reads the configuration, looks at the data root, and lists two folders for what a dead process
+ * may have left. The driver is opened, and containers' code loaded, when something first needs them.
+ */
+import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.ts';
+import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
+import { TsengineError } from '../errors.ts';
+import { listDirectory } from '../linux/files.ts';
+import type { ContainerService, Engine, EngineOptions } from './api/services.ts';
+import { type EngineConfig, readConfig } from './config.ts';
+import type { ImageContext, ImageUser } from './images/context.ts';
+import { createImageLookup, createImageService } from './images/image-service.ts';
+import { FileImageStore } from './images/image-store.ts';
+import { type OpenLayerStore, openLayerStore } from './layers/layer-store.ts';
+import { lazyContainers } from './lazy-containers.ts';
+import { ReferenceStore } from './references/reference-store.ts';
+import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
+import { type DataRoot, openDataRoot } from './root.ts';
+
+/** The hidden command that conmon runs when a container has ended; the container's id follows. */
+export const EXIT_COMMAND = 'container-exited';
+
+/** Calls `make` once, at the first call. A failure is not remembered. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
+/** Which driver serves the root. Looks no further than it must: data of one driver is an answer. */
+async function driverNameOf(
+  root: DataRoot,
+  config: EngineConfig,
+  context: (name: DriverName) => DriverContext,
+): Promise<DriverName> {
+  const { storageDriver } = config;
+  const named = DRIVER_NAMES.find((name) => name === storageDriver);
+  if (named !== undefined) return named;
+  if (storageDriver === undefined || storageDriver === '') {
+    const [only, ...more] = driversWithData(root.path);
+    if (only !== undefined && more.length === 0) return only;
+  }
+  return (await chooseDriver({ dataRoot: root.path, name: storageDriver, context })).name;
+}
+
+/** How conmon reaches us: the same Node and the same code, on the same roots. */
+function exitCommand(root: DataRoot, driverName: string, options: EngineOptions): string[] {
+  // This file is one folder below the root of the sources, and so is the bundle's file that holds it.
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const main = new URL(`../cli/main.${extension}`, import.meta.url).pathname;
+  return [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    decodeURIComponent(main),
+    `--data-root=${root.path}`,
+    `--exec-root=${root.execRoot}`,
+    `--storage-driver=${driverName}`,
+    ...(options.configFile === undefined ? [] : [`--config-file=${options.configFile}`]),
+    ...(options.storageOpts ?? []).map((option) => `--storage-opt=${option}`),
+    EXIT_COMMAND,
+  ];
+}
+
+/** Opens the engine. Fails as `readConfig` and `openDataRoot` do, and when no driver can serve the root. */
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const config = readConfig(options);
+  const root = await openDataRoot({ dataRoot: config.dataRoot, execRoot: config.execRoot });
+  try {
+    return await wire(root, config, options);
+  } catch (error) {
+    root[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions): Promise<Engine> {
+  const warn = options.warn ?? (() => {});
+  const driverContext = (name: DriverName): DriverContext => ({
+    home: root.driverHome(name),
+    runHome: root.driverRunHome(name),
+    options: config.storageOptions,
+    warn,
+  });
+  const driverName = await driverNameOf(root, config, driverContext);
+  const driver = once(async (): Promise<GraphDriver> => {
+    const factory = await driverFactory(driverName);
+    return await factory.open(driverContext(driverName));
+  });
+
+  const imageDir = root.imageDir(driverName);
+  const images = new FileImageStore(imageDir, warn);
+  const references = new ReferenceStore(imageDir);
+  const layers = openLayerStore({
+    root,
+    driverName,
+    driver,
+    imageLayers: () => images.layersOfAll(),
+    imageHasTop: (id, chainId) => images.exists(id) && images.get(id)?.topLayer === chainId,
+    syncLayers: config.syncLayers,
+    warn,
+  });
+
+  const loadContainers = once(async (): Promise<ContainerService> => {
+    const { createContainerService } = await import('./containers/container-service.ts');
+    return createContainerService({
+      root,
+      driverName,
+      layers,
+      images: createImageLookup(imageContext),
+      settings: config.runtime,
+      exitCommand: exitCommand(root, driverName, options),
+      warn,
+    });
+  });
+  const users = async (): Promise<ImageUser[]> => {
+    if (listDirectory(root.containersDir).length === 0) return [];
+    const all = await (await loadContainers()).list({ all: true });
+    return all.map(({ Id, ImageID, State }) => ({
+      containerId: Id,
+      imageId: ImageID,
+      running: ['running', 'paused', 'restarting'].includes(State),
+    }));
+  };
+  const imageContext: ImageContext = { root, driverName, images, references, layers, users, warn };
+
+  await recover(imageContext, layers, imageDir);
+  return {
+    images: createImageService(imageContext),
+    containers: lazyContainers(loadContainers),
+    info: async () => {
+      const { systemInfo } = await import('./info.ts');
+      const hasContainers = listDirectory(root.containersDir).length > 0;
+      const containers = hasContainers ? await (await loadContainers()).list({ all: true }) : [];
+      return await systemInfo({
+        root,
+        config,
+        driver: await driver(),
+        images: images.ids().length,
+        containers,
+      });
+    },
+    [Symbol.asyncDispose]: async () => root[Symbol.dispose](),
+  };
+}
+
+/** Finishes what dead processes left in the stores. */
+async function recover(context: ImageContext, layers: OpenLayerStore, imageDir: string): Promise<void> {
+  const tmpDir = `${imageDir}/layerdb/tmp`;
+  try {
+    if (anyTemporaryFile(tmpDir)) {
+      using _ = await context.root.lock('images');
+      removeTemporaryFiles(tmpDir);
+    }
+    await layers.recover((id) => forgetNameless(context, id));
+  } catch (error) {
+    // The driver may be gone, or refuse this kernel: what needs no driver goes on, and the rest says so itself.
+    if (!(error instanceof TsengineError && error.code === 'Unavailable')) throw error;
+    context.warn(`what an interrupted command left is not removed: ${error.message}`);
+  }
+}
+
+/** Removes an image that was written by a process that died before it gave it a name. */
+async function forgetNameless(context: ImageContext, id: string): Promise<void> {
+  if (!context.images.exists(id)) return;
+  const users = await context.users();
+  using _ = await context.root.lock('images');
+  const isUsed =
+    context.references.read().of(id).length > 0 ||
+    context.images.children(id).length > 0 ||
+    users.some(({ imageId }) => imageId === id);
+  if (!isUsed) context.images.delete(id);
+}

@@ -1,0 +1,29 @@
+import type { DriverName } from '../../src/drivers/driver.ts';
+import { conformance } from '../helpers/conformance.ts';
+import { type FilesystemType, makeFilesystem } from '../helpers/loop.ts';
+import { makeSubject } from '../helpers/stores.ts';
+
+/** The drivers that run on any filesystem, on filesystems that differ in what they can do. */
+const PAIRS: readonly (readonly [DriverName, FilesystemType])[] = [
+  ['overlay2', 'ext4'],
+  ['overlay2', 'xfs'],
+  ['overlay2', 'btrfs'],
+  ['overlay2', 'tmpfs'],
+  ['vfs', 'xfs'],
+  ['vfs', 'btrfs'],
+  ['vfs', 'tmpfs'],
+];
+
+for (const [driver, type] of PAIRS) {
+  conformance(`${driver} on ${type}`, 'quick', async () => {
+    const filesystem = makeFilesystem(type);
+    const subject = await makeSubject(driver, filesystem.path);
+    return {
+      ...subject,
+      [Symbol.asyncDispose]: async () => {
+        await subject[Symbol.asyncDispose]();
+        filesystem[Symbol.dispose]();
+      },
+    };
+  });
+}

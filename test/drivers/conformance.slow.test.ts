@@ -1,0 +1,5 @@
+import { conformance } from '../helpers/conformance.ts';
+import { makeSubject } from '../helpers/stores.ts';
+
+conformance('overlay2 on this filesystem', 'slow', () => makeSubject('overlay2'));
+conformance('vfs on this filesystem', 'slow', () => makeSubject('vfs'));

@@ -1,0 +1,149 @@
+/**
+ * The peer: Debian's dockerd 20.10.24, one of a test's own, in a network namespace and in folders of its own, so that any
+ * number of them can run at once.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const CLIENT = '/usr/bin/docker';
+const DAEMON = '/usr/sbin/dockerd';
+
+/** What a command of the client gave. */
+export interface DockerResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A running dockerd. Dispose of it: that stops it and removes everything but a data root that was given. */
+export interface Docker extends AsyncDisposable {
+  readonly dataRoot: string;
+  /** Runs the client and gives its standard output, trimmed. Throws when it fails. */
+  (...args: string[]): Promise<string>;
+  /** Runs the client and gives everything. */
+  try(args: readonly string[], input?: Buffer): Promise<DockerResult>;
+  /** Stops the daemon, cleanly or with SIGKILL, and leaves the data root. */
+  stop(how?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/** Why there is no Docker to compare with here; `undefined` when there is one. */
+export function dockerMissing(): string | undefined {
+  if (!existsSync(DAEMON) || !existsSync(CLIENT)) return 'docker.io is not installed';
+  if (process.geteuid?.() !== 0) return 'not root';
+  return undefined;
+}
+
+/** Options of `startDocker`. */
+export interface DockerOptions {
+  /** An existing data root to open; a fresh one otherwise. */
+  readonly dataRoot?: string;
+  readonly storageDriver?: string;
+}
+
+/** Starts a dockerd and waits until it answers. */
+export async function startDocker(options: DockerOptions = {}): Promise<Docker> {
+  const base = mkdtempSync(`${tmpdir()}/ts-dk-`);
+  const dataRoot = options.dataRoot ?? `${base}/data`;
+  const socket = `${base}/sock`;
+  const log = openSync(`${base}/log`, 'w');
+  const flags = [
+    '--data-root',
+    dataRoot,
+    '--exec-root',
+    `${base}/exec`,
+    '-H',
+    `unix://${socket}`,
+    '-p',
+    `${base}/pid`,
+  ];
+  const storage = [
+    '--storage-driver',
+    options.storageDriver ?? 'overlay2',
+    '--bridge',
+    'none',
+    '--iptables=false',
+  ];
+  const script = 'ip link set lo up; exec "$@"';
+  const daemon = spawn('unshare', ['--net', 'sh', '-c', script, 'sh', DAEMON, ...flags, ...storage], {
+    stdio: ['ignore', log, log],
+  });
+  const client = async (args: readonly string[], input?: Buffer): Promise<DockerResult> => {
+    const child = run(CLIENT, ['-H', `unix://${socket}`, ...args], { maxBuffer: 1 << 28 });
+    // A client that does not read its input closes it: no error of ours.
+    child.child.stdin?.on('error', () => {});
+    child.child.stdin?.end(input);
+    return await child.then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      (error: { code?: number; stdout?: string; stderr?: string }) => ({
+        code: error.code ?? 1,
+        stdout: error.stdout ?? '',
+        stderr: error.stderr ?? String(error),
+      }),
+    );
+  };
+  const stop = async (how: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> => {
+    await end(daemon, how);
+    await endContainerd(`${base}/exec`);
+  };
+  const docker = Object.assign(
+    async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await client(args);
+      if (code !== 0) throw new Error(`docker ${args.join(' ')}: ${stderr}`);
+      return stdout.trim();
+    },
+    {
+      dataRoot,
+      try: client,
+      stop,
+      [Symbol.asyncDispose]: async () => {
+        await stop();
+        for (const path of [base, ...(options.dataRoot === undefined ? [dataRoot] : [])])
+          await removeWithMounts(path);
+      },
+    },
+  );
+  for (let waited = 0; ; waited += 100) {
+    if (existsSync(socket) && (await client(['version'])).code === 0) return docker;
+    if (daemon.exitCode !== null || waited > 30_000) {
+      const said = readFileSync(`${base}/log`, 'utf8').slice(-2000);
+      await docker[Symbol.asyncDispose]();
+      throw new Error(`dockerd did not start: ${said}`);
+    }
+    await sleep(100);
+  }
+}
+
+async function end(daemon: ChildProcess, how: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
+  const ended = once(daemon, 'exit');
+  daemon.kill(how);
+  await ended;
+}
+
+/** A killed dockerd leaves its containerd and the shims of containers; each says in its command line whose it is. */
+async function endContainerd(execRoot: string): Promise<void> {
+  const { stdout } = await run('pgrep', ['-f', '--', execRoot]).catch(() => ({ stdout: '' }));
+  for (const pid of stdout.split('\n').map(Number)) {
+    if (pid > 1 && pid !== process.pid) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // Gone by itself.
+      }
+    }
+  }
+}
+
+async function removeWithMounts(path: string): Promise<void> {
+  const mounts = readFileSync('/proc/self/mountinfo', 'latin1').split('\n');
+  const points = mounts
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(`${path}/`));
+  for (const point of points.reverse()) await run('umount', ['-l', point]).catch(() => {});
+  rmSync(path, { recursive: true, force: true });
+}

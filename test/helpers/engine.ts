@@ -1,0 +1,71 @@
+/** Engines on data roots of a test's own. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import type { Engine, EngineOptions } from '../../src/engine/api/services.ts';
+import { openEngine } from '../../src/engine/engine.ts';
+
+/** A folder with a data root and an exec root in it. Dispose of it in the end. */
+export interface TestRoot extends Disposable {
+  readonly base: string;
+  readonly dataRoot: string;
+  /** What `openEngine` takes for it. */
+  readonly options: EngineOptions;
+  /** Warnings so far. */
+  readonly warnings: string[];
+  open(more?: EngineOptions): Promise<Engine>;
+}
+
+/** Makes a fresh root. `daemon` is the content of its `daemon.json`; layers are not synced unless it says so. */
+export function testRoot(storageDriver: string, daemon: object = { 'sync-layers': false }): TestRoot {
+  const base = mkdtempSync(`${tmpdir()}/ts-root-`);
+  const configFile = `${base}/daemon.json`;
+  writeFileSync(configFile, JSON.stringify(daemon));
+  const warnings: string[] = [];
+  const options: EngineOptions = {
+    dataRoot: `${base}/data`,
+    execRoot: `${base}/exec`,
+    configFile,
+    storageDriver,
+    warn: (message) => warnings.push(message),
+  };
+  return {
+    base,
+    dataRoot: `${base}/data`,
+    options,
+    warnings,
+    open: (more = {}) => openEngine({ ...options, ...more }),
+    [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }),
+  };
+}
+
+/** What is on disk of a store: to see that nothing was left, or nothing changed. */
+export interface StoreState {
+  readonly images: readonly string[];
+  readonly layers: readonly string[];
+  readonly mounts: readonly string[];
+  readonly temporary: readonly string[];
+  readonly leases: readonly string[];
+  readonly driverLayers: readonly string[];
+}
+
+function names(path: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Looks at the folders of a data root. */
+export function storeState(dataRoot: string, driver: string): StoreState {
+  const image = `${dataRoot}/image/${driver}`;
+  const layerFolder = driver === 'vfs' ? `${dataRoot}/vfs/dir` : `${dataRoot}/${driver}`;
+  return {
+    images: names(`${image}/imagedb/content/sha256`),
+    layers: names(`${image}/layerdb/sha256`),
+    mounts: names(`${image}/layerdb/mounts`),
+    temporary: names(`${image}/layerdb/tmp`),
+    leases: names(`${dataRoot}/tsengine/leases`),
+    driverLayers: names(layerFolder).filter((name) => /^[0-9a-f]{64}(-init)?$/.test(name)),
+  };
+}
