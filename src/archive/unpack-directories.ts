@@ -120,7 +120,7 @@ export class PendingDirectories {
       if (acl !== undefined) setDefaultAcl(fd, path, acl, attributes);
       futimens(fd, readTime(times, 0), readTime(times, 12));
     } catch (error) {
-      throw error instanceof SyscallError ? unpackError(latin1(path), error) : error;
+      throw error instanceof SyscallError ? unpackError(latin1(path === '' ? './' : path), error) : error;
     } finally {
       closeFd(fd);
     }

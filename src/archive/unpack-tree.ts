@@ -1,8 +1,8 @@
 import { TsengineError } from '../errors.ts';
 import {
-  chmodAt,
   closeFd,
-  lchownAt,
+  fchmod,
+  fchown,
   mkdirAt,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -68,7 +68,7 @@ export class LayerTree {
   readonly #options: LayerTreeOptions;
   /** By path as it was asked for; the least recently used first. */
   readonly #open = new Map<string, number>();
-  #retired: number[] = [];
+  readonly #retired: number[] = [];
 
   constructor(target: string, options: LayerTreeOptions = {}) {
     this.rootFd = openAt(AT_FDCWD, target, O_RDONLY | O_DIRECTORY);
@@ -77,9 +77,7 @@ export class LayerTree {
 
   /** A member begins: descriptors given before may be closed. */
   begin(): void {
-    if (this.#retired.length === 0) return;
-    for (const fd of this.#retired) closeFd(fd);
-    this.#retired = [];
+    for (let fd = this.#retired.pop(); fd !== undefined; fd = this.#retired.pop()) closeFd(fd);
   }
 
   /** The directory `path`, for the `…At` calls; made with all its parents when it is not there. */
@@ -155,9 +153,13 @@ export class LayerTree {
     mkdirAt(dirfd, name, 0o700);
     const fd = openAt(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     const opaque = this.#options.opaqueXattr;
+    if (opaque === undefined || before === undefined || !isWhiteoutDevice(before)) return fd;
     // Removed and made again: what the lower directory of this name holds must stay hidden.
-    if (opaque !== undefined && before !== undefined && isWhiteoutDevice(before)) {
+    try {
       fsetxattr(fd, opaque, Buffer.from('y'));
+    } catch (error) {
+      closeFd(fd);
+      throw error;
     }
     return fd;
   }
@@ -183,40 +185,42 @@ export class LayerTree {
     }
   }
 
+  /** Makes what is missing of a path, from the deepest directory that is there. */
   #make(member: Buffer, path: string): number {
-    let parent = this.rootFd;
-    for (let end = path.indexOf('/'), start = 0; ; ) {
-      const prefix = end < 0 ? path : path.slice(0, end);
-      const next = this.#openOrMake(member, parent, prefix, path.slice(start, end < 0 ? undefined : end));
-      if (parent !== this.rootFd) closeFd(parent);
-      parent = next;
-      if (end < 0) return parent;
-      start = end + 1;
-      end = path.indexOf('/', start);
+    let there = path.lastIndexOf('/');
+    let fd = this.find(member, path.slice(0, Math.max(0, there)));
+    for (; fd === undefined; fd = this.find(member, path.slice(0, Math.max(0, there)))) {
+      there = path.lastIndexOf('/', there - 1);
     }
+    const names = path.slice(there + 1).split('/');
+    let made = this.#makeMissing(member, fd, latin1(names[0] ?? ''), true);
+    for (const name of names.slice(1)) {
+      const outer = made;
+      try {
+        made = this.#makeMissing(member, outer, latin1(name), false);
+      } finally {
+        closeFd(outer);
+      }
+    }
+    return made;
   }
 
-  #openOrMake(member: Buffer, parent: number, path: string, name: string): number {
-    try {
-      return this.#openIn(path, O_PATH | O_DIRECTORY);
-    } catch (error) {
-      if (!failedWith(error, 'ENOENT', 'ENOTDIR')) throw explained(member, error);
-    }
-    const bytes = latin1(name);
-    const before = lstatIfAny(parent, bytes);
-    const hidden =
-      before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
+  #makeMissing(member: Buffer, dirfd: number, name: Buffer, mayBeThere: boolean): number {
+    const before = mayBeThere ? lstatIfAny(dirfd, name) : undefined;
+    const hidden = before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
     if (before !== undefined && !hidden) {
       const link = (before.mode & S_IFMT) === S_IFLNK;
-      throw refusal(
-        member,
-        link ? 'a symbolic link in its path leads nowhere' : 'its parent is not a directory',
-      );
+      throw refusal(member, link ? 'a symbolic link in its path leads nowhere' : 'its parent is not a directory');
     }
-    const fd = this.makeDirectory(parent, bytes, before);
-    lchownAt(parent, bytes, 0, 0);
-    chmodAt(parent, bytes, MADE_MODE);
-    this.#options.onMade?.(parent, bytes);
+    const fd = this.makeDirectory(dirfd, name, before);
+    try {
+      fchown(fd, 0, 0);
+      fchmod(fd, MADE_MODE);
+      this.#options.onMade?.(dirfd, name);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
     return fd;
   }
 }

@@ -12,11 +12,28 @@ function fieldName(path: readonly PropertyKey[]): string {
     .join('');
 }
 
-/** What a schema found wrong first, in one line: `field "Config.Env": Invalid input: expected array`. */
+/** What an issue says. zod/mini comes without texts of its own, to be small. */
+function issueText(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected}`;
+    case 'invalid_value':
+      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
+    case 'unrecognized_keys':
+      return `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
+    case 'invalid_union':
+      return 'none of the forms that are allowed here';
+    default:
+      return issue.message.replace(/^Invalid input: /, '');
+  }
+}
+
+/** What a schema found wrong first, in one line: `field "Config.Env": expected array`. */
 export function schemaMessage(error: z.core.$ZodError): string {
   const issue = error.issues[0];
   if (issue === undefined) return 'does not have the right form';
-  return issue.path.length === 0 ? issue.message : `field "${fieldName(issue.path)}": ${issue.message}`;
+  const text = issueText(issue);
+  return issue.path.length === 0 ? text : `field "${fieldName(issue.path)}": ${text}`;
 }
 
 /** Parses JSON text that came from `source` (a file's path, `manifest.json in the archive`). Fails with `Corrupt`, or with `code`. */

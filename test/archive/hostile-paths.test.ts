@@ -222,6 +222,11 @@ test('names at the limits', async () => {
   await taken([file('f'.repeat(255)), file(`${deep}e`)], ({ path }) => {
     assert.deepEqual(readdirSync(path).sort(), [component, 'f'.repeat(255)]);
   });
+  using target = makeTarget();
+  await assert.rejects(
+    target.unpack(layer(file(`${deep}ee`))),
+    /^TsengineError: invalid tar archive: "c+\.\.\.[de]+" at byte \d+: the name has 4096 bytes, more than 4095/,
+  );
   for (const name of [`${component}c`, `a/${component}c/b`]) {
     await assert.rejects(
       target.unpack(layer(file(name))),

@@ -26,6 +26,11 @@ export const commands: CommandTable = {
     summary: 'Return low-level information on tsengine objects',
     load: () => import('./inspect.ts'),
   },
+  'internal-exited': {
+    summary: 'Record the end of a container; conmon calls this',
+    load: () => import('./internal-exited.ts'),
+    hidden: true,
+  },
   kill: { summary: 'Kill one or more running containers', load: () => import('./kill.ts') },
   load: { summary: 'Load an image from a tar archive or STDIN', load: () => import('./load.ts') },
   logs: { summary: 'Fetch the logs of a container', load: () => import('./logs.ts') },

@@ -1,6 +1,7 @@
 import { hasErrno } from '../../errors.ts';
 import { readInto, writeAll } from '../../linux/files.ts';
 import { copyFileRange, ficlone, ftruncate, seekData, seekHole } from '../../linux/space.ts';
+import type { FileStat } from '../../linux/stat.ts';
 
 /** How contents can be copied between two filesystems, found out with the first file that it is tried on. */
 export class ContentCopier {
@@ -12,8 +13,13 @@ export class ContentCopier {
    * Gives the empty open file `to` the contents of `from`: sharing its blocks where the filesystem can (btrfs, xfs,
    * bcachefs), copied by the kernel where it can, and read and written otherwise. Holes stay holes.
    */
-  copy(from: number, to: number, size: number): void {
+  copy(from: number, to: number, { size, blocks }: Pick<FileStat, 'size' | 'blocks'>): void {
     if (size === 0 || this.#cloned(from, to)) return;
+    // As many blocks as bytes: no holes to look for.
+    if (blocks * 512 >= size) {
+      this.#copyRange(from, to, 0, size);
+      return;
+    }
     ftruncate(to, size);
     for (let at = 0; at < size; ) {
       const start = seekData(from, at);

@@ -31,7 +31,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../../linux/stat.ts';
-import { lgetxattr, llistxattr, lsetxattr } from '../../linux/xattr.ts';
+import { fgetxattr, flistxattr, fsetxattr, lgetxattr, llistxattr, lsetxattr } from '../../linux/xattr.ts';
 import { childPath, namesIn, viaFd } from '../directory.ts';
 import { ContentCopier } from './copy-file.ts';
 
@@ -57,8 +57,6 @@ export async function copyTree(from: string, to: string): Promise<void> {
   }
 }
 
-const DOT = Buffer.from('.');
-
 class TreeCopy {
   readonly #root: number;
   readonly #copier = new ContentCopier();
@@ -82,7 +80,7 @@ class TreeCopy {
         this.#sliceEnd = performance.now() + SLICE;
       }
     }
-    this.#openFile(source, target, fstat(source), DOT);
+    copyOpen(source, target, fstat(source));
   }
 
   async #subdirectory(source: number, target: number, name: Buffer, path: Buffer): Promise<void> {
@@ -127,22 +125,14 @@ class TreeCopy {
     try {
       const to = openAt(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       try {
-        this.#copier.copy(from, to, stat.size);
-        this.#openFile(source, to, stat, name, viaFd(target, name));
+        this.#copier.copy(from, to, stat);
+        copyOpen(from, to, stat);
       } finally {
         closeFd(to);
       }
     } finally {
       closeFd(from);
     }
-  }
-
-  /** Attributes of an open file or directory. The owner comes first: changing it takes setuid and capabilities away. */
-  #openFile(source: number, to: number, stat: FileStat, name: Buffer, path = viaFd(to, DOT)): void {
-    fchown(to, stat.uid, stat.gid);
-    copyXattrs(viaFd(source, name), path);
-    fchmod(to, stat.mode & 0o7777);
-    futimens(to, stat.atime, stat.mtime);
   }
 
   /** Attributes of what cannot be opened. */
@@ -152,6 +142,17 @@ class TreeCopy {
     if ((stat.mode & S_IFMT) !== S_IFLNK) chmodAt(target, name, stat.mode & 0o7777);
     utimensAt(target, name, stat.atime, stat.mtime);
   }
+}
+
+/** Attributes of an open file or directory. The owner comes first: changing it takes setuid and capabilities away. */
+function copyOpen(from: number, to: number, stat: FileStat): void {
+  fchown(to, stat.uid, stat.gid);
+  for (const name of flistxattr(from)) {
+    const value = fgetxattr(from, name);
+    if (value !== undefined) fsetxattr(to, name, value);
+  }
+  fchmod(to, stat.mode & 0o7777);
+  futimens(to, stat.atime, stat.mtime);
 }
 
 function copyXattrs(from: Buffer, to: Buffer): void {

@@ -211,6 +211,11 @@ export interface ContainerService {
   stop(name: string, options?: { readonly timeout?: number }): Promise<void>;
   kill(name: string, signal?: string): Promise<void>;
   remove(name: string, options?: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void>;
+  /**
+   * Records the end of a container that has ended, and removes it if it is to be removed at its end. Does nothing when
+   * that was done already. What conmon's exit command comes to; `id` is a full id.
+   */
+  recordExit(id: string): Promise<void>;
   list(options?: ListContainers): Promise<ContainerSummary[]>;
   inspect(name: string, options?: { readonly size?: boolean }): Promise<ContainerInspect>;
   changes(name: string): Promise<readonly Change[]>;

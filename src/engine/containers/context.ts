@@ -18,8 +18,8 @@ export interface ContainerServiceDeps {
   readonly driverName: string;
   readonly layers: LayerStore;
   readonly images: ImageLookup;
-  /** The image that an image was made from on this machine, for the `ancestor` filter. */
-  imageParent(id: string): string | undefined;
+  /** The image that an image was made from on this machine; `ps --filter ancestor` follows it. */
+  readonly imageParent?: (id: string) => string | undefined;
   readonly settings: RuntimeSettings;
   /**
    * The program and arguments by which conmon has us record that a container ended: the command line, with the flags

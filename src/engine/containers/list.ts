@@ -85,7 +85,7 @@ function ancestorIds(context: ContainerContext, filters: Filters, rows: readonly
   }
   if (wanted.size === 0) return wanted;
   const descends = (id: string): boolean => {
-    for (let at: string | undefined = id; at !== undefined && at !== ''; at = context.imageParent(at)) {
+    for (let at: string | undefined = id; at !== undefined && at !== ''; at = context.imageParent?.(at)) {
       if (wanted.has(at)) return true;
     }
     return false;

@@ -19,8 +19,8 @@ export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
 const TIME =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d([.,]\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
-const time = z.string().check(z.regex(TIME, 'Invalid input: expected a time as RFC 3339 has it'));
-const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'Invalid input: expected a sha256 digest'));
+const time = z.string().check(z.regex(TIME, 'expected a time as RFC 3339 has it'));
+const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'expected a sha256 digest'));
 
 const historySchema = z.looseObject({
   created: omitEmpty(time),

@@ -8,7 +8,7 @@ import type { ArchivedImage } from './archived-image.ts';
 
 const descriptorSchema = z.looseObject({
   mediaType: z.optional(z.string()),
-  digest: z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'Invalid input: expected a sha256 digest')),
+  digest: z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'expected a sha256 digest')),
   annotations: z.nullish(z.record(z.string(), z.string())),
   platform: z.nullish(
     z.looseObject({ architecture: z.string(), os: z.string(), variant: z.optional(z.string()) }),

@@ -1,0 +1,47 @@
+import { TsengineError } from '../../errors.ts';
+import type { CommitOptions } from '../api/services.ts';
+import { findRuntime } from '../runtime/oci-runtime.ts';
+import type { Image } from '../images/types.ts';
+import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
+import { settleContainer, whileFrozen } from './run-ending.ts';
+
+/** The image the container was made from; `undefined` when it has gone or there was none. */
+function imageOf(context: ContainerContext, id: string): Image | undefined {
+  if (id === '') return undefined;
+  try {
+    return context.images.resolve(id);
+  } catch (error) {
+    if (error instanceof TsengineError && error.code === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * `commit`: makes an image of a container. One that runs is frozen meanwhile, so that files that belong together are
+ * seen together. The container's lock is held: it is neither stopped nor removed under our hands.
+ */
+export async function commitContainer(
+  context: ContainerContext,
+  id: string,
+  options: CommitOptions = {},
+): Promise<string> {
+  using _ = await context.store.lock(id);
+  const container = await settleContainer(context, readContainer(context, id));
+  if (container === undefined) throw noSuchContainer(id);
+  const { file, hostConfig } = container;
+  if (file.State.Dead) throw new TsengineError('Conflict', `You cannot commit container ${id} which is Dead`);
+  const commit = () =>
+    context.images.commit({
+      containerId: id,
+      image: imageOf(context, file.Image),
+      config: file.Config,
+      containerConfig: file.Config,
+      changes: options.changes ?? [],
+      author: options.author ?? '',
+      message: options.message ?? '',
+      reference: options.reference,
+    });
+  if (!file.State.Running || file.State.Paused) return await commit();
+  const runtime = findRuntime(hostConfig.Runtime ?? '', context.settings, context.root.execRoot);
+  return await whileFrozen(runOf(context, id), runtime, commit);
+}
