@@ -48,12 +48,7 @@ export interface PathChange {
 export async function* packTree(root: string, options: PackTreeOptions = {}): AsyncGenerator<Buffer> {
   const packer = new FilePacker(options);
   if (options.includeRoot === true) yield* packRoot(packer, root);
-  const walk = walkTree(root);
-  for (let next = walk.next(); next.done !== true; ) {
-    const accepted = packer.accepts(next.value);
-    if (accepted) yield* packer.file(next.value);
-    next = walk.next(accepted ? undefined : 'skip');
-  }
+  for (const file of walkTree(root, (found) => packer.accepts(found))) yield* packer.file(file);
   yield* packer.out.end();
 }
 
@@ -68,12 +63,8 @@ export async function* packOverlayDiff(
 ): AsyncGenerator<Buffer> {
   const packer = new FilePacker(options);
   const prefix = options.xattrPrefix ?? 'trusted.overlay.';
-  const walk = walkTree(upper);
-  for (let next = walk.next(); next.done !== true; ) {
-    const file = next.value;
-    const accepted = packer.accepts(file);
-    if (accepted) yield* packUpperFile(packer, file, prefix);
-    next = walk.next(accepted ? undefined : 'skip');
+  for (const file of walkTree(upper, (found) => packer.accepts(found))) {
+    yield* packUpperFile(packer, file, prefix);
   }
   yield* packer.out.end();
 }

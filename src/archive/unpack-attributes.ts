@@ -1,5 +1,6 @@
 import { errorMessage } from '../errors.ts';
 import { chmodAt, fchmod, fchown, futimens, lchownAt, type SetTime, utimensAt } from '../linux/at.ts';
+import { type FileStat, lstatAt, S_IFLNK, S_IFMT } from '../linux/stat.ts';
 import { fsetxattr, llistxattr, lremovexattr, lsetxattr } from '../linux/xattr.ts';
 import { printableMember } from './fail.ts';
 import type { TarEntry } from './types.ts';
@@ -42,10 +43,20 @@ export class Attributes {
   setNamed(dirfd: number, name: Buffer, entry: TarEntry): void {
     lchownAt(dirfd, name, entry.uid, entry.gid);
     if (entry.type !== 'symlink') chmodAt(dirfd, name, entry.mode);
-    if (entry.xattrs.size > 0) {
-      const path = procPath(dirfd, name);
-      this.#xattrs(entry, (attribute, value) => lsetxattr(path, attribute, value));
-    }
+    this.#setNamedXattrs(dirfd, name, entry);
+    utimensAt(dirfd, name, accessTime(entry), entry.mtime);
+  }
+
+  /**
+   * For a file that got one more name: its member may say otherwise than the file's own did, and the last one counts.
+   * What is the same already is not set again, because chown would take file capabilities away. Only the owner of a
+   * symbolic link is changed.
+   */
+  setLinked(dirfd: number, name: Buffer, entry: TarEntry, stat: FileStat): void {
+    if (stat.uid !== entry.uid || stat.gid !== entry.gid) lchownAt(dirfd, name, entry.uid, entry.gid);
+    if ((stat.mode & S_IFMT) === S_IFLNK) return;
+    if ((lstatAt(dirfd, name).mode & 0o7777) !== entry.mode) chmodAt(dirfd, name, entry.mode);
+    this.#setNamedXattrs(dirfd, name, entry);
     utimensAt(dirfd, name, accessTime(entry), entry.mtime);
   }
 
@@ -63,6 +74,12 @@ export class Attributes {
     if (this.#lost === 0) return [];
     const others = this.#lost === 1 ? '' : ` (and ${this.#lost - 1} more like it)`;
     return [`ignored extended attribute ${this.#firstLost}${others}`];
+  }
+
+  #setNamedXattrs(dirfd: number, name: Buffer, entry: TarEntry): void {
+    if (entry.xattrs.size === 0) return;
+    const path = procPath(dirfd, name);
+    this.#xattrs(entry, (attribute, value) => lsetxattr(path, attribute, value));
   }
 
   #xattrs(entry: TarEntry, set: (name: Buffer, value: Buffer) => void): void {

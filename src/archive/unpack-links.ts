@@ -13,6 +13,8 @@ export interface LinkTarget {
   readonly dirfd: number;
   readonly name: Buffer;
   readonly stat: FileStat;
+  /** Whether it is one of AUFS's, whose attributes count, and not those of the hard link. */
+  readonly stashed: boolean;
 }
 
 /**
@@ -35,7 +37,8 @@ export class HardLinks {
     const shown = `the target of its hard link, "${printableMember(entry.linkName)}",`;
     const where = cleanPath(entry.name, entry.linkName, shown);
     const name = latin1(where.base);
-    const dirfd = isStashed(where) ? this.#stash?.fd : this.#tree.find(entry.name, where.parent);
+    const stashed = isStashed(where);
+    const dirfd = stashed ? this.#stash?.fd : this.#tree.find(entry.name, where.parent);
     const stat = dirfd === undefined || name.length === 0 ? undefined : lstatIfAny(dirfd, name);
     if (where.path === '' || (stat !== undefined && isDirectory(stat))) {
       throw refusal(entry.name, `${shown} is a directory`);
@@ -43,7 +46,7 @@ export class HardLinks {
     if (dirfd === undefined || stat === undefined || isWhiteoutDevice(stat)) {
       throw refusal(entry.name, `${shown} does not exist`);
     }
-    return { dirfd, name, stat };
+    return { dirfd, name, stat, stashed };
   }
 
   /** The directory in which a file of `.wh..wh.plnk/` waits; `undefined` for all other members that AUFS made. */

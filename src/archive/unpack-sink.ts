@@ -52,14 +52,14 @@ export interface UnpackResult {
  *
  * Docker's behaviour, where Docker has one: a later member replaces an earlier one of its name, but a directory keeps
  * what is in it; missing parents are made, root's with mode 0755; a path through a symbolic link stays inside; link
- * texts are kept as they are. In a user namespace devices are left out. Where it differs:
+ * texts are kept as they are; a hard link's member sets the attributes of its file anew. In a user namespace devices are left out. Where it differs:
  *
- * - `../x` is refused; Docker, which unpacks in a chroot, takes it for `/x`.
- * - A whiteout hides lower layers only, whatever the order of members (Docker: what came before it goes as well, and a
- *   directory that comes after it shows the lower one's files on overlay2).
+ * - `../x` is refused, as a name and as a hard link's target; Docker, which unpacks in a chroot, takes it for `/x`.
+ * - A whiteout hides lower layers only, whatever the order of members. In Docker's overlay2, one of a name that came
+ *   before it fails, and a directory that comes after it shows the lower one's files.
  * - A device 0/0 counts as a whiteout of its name with either kind of target, as it would for overlayfs.
  * - Overlayfs's own extended attributes are left out.
- * - A hard link's member does not change the file that it links to, whose own member came before.
+ * - What lies below a name that starts with `.wh.` is refused: it could not leave as a layer again.
  * - The root's member (`./`) sets the attributes of the target; Docker does so with vfs and not with overlay2.
  */
 export class Unpacker implements TarSink {
@@ -245,6 +245,7 @@ export class Unpacker implements TarSink {
       this.#tree.remove(dirfd, name, before);
     }
     linkAt(target.dirfd, target.name, dirfd, name);
+    if (!target.stashed) this.#attributes.setLinked(dirfd, name, entry, target.stat);
   }
 
   #symlink(dirfd: number, name: Buffer, entry: TarEntry): void {

@@ -207,10 +207,14 @@ export class LayerTree {
 
   #makeMissing(member: Buffer, dirfd: number, name: Buffer, mayBeThere: boolean): number {
     const before = mayBeThere ? lstatIfAny(dirfd, name) : undefined;
-    const hidden = before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
+    const hidden =
+      before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
     if (before !== undefined && !hidden) {
       const link = (before.mode & S_IFMT) === S_IFLNK;
-      throw refusal(member, link ? 'a symbolic link in its path leads nowhere' : 'its parent is not a directory');
+      throw refusal(
+        member,
+        link ? 'a symbolic link in its path leads nowhere' : 'its parent is not a directory',
+      );
     }
     const fd = this.makeDirectory(dirfd, name, before);
     try {

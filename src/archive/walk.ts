@@ -68,9 +68,12 @@ export function comparePaths(left: Buffer, right: Buffer): number {
  * that is longer than PATH_MAX, which a container can make by going down step by step, is an error that names it.
  * Memory: the names of the directories from the root to where the walk is.
  *
- * Send `'skip'` with `next` to leave out what is below the directory that was given last.
+ * What `accept` says no to is left out, with all that is below it.
  */
-export function* walkTree(root: string | Buffer): Generator<WalkEntry, void, 'skip' | undefined> {
+export function* walkTree(
+  root: string | Buffer,
+  accept: (file: WalkEntry) => boolean = () => true,
+): Generator<WalkEntry, void, undefined> {
   const rootFd = openAt(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
   const levels: Level[] = [];
   try {
@@ -86,8 +89,10 @@ export function* walkTree(root: string | Buffer): Generator<WalkEntry, void, 'sk
       if (stat === undefined) continue;
       const path = level.path.length === 0 ? name : Buffer.concat([level.path, SLASH, name]);
       if (path.length > LIMITS.path) throw tooLong(path);
-      const skip = (yield { path, name, dirfd, stat }) === 'skip';
-      if (skip || (stat.mode & S_IFMT) !== S_IFDIR) continue;
+      const file = { path, name, dirfd, stat };
+      if (!accept(file)) continue;
+      yield file;
+      if ((stat.mode & S_IFMT) !== S_IFDIR) continue;
       const inner = descend(dirfd, path, name);
       if (inner !== undefined) levels.push(inner);
       if (levels.length > MAX_OPEN) closeLevel(levels[levels.length - 1 - MAX_OPEN]);

@@ -5,14 +5,14 @@
  * user appends a byte, one less cuts one off, and both are a single system call that a kill cannot tear. A lock file
  * `locks/<id>` orders the processes.
  *
- * The mount itself is the truth: a count without a mount is void (a reboot, a new mount namespace, a kill after the
- * unmount), and a mount without a count is nobody's (a kill between mount and count) and is taken over by the next
- * user or unmounted by the next release. After a kill at any instruction the worst is a count that is too high, which
- * `forget` takes back.
+ * The mount itself is the truth: a count without a mount is void (a reboot, a new mount namespace, a kill before the
+ * mount or after the unmount), and a mount without a count is nobody's (a kill between the last release and its
+ * unmount) and is taken over by the next user or unmounted by the next release. After a kill at any instruction the
+ * worst is a count that is too high, which `forget` takes back.
  */
 import { closeSync, openSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
-import { closeFile, listDirectory, makeDirectories, openFile, removeFile, writeAll } from '../linux/files.ts';
+import { listDirectory, makeDirectories, openFile, removeFile, writeAll } from '../linux/files.ts';
 import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
 import { ftruncate } from '../linux/space.ts';
 import { type FileStat, fstat, lstat } from '../linux/stat.ts';
@@ -21,7 +21,7 @@ import { type FileStat, fstat, lstat } from '../linux/stat.ts';
 export interface CountedMount {
   /** Absolute path of the mount point. */
   readonly path: string;
-  /** Makes the mount point and mounts. */
+  /** Makes the mount point and mounts. When it throws, nothing is mounted and the mount point is gone. */
   mount(): void;
   /** Unmounts and removes the mount point. */
   unmount(): void;
@@ -41,21 +41,24 @@ export class MountCounter {
     this.#locks = `${runHome}/locks`;
   }
 
-  /** Mounts, or counts one more user of what is mounted. */
+  /**
+   * Mounts, or counts one more user of what is mounted. Counted first, so that a full disk is noticed while nothing is
+   * mounted yet; a count that a kill leaves without its mount is void.
+   */
   async acquire(id: string, point: CountedMount): Promise<void> {
     using _lock = await this.lock(id);
+    const mounted = isMountPoint(point.path);
     const fd = openFile(this.#file(id), 'a');
     try {
-      if (!isMountPoint(point.path)) {
-        if (fstat(fd).size > 0) ftruncate(fd, 0);
-        point.mount();
-      }
+      const users = fstat(fd).size;
+      if (!mounted && users > 0) ftruncate(fd, 0);
       writeAll(fd, ONE);
+      if (!mounted) point.mount();
     } catch (error) {
-      if (fstat(fd).size === 0) removeFile(this.#file(id));
+      if (!mounted) removeFile(this.#file(id));
       throw error;
     } finally {
-      closeFile(fd);
+      closeSync(fd);
     }
   }
 

@@ -19,7 +19,7 @@ import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
 import { type DataRoot, openDataRoot } from './root.ts';
 
 /** The hidden command that conmon runs when a container has ended; the container's id follows. */
-export const EXIT_COMMAND = 'container-exited';
+export const EXIT_COMMAND = 'internal-exited';
 
 /** Calls `make` once, at the first call. A failure is not remembered. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
@@ -69,6 +69,8 @@ function exitCommand(root: DataRoot, driverName: string, options: EngineOptions)
 
 /** Opens the engine. Fails as `readConfig` and `openDataRoot` do, and when no driver can serve the root. */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  // As dockerd: what is made for containers must be readable for them, whatever mask the caller has.
+  process.umask(0o022);
   const config = readConfig(options);
   const root = await openDataRoot({ dataRoot: config.dataRoot, execRoot: config.execRoot });
   try {

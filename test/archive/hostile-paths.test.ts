@@ -1,14 +1,37 @@
 /** Layers that try to get out of their directory, or name what cannot be. */
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { TsengineError } from '../../src/errors.ts';
 import { readMountInfo } from '../../src/linux/mountinfo.ts';
 import { removeTree } from '../../src/linux/remove-tree.ts';
-import { dir, FILLER, file, hardlink, layer, type MemberSpec, makeTarget, symlink, type Target } from './layer-tools.ts';
+import {
+  dir,
+  FILLER,
+  file,
+  hardlink,
+  layer,
+  type MemberSpec,
+  makeTarget,
+  symlink,
+  type Target,
+} from './layer-tools.ts';
 
 /** Unpacks, here and through the worker, and expects one line with this text; nothing outside may change. */
-async function refused(members: readonly MemberSpec[], expected: string, code = 'InvalidParameter'): Promise<void> {
+async function refused(
+  members: readonly MemberSpec[],
+  expected: string,
+  code = 'InvalidParameter',
+): Promise<void> {
   for (const whiteouts of ['overlay', 'delete'] as const) {
     using target = makeTarget();
     await assert.rejects(target.unpack(layer(...members), { whiteouts }), (error) => {
@@ -82,9 +105,12 @@ test('a planted link to outside leads to the place of that name in the layer, if
 });
 
 test('a link that leads into the layer is followed', () =>
-  taken([dir('real'), symlink('up', '../../../../real'), symlink('abs', '/real'), file('up/a'), file('abs/b')], ({ path }) => {
-    assert.deepEqual(readdirSync(`${path}/real`).sort(), ['a', 'b']);
-  }));
+  taken(
+    [dir('real'), symlink('up', '../../../../real'), symlink('abs', '/real'), file('up/a'), file('abs/b')],
+    ({ path }) => {
+      assert.deepEqual(readdirSync(`${path}/real`).sort(), ['a', 'b']);
+    },
+  ));
 
 test('a link of a lower layer is followed inside only', async () => {
   using target = makeTarget();
@@ -184,9 +210,12 @@ test('whiteouts and opaque marks through a link stay inside', async () => {
     );
   }
   probe.assertOutsideUntouched();
-  await taken([dir('real'), symlink('l', '/real'), { name: 'l/.wh.x' }, { name: 'l/.wh..wh..opq' }], ({ path }) => {
-    assert.ok(lstatSync(`${path}/l`).isSymbolicLink());
-  });
+  await taken(
+    [dir('real'), symlink('l', '/real'), { name: 'l/.wh.x' }, { name: 'l/.wh..wh..opq' }],
+    ({ path }) => {
+      assert.ok(lstatSync(`${path}/l`).isSymbolicLink());
+    },
+  );
 });
 
 test('a whiteout of a link removes the link, not what it leads to', async () => {
@@ -200,8 +229,14 @@ test('a whiteout of a link removes the link, not what it leads to', async () => 
 
 test('the root is not replaced', async () => {
   for (const name of ['.', './', '/', 'a/..']) {
-    await refused([file(name)], `invalid layer: "${name.replace(/(?<=.)\/$/, '')}": it would replace the root of the layer`);
-    await refused([symlink(name, 'x')], `invalid layer: "${name.replace(/(?<=.)\/$/, '')}": it would replace the root of the layer`);
+    await refused(
+      [file(name)],
+      `invalid layer: "${name.replace(/(?<=.)\/$/, '')}": it would replace the root of the layer`,
+    );
+    await refused(
+      [symlink(name, 'x')],
+      `invalid layer: "${name.replace(/(?<=.)\/$/, '')}": it would replace the root of the layer`,
+    );
   }
 });
 

@@ -41,10 +41,22 @@ export function layer(...specs: readonly MemberSpec[]): Buffer {
 }
 
 /** Shorthands for common members. */
-export const file = (name: string | Buffer, data = `content of ${String(name)}`): MemberSpec => ({ name, data });
+export const file = (name: string | Buffer, data = `content of ${String(name)}`): MemberSpec => ({
+  name,
+  data,
+});
 export const dir = (name: string, mode = 0o755): MemberSpec => ({ name, type: 'directory', mode });
-export const symlink = (name: string, linkName: string): MemberSpec => ({ name, type: 'symlink', linkName, mode: 0o777 });
-export const hardlink = (name: string, linkName: string): MemberSpec => ({ name, type: 'hardlink', linkName });
+export const symlink = (name: string, linkName: string): MemberSpec => ({
+  name,
+  type: 'symlink',
+  linkName,
+  mode: 0o777,
+});
+export const hardlink = (name: string, linkName: string): MemberSpec => ({
+  name,
+  type: 'hardlink',
+  linkName,
+});
 
 /** Chunks of at most 64 KiB, as a stream. */
 export async function* chunked(tar: Buffer, size = 65_536): AsyncGenerator<Buffer> {
@@ -86,5 +98,8 @@ export function makeTarget(parent = tmpdir()): Target {
   };
 }
 
+/** More than a layer may have to be unpacked without a worker. */
+export const FILLER_BYTES = 5 * 1024 * 1024;
+
 /** A member large enough that the layer goes through the worker. */
-export const FILLER: MemberSpec = { name: 'filler', data: Buffer.alloc(600 * 1024, 'filler ') };
+export const FILLER: MemberSpec = { name: 'filler', data: Buffer.alloc(FILLER_BYTES, 'filler ') };

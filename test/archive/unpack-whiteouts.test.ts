@@ -49,9 +49,21 @@ const wh = (name: string): MemberSpec => ({ name });
 const cases: readonly (readonly [what: string, upper: readonly MemberSpec[], left: readonly string[]])[] = [
   ['a file is gone', [wh('.wh.f')], ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'g', 'l']],
   ['a directory is gone', [wh('.wh.d')], ['f', 'g', 'l']],
-  ['a file in a directory is gone', [dir('d'), wh('d/.wh.one')], ['d', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g', 'l']],
-  ['a link is gone, not what it leads to', [wh('.wh.l')], ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g']],
-  ['nothing of that name', [wh('.wh.absent')], ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g', 'l']],
+  [
+    'a file in a directory is gone',
+    [dir('d'), wh('d/.wh.one')],
+    ['d', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g', 'l'],
+  ],
+  [
+    'a link is gone, not what it leads to',
+    [wh('.wh.l')],
+    ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g'],
+  ],
+  [
+    'nothing of that name',
+    [wh('.wh.absent')],
+    ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g', 'l'],
+  ],
   ['opaque, then files', [dir('d'), wh('d/.wh..wh..opq'), file('d/new')], ['d', 'd/new', 'f', 'g', 'l']],
   ['files, then opaque', [dir('d'), file('d/new'), wh('d/.wh..wh..opq')], ['d', 'd/new', 'f', 'g', 'l']],
   [
@@ -65,20 +77,44 @@ const cases: readonly (readonly [what: string, upper: readonly MemberSpec[], lef
     ['d', 'd/sub', 'd/sub/mine', 'f', 'g', 'l'],
   ],
   ['deleted, then made again as a file', [wh('.wh.d'), file('d', 'x')], ['d', 'f', 'g', 'l']],
-  ['deleted, then made again as a directory', [wh('.wh.d'), dir('d'), file('d/new')], ['d', 'd/new', 'f', 'g', 'l']],
-  ['deleted, then made again by what is in it', [wh('.wh.d'), file('d/a/b')], ['d', 'd/a', 'd/a/b', 'f', 'g', 'l']],
-  ['made, then deleted: a file', [file('f', 'mine'), wh('.wh.f')], ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g', 'l']],
-  ['made, then deleted: a directory', [dir('d'), file('d/mine'), wh('.wh.d')], ['d', 'd/mine', 'f', 'g', 'l']],
+  [
+    'deleted, then made again as a directory',
+    [wh('.wh.d'), dir('d'), file('d/new')],
+    ['d', 'd/new', 'f', 'g', 'l'],
+  ],
+  [
+    'deleted, then made again by what is in it',
+    [wh('.wh.d'), file('d/a/b')],
+    ['d', 'd/a', 'd/a/b', 'f', 'g', 'l'],
+  ],
+  [
+    'made, then deleted: a file',
+    [file('f', 'mine'), wh('.wh.f')],
+    ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'g', 'l'],
+  ],
+  [
+    'made, then deleted: a directory',
+    [dir('d'), file('d/mine'), wh('.wh.d')],
+    ['d', 'd/mine', 'f', 'g', 'l'],
+  ],
   ['twice', [wh('.wh.f'), wh('.wh.f'), wh('.wh.d'), wh('.wh.d')], ['g', 'l']],
   ['a file over a directory', [file('d', 'x')], ['d', 'f', 'g', 'l']],
-  ['a directory over a file', [dir('f'), file('f/x')], ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'f/x', 'g', 'l']],
+  [
+    'a directory over a file',
+    [dir('f'), file('f/x')],
+    ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'f', 'f/x', 'g', 'l'],
+  ],
   ['a link over a directory', [symlink('d', 'f')], ['d', 'f', 'g', 'l']],
   [
     'a device 0/0 is a whiteout',
     [{ name: 'f', type: 'char', devMajor: 0, devMinor: 0 }],
     ['d', 'd/one', 'd/sub', 'd/sub/three', 'd/two', 'g', 'l'],
   ],
-  ['whiteouts of AUFS for its own names', [dir('.wh..wh.orph'), file('.wh..wh.orph/x'), wh('.wh.d')], ['f', 'g', 'l']],
+  [
+    'whiteouts of AUFS for its own names',
+    [dir('.wh..wh.orph'), file('.wh..wh.orph/x'), wh('.wh.d')],
+    ['f', 'g', 'l'],
+  ],
 ];
 
 for (const [what, upper, left] of cases) {
@@ -92,7 +128,9 @@ for (const [what, upper, left] of cases) {
 test('what a whiteout is on disk', async () => {
   for (const xattrPrefix of ['trusted.overlay.', 'user.overlay.'] as const) {
     using target = makeTarget();
-    await target.unpack(layer(wh('d/.wh..wh..opq'), wh('d/.wh.x'), wh('.wh.sub'), file('sub/a')), { xattrPrefix });
+    await target.unpack(layer(wh('d/.wh..wh..opq'), wh('d/.wh.x'), wh('.wh.sub'), file('sub/a')), {
+      xattrPrefix,
+    });
     const { mode, rdevMajor, rdevMinor } = lstat(`${target.path}/d/x`);
     assert.deepEqual([mode & 0o170000, rdevMajor, rdevMinor], [S_IFCHR, 0, 0]);
     assert.deepEqual(lgetxattr(`${target.path}/d`, `${xattrPrefix}opaque`), Buffer.from('y'));
@@ -114,12 +152,17 @@ test('in a whole tree, a large layer of its own is told from a lower one', async
   for (let i = 0; i < 3000; i++) writeFileSync(`${target.path}/d/lower${i}`, '');
   const own = Array.from({ length: 3000 }, (_, i) => file(`d/own${i}`, ''));
   await target.unpack(layer(dir('d'), ...own, wh('d/.wh..wh..opq')), { whiteouts: 'delete' });
-  assert.deepEqual(readdirSync(`${target.path}/d`).sort(), own.map(({ name }) => String(name).slice(2)).sort());
+  assert.deepEqual(
+    readdirSync(`${target.path}/d`).sort(),
+    own.map(({ name }) => String(name).slice(2)).sort(),
+  );
 });
 
 test('a directory that was empty to begin with has nothing to hide', async () => {
   using target = makeTarget();
-  await target.unpack(layer(dir('d'), file('d/x'), wh('d/.wh..wh..opq'), wh('.wh.d'), wh('.wh.gone')), { whiteouts: 'delete' });
+  await target.unpack(layer(dir('d'), file('d/x'), wh('d/.wh..wh..opq'), wh('.wh.d'), wh('.wh.gone')), {
+    whiteouts: 'delete',
+  });
   assert.deepEqual(names(describeTree(target.path)), ['d', 'd/x']);
 });
 
@@ -140,10 +183,14 @@ test('in a user namespace whiteouts and files can be made, devices are left out'
     console.log(JSON.stringify(await unpackLayer(chunked(tar), ${JSON.stringify(target.path)}, { whiteouts: 'overlay', xattrPrefix: 'user.overlay.' })));`;
   let out: string;
   try {
-    out = execFileSync('unshare', ['--user', '--map-root-user', process.execPath, '--input-type=module', '-e', script], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    out = execFileSync(
+      'unshare',
+      ['--user', '--map-root-user', process.execPath, '--input-type=module', '-e', script],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
   } catch (error) {
     if (!/unshare/.test(String(error))) throw error;
     t.skip('this machine makes no user namespaces');

@@ -1,16 +1,34 @@
 /** Layers become files, with everything they say of them, in the order and in the way that Docker's do. */
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { SparseRun } from '../../src/archive/types.ts';
-import { chmodAt, mkdirAt, openAt, O_RDONLY } from '../../src/linux/at.ts';
+import { chmodAt, mkdirAt, O_RDONLY, openAt } from '../../src/linux/at.ts';
 import { seekData, seekHole } from '../../src/linux/space.ts';
 import { AT_FDCWD, lstat } from '../../src/linux/stat.ts';
 import { lgetxattr, lsetxattr } from '../../src/linux/xattr.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { describeTree } from '../helpers/trees.ts';
-import { dir, FILLER, file, hardlink, layer, type MemberSpec, makeTarget, symlink } from './layer-tools.ts';
+import {
+  dir,
+  FILLER,
+  FILLER_BYTES,
+  file,
+  hardlink,
+  layer,
+  type MemberSpec,
+  makeTarget,
+  symlink,
+} from './layer-tools.ts';
 import { run, tempDir } from './tar-tools.ts';
 
 // VFS_CAP_REVISION_2 with CAP_NET_RAW, permitted and effective (linux/capability.h).
@@ -20,12 +38,32 @@ const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex'
 const everything: readonly MemberSpec[] = [
   dir('.', 0o751),
   dir('d', 0o2770),
-  { name: 'd/file', data: 'hello', mode: 0o640, uid: 1000, gid: 1001, mtime: { sec: 1_700_000_000, nsec: 123_456_789 } },
+  {
+    name: 'd/file',
+    data: 'hello',
+    mode: 0o640,
+    uid: 1000,
+    gid: 1001,
+    mtime: { sec: 1_700_000_000, nsec: 123_456_789 },
+  },
   { name: 'd/setuid', data: 'x', mode: 0o6755, uid: 1000, gid: 1000 },
   { name: 'd/cap', data: 'x', mode: 0o755, uid: 5, xattrs: new Map([['security.capability', CAPABILITY]]) },
-  { name: 'd/xattr', data: '', xattrs: new Map([['user.a', Buffer.from([0, 255, 10])], ['trusted.b', Buffer.alloc(0)]]) },
+  {
+    name: 'd/xattr',
+    data: '',
+    xattrs: new Map([
+      ['user.a', Buffer.from([0, 255, 10])],
+      ['trusted.b', Buffer.alloc(0)],
+    ]),
+  },
   { ...symlink('l', 'd/no\xffwhere'), uid: 7, gid: 8, mtime: { sec: 5, nsec: 6 } },
-  hardlink('d/again', 'd/file'),
+  {
+    ...hardlink('d/again', 'd/file'),
+    mode: 0o640,
+    uid: 1000,
+    gid: 1001,
+    mtime: { sec: 1_700_000_000, nsec: 123_456_789 },
+  },
   { name: 'pipe', type: 'fifo', mode: 0o622, uid: 3 },
   { name: 'null', type: 'char', mode: 0o666, devMajor: 1, devMinor: 3 },
   { name: 'loop', type: 'block', mode: 0o660, devMajor: 7, devMinor: 300 },
@@ -73,7 +111,7 @@ test('everything a layer can hold, through the worker, whatever the umask', asyn
     process.umask(before);
   }
   check(target.path);
-  assert.equal(statSync(`${target.path}/filler`).size, 600 * 1024);
+  assert.equal(statSync(`${target.path}/filler`).size, FILLER_BYTES);
 });
 
 for (const type of ['ext4', 'xfs', 'btrfs', 'tmpfs'] as const) {
@@ -89,7 +127,14 @@ for (const type of ['ext4', 'xfs', 'btrfs', 'tmpfs'] as const) {
 
 test('the result is what GNU tar makes of the same archive', async () => {
   using source = tempDir();
-  run('sh', ['-c', 'mkdir -p a/b c; echo one > a/b/1; ln a/b/1 c/2; ln -s ../a c/l; mkfifo p; truncate -s 3M sparse; echo end >> sparse; chmod 1777 c; touch -d 2001-02-03T04:05:06.789012345Z a a/b'], { cwd: source.path });
+  run(
+    'sh',
+    [
+      '-c',
+      'mkdir -p a/b c; echo one > a/b/1; ln a/b/1 c/2; ln -s ../a c/l; mkfifo p; truncate -s 3M sparse; echo end >> sparse; chmod 1777 c; touch -d 2001-02-03T04:05:06.789012345Z a a/b',
+    ],
+    { cwd: source.path },
+  );
   for (const form of ['gnu', 'pax', 'ustar']) {
     const sparse = form === 'ustar' ? [] : ['-S'];
     const tar = run('tar', ['--format', form, ...sparse, '-c', '.'], { cwd: source.path });
@@ -136,7 +181,7 @@ test('an access time before the last change is that of the change, as in Docker'
   assert.deepEqual([atime('none'), atime('before'), atime('after')], [mtime, mtime, { sec: 1000, nsec: 6 }]);
 });
 
-test('missing parents are made as root\'s, mode 755', async () => {
+test("missing parents are made as root's, mode 755", async () => {
   using target = makeTarget();
   const before = process.umask(0o077);
   try {
@@ -175,7 +220,7 @@ test('the second member of a name wins, whatever both are', async () => {
   }
 });
 
-test('a member replaces a lower layer\'s file and does not write into it', async () => {
+test("a member replaces a lower layer's file and does not write into it", async () => {
   using target = makeTarget();
   writeFileSync(`${target.path}/a`, 'shared');
   run('ln', [`${target.path}/a`, `${target.outside}/../hard`]);
@@ -190,7 +235,9 @@ test('sparse files keep their holes', async () => {
   ];
   using target = makeTarget();
   const size = 64 * 1024 * 1024;
-  await target.unpack(layer({ name: 's', size, sparse, data: Buffer.concat([Buffer.alloc(512, 1), Buffer.alloc(1024, 2)]) }));
+  await target.unpack(
+    layer({ name: 's', size, sparse, data: Buffer.concat([Buffer.alloc(512, 1), Buffer.alloc(1024, 2)]) }),
+  );
   const { size: actual, blocks } = lstat(`${target.path}/s`);
   assert.equal(actual, size);
   assert.ok(blocks < 64, `${blocks} blocks`);
@@ -202,7 +249,7 @@ test('sparse files keep their holes', async () => {
   assert.ok((seekHole(fd, 65_536) ?? 0) < 1024 * 1024);
 });
 
-test('an ACL for new files is not inherited by the layer\'s own', async () => {
+test("an ACL for new files is not inherited by the layer's own", async () => {
   using source = tempDir();
   try {
     run('setfacl', ['-m', 'd:u:1234:rwx,u:77:r', source.path]);
@@ -216,15 +263,27 @@ test('an ACL for new files is not inherited by the layer\'s own', async () => {
       return bytes;
     };
     const none = 0xffff_ffff;
-    const acl = Buffer.concat([Buffer.from('02000000', 'hex'), entry(1, 7, none), entry(2, 7, 1234), entry(4, 5, none), entry(16, 7, none), entry(32, 5, none)]);
+    const acl = Buffer.concat([
+      Buffer.from('02000000', 'hex'),
+      entry(1, 7, none),
+      entry(2, 7, 1234),
+      entry(4, 5, none),
+      entry(16, 7, none),
+      entry(32, 5, none),
+    ]);
     lsetxattr(source.path, 'system.posix_acl_default', acl);
     lsetxattr(source.path, 'system.posix_acl_access', acl);
   }
   const xattrs = new Map(
-    ['system.posix_acl_default', 'system.posix_acl_access'].map((name) => [name, lgetxattr(source.path, name) ?? Buffer.alloc(0)]),
+    ['system.posix_acl_default', 'system.posix_acl_access'].map((name) => [
+      name,
+      lgetxattr(source.path, name) ?? Buffer.alloc(0),
+    ]),
   );
   using target = makeTarget();
-  await target.unpack(layer({ ...dir('d', 0o775), xattrs }, { ...file('d/f'), mode: 0o600 }, dir('d/e', 0o700)));
+  await target.unpack(
+    layer({ ...dir('d', 0o775), xattrs }, { ...file('d/f'), mode: 0o600 }, dir('d/e', 0o700)),
+  );
   for (const [name, value] of xattrs) assert.deepEqual(lgetxattr(`${target.path}/d`, name), value, name);
   for (const name of ['d/f', 'd/e']) {
     assert.equal(lgetxattr(`${target.path}/${name}`, 'system.posix_acl_access'), undefined);
@@ -233,7 +292,7 @@ test('an ACL for new files is not inherited by the layer\'s own', async () => {
   assert.equal(lstat(`${target.path}/d/f`).mode & 0o777, 0o600);
 });
 
-test('overlayfs\'s own attributes in an archive are left out', async () => {
+test("overlayfs's own attributes in an archive are left out", async () => {
   const xattrs = new Map([
     ['trusted.overlay.opaque', Buffer.from('y')],
     ['trusted.overlay.redirect', Buffer.from('/etc')],
@@ -242,7 +301,9 @@ test('overlayfs\'s own attributes in an archive are left out', async () => {
   ]);
   for (const whiteouts of ['overlay', 'delete'] as const) {
     using target = makeTarget();
-    const { warnings } = await target.unpack(layer({ ...dir('d'), xattrs }, { ...file('f'), xattrs }), { whiteouts });
+    const { warnings } = await target.unpack(layer({ ...dir('d'), xattrs }, { ...file('f'), xattrs }), {
+      whiteouts,
+    });
     for (const name of ['d', 'f']) {
       for (const key of xattrs.keys()) {
         assert.equal(lgetxattr(`${target.path}/${name}`, key) !== undefined, key === 'user.kept', key);
@@ -255,7 +316,9 @@ test('overlayfs\'s own attributes in an archive are left out', async () => {
 test('attributes that a file cannot have are told of, once', async () => {
   using target = makeTarget();
   const xattrs = new Map([['user.x', Buffer.from('1')]]);
-  const { warnings } = await target.unpack(layer({ ...symlink('l', 't'), xattrs }, { name: 'p', type: 'fifo', xattrs }));
+  const { warnings } = await target.unpack(
+    layer({ ...symlink('l', 't'), xattrs }, { name: 'p', type: 'fifo', xattrs }),
+  );
   assert.deepEqual(warnings, [
     'ignored extended attribute user.x of "l": operation not permitted (and 1 more like it)',
   ]);
@@ -284,7 +347,11 @@ test('the tar-split is written beside, and gone after an error', async () => {
     const tarSplit = `${folder.path}/split.gz`;
     const tar = layer(...filler, dir('d'), file('d/x', 'content'));
     await target.unpack(tar, { tarSplit });
-    const lines = gunzipSync(readFileSync(tarSplit)).toString().trim().split('\n').map((line): unknown => JSON.parse(line));
+    const lines = gunzipSync(readFileSync(tarSplit))
+      .toString()
+      .trim()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line));
     assert.ok(lines.length > 3);
     assert.match(JSON.stringify(lines), /"name":"d\/x","size":7/);
     using other = makeTarget();

@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
 import {
   assertFails,
   changeLines,
+  collect,
   containerLayer,
   imageLayer,
   inside,
 } from '../../src/drivers/conformance/layers.ts';
+import { namesOf } from '../../src/drivers/conformance/tar.ts';
 import { write } from '../../src/drivers/conformance/trees.ts';
 import { STAGED_FOLDER } from '../../src/drivers/staging.ts';
+import { utimensAt } from '../../src/linux/at.ts';
+import { AT_FDCWD } from '../../src/linux/stat.ts';
+import { fsName, statfs } from '../../src/linux/statfs.ts';
 import { lgetxattr } from '../../src/linux/xattr.ts';
 import { makeStore } from '../helpers/stores.ts';
 
@@ -97,7 +103,7 @@ describe('the layout is that of Docker 20.10.24', () => {
 
 describe('mounts', () => {
   test('use relative names, whatever the data root is called', async () => {
-    const parent = fs.mkdtempSync('/tmp/tsengine, a:b\\c "d" ');
+    const parent = fs.mkdtempSync(`${tmpdir()}/tsengine, a:b\\c "d" `);
     try {
       using store = makeStore(parent);
       const driver = await store.open('overlay2');
@@ -115,7 +121,7 @@ describe('mounts', () => {
   });
 
   test('work on a data root whose path is 3500 bytes long', async () => {
-    const parent = fs.mkdtempSync('/tmp/tsengine-long-');
+    const parent = fs.mkdtempSync(`${tmpdir()}/tsengine-long-`);
     try {
       const long = `${parent}${`/${'d'.repeat(249)}`.repeat(14)}`;
       fs.mkdirSync(long, { recursive: true });
@@ -193,9 +199,28 @@ describe('marks that only the kernel follows', () => {
       'added /to',
       'added /to/file',
     ]);
+    const tar = await collect(driver.diff('redirected', base));
+    assert.deepEqual(namesOf(tar), ['.wh.from', 'to', 'to/file']);
     await using source = await driver.diffSource('redirected', base);
     assert.equal(read(`${source.root}/to/file`), 'file');
   });
+});
+
+test('a file whose time and size were put back after it was changed is found out', async () => {
+  using store = makeStore();
+  const driver = await store.open('overlay2');
+  const base = await imageLayer(driver, undefined, (root) => {
+    write(`${root}/changed`, 'before');
+    write(`${root}/only-opened`, 'before');
+  });
+  const top = await imageLayer(driver, base, (root) => {
+    const { mtimeNs } = fs.lstatSync(`${root}/changed`, { bigint: true });
+    fs.writeFileSync(`${root}/changed`, 'behind');
+    const time = { sec: Number(mtimeNs / 1_000_000_000n), nsec: Number(mtimeNs % 1_000_000_000n) };
+    utimensAt(AT_FDCWD, `${root}/changed`, time, time);
+    fs.closeSync(fs.openSync(`${root}/only-opened`, 'r+'));
+  });
+  assert.deepEqual(changeLines(await driver.changes(top, base)), ['modified /changed']);
 });
 
 describe('crash leftovers', () => {
@@ -297,5 +322,23 @@ describe('the probe', () => {
     const { overlay2Factory } = await import('../../src/drivers/overlay2/index.ts');
     assert.deepEqual(await overlay2Factory.probe(store.context('overlay2')), { supported: true });
     assert.deepEqual(fs.readdirSync(store.dataRoot), []);
+  });
+});
+
+test('in a user namespace its marks are user.* attributes, and the upper directory is still the difference', () => {
+  using store = makeStore();
+  const script = `${import.meta.dirname}/../helpers/userns-child.ts`;
+  const argv = ['--user', '--map-root-user', '--mount', process.execPath, script, store.dataRoot];
+  const result: unknown = JSON.parse(execFileSync('unshare', argv, { encoding: 'utf8' }));
+  assert.deepEqual(result, {
+    status: {
+      'Backing Filesystem': fsName(statfs(tmpdir()).magic),
+      'Supports d_type': 'true',
+      'Native Overlay Diff': 'true',
+      userxattr: 'true',
+    },
+    nativeDiff: true,
+    changes: ['modified /dir', 'added /dir/new', 'deleted /dir/old', 'deleted /gone'],
+    tar: ['dir', 'dir/.wh..wh..opq', 'dir/new', '.wh.gone'],
   });
 });

@@ -32,6 +32,8 @@ export interface Cli extends AsyncDisposable {
   run(args: readonly string[], given?: Given): Ended;
   /** Runs a command that must succeed and gives its standard output. */
   ok(args: readonly string[], given?: Given): string;
+  /** The same, for output that need not be text. */
+  runBytes(args: readonly string[]): Buffer;
   /** The mounts that exist below both roots right now. */
   mounts(): string[];
 }
@@ -41,7 +43,7 @@ export function openCli(driver: string, parent = tmpdir()): Cli {
   const dataRoot = mkdtempSync(`${parent}/tsengine-test-`);
   const execRoot = mkdtempSync('/run/tsengine-test-');
   const command = [launcher, '--storage-driver', driver, '--data-root', dataRoot, '--exec-root', execRoot];
-  const run = (args: readonly string[], given: Given = {}): Ended => {
+  const spawned = (args: readonly string[], given: Given = {}) => {
     const [program = '', ...words] = command;
     const ended = spawnSync(program, [...words, ...args], {
       input: given.input ?? '',
@@ -49,6 +51,10 @@ export function openCli(driver: string, parent = tmpdir()): Cli {
       maxBuffer: 1024 * 1024 * 1024,
     });
     if (ended.error !== undefined) throw ended.error;
+    return ended;
+  };
+  const run = (args: readonly string[], given: Given = {}): Ended => {
+    const ended = spawned(args, given);
     return { status: ended.status, stdout: ended.stdout.toString(), stderr: ended.stderr.toString() };
   };
   const mounts = () =>
@@ -64,6 +70,11 @@ export function openCli(driver: string, parent = tmpdir()): Cli {
       const ended = run(args, given);
       if (ended.status !== 0)
         throw new Error(`tsengine ${args.join(' ')}: ended with ${ended.status}: ${ended.stderr}`);
+      return ended.stdout;
+    },
+    runBytes: (args) => {
+      const ended = spawned(args);
+      if (ended.status !== 0) throw new Error(`tsengine ${args.join(' ')}: ${ended.stderr.toString()}`);
       return ended.stdout;
     },
     mounts,

@@ -1,4 +1,5 @@
 /** Engines on data roots of a test's own. */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Engine, EngineOptions } from '../../src/engine/api/services.ts';
@@ -36,6 +37,43 @@ export function testRoot(storageDriver: string, daemon: object = { 'sync-layers'
     open: (more = {}) => openEngine({ ...options, ...more }),
     [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }),
   };
+}
+
+const CHILD = new URL('./engine-child.ts', import.meta.url).pathname;
+
+/** How a child process ended. */
+export interface ChildResult {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one operation on the root in a process of its own; see engine-child.ts. `fault` is `TSENGINE_FAULT`, `log` the file of `TSENGINE_FAULT_LOG`. */
+export async function runChild(
+  root: TestRoot,
+  operation: readonly string[],
+  { fault, log }: { readonly fault?: string; readonly log?: string } = {},
+): Promise<ChildResult> {
+  const { warn: _, ...options } = root.options;
+  const env = {
+    ...process.env,
+    ...(fault === undefined ? {} : { TSENGINE_FAULT: fault }),
+    ...(log === undefined ? {} : { TSENGINE_FAULT_LOG: log }),
+  };
+  const child = spawn(process.execPath, [CHILD, JSON.stringify(options), ...operation], { env });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  return await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
 }
 
 /** What is on disk of a store: to see that nothing was left, or nothing changed. */

@@ -1,6 +1,6 @@
 /** Drivers on data roots of a test's own. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, JobResult, Subject } from '../../src/drivers/conformance/index.ts';
@@ -71,10 +71,10 @@ export async function runElsewhere(
   const status = await new Promise<number | undefined>((resolve) => {
     child.on('close', (code) => resolve(code ?? undefined));
   });
-  if (status !== undefined && status !== 0) throw new Error(`${request.job.call} elsewhere: ${errors}`);
-  const log = environment.TSENGINE_FAULT_LOG;
-  const calls = log === undefined ? [] : readFileSync(log, 'utf8').trim().split('\n');
-  return { status, output, calls };
+  if (environment.TSENGINE_FAULT === undefined && status !== 0) {
+    throw new Error(`${request.job.call} elsewhere ended with ${status}: ${errors}`);
+  }
+  return { status, output, errors };
 }
 
 /** A driver on a data root below `parent`, as the conformance suite wants it. */

@@ -68,11 +68,8 @@ export const contentChecks: readonly Check[] = [
       await changing(subject, makeEverything, (root) => {
         const before = describeTree(root).filter((line) => /^\/(owned|usr\/bin\/(ping|setuid)) /.test(line));
         for (const name of ['owned', 'usr/bin/ping', 'usr/bin/setuid']) {
-          const { atime, mtime } = fs.lstatSync(`${root}/${name}`);
           // Opened for writing, which is what copies a file up; nothing is written.
           fs.closeSync(fs.openSync(`${root}/${name}`, 'r+'));
-          assert.deepEqual(fs.lstatSync(`${root}/${name}`).mtime, mtime);
-          assert.ok(atime.getTime() > 0);
         }
         const after = describeTree(root).filter((line) => /^\/(owned|usr\/bin\/(ping|setuid)) /.test(line));
         assert.deepEqual(after, before);

@@ -77,6 +77,57 @@ function killed(call: 'create' | 'remove' | 'get' | 'put', step: number): Check[
   };
 }
 
+/** Calls that a full disk or a kernel out of memory really fails; others are not asked in vain. */
+const FALLIBLE = [
+  'open',
+  'openat',
+  'write',
+  'mkdir',
+  'mkdirat',
+  'symlink',
+  'rename',
+  'renameat2',
+  'mount',
+  'chdir',
+];
+
+/** Lets a child's calls fail one by one, with nothing killed: the driver itself must clean up. */
+function failed(call: 'create' | 'get'): Check['run'] {
+  return async (subject) => {
+    const { driver } = subject;
+    const image = await imageLayer(driver, undefined, (root) => write(`${root}/a`, 'a'));
+    await driver.remove(await imageLayer(driver, image, () => {}));
+    for (const name of FALLIBLE) {
+      for (let nth = 1; await failsCleanly(subject, call, image, `${name}:${nth}:ENOSPC`); nth++) {
+        assert.ok(nth < MOST_CALLS, `not done after ${MOST_CALLS} calls`);
+      }
+    }
+  };
+}
+
+/** One call of a child fails. Gives false when it came through, because it makes fewer calls of that name. */
+async function failsCleanly(
+  { driver, home, elsewhere }: Subject,
+  call: 'create' | 'get',
+  image: string,
+  fault: string,
+): Promise<boolean> {
+  const id = newId();
+  // Mounted once before, because a mount may make folders of its own that stay.
+  if (call === 'get') await driver.create(id, image).then(() => inside(driver, id, () => {}));
+  const before = leftovers(home);
+  const job = call === 'get' ? { call, id } : { call, id, parent: image };
+  const { status, errors } = await elsewhere(job, { TSENGINE_FAULT: fault });
+  if (status === 0) {
+    if (call === 'get') await driver.put(id);
+  } else {
+    assert.match(errors, /no space left on device/);
+    assert.deepEqual(leftovers(home), before, fault);
+  }
+  await driver.remove(id);
+  return status !== 0;
+}
+
 export const crashChecks: readonly Check[] = [
   {
     name: 'killed in create at every seventh system call: a layer whole or not there',
@@ -90,6 +141,12 @@ export const crashChecks: readonly Check[] = [
   { name: 'killed in remove at every system call', slow: true, run: killed('remove', 1) },
   { name: 'killed in get at every system call', slow: true, run: killed('get', 1) },
   { name: 'killed in put at every system call', slow: true, run: killed('put', 1) },
+  { name: 'create for which the disk is full at any call leaves nothing', slow: true, run: failed('create') },
+  {
+    name: 'get for which the disk is full at any call leaves nothing mounted',
+    slow: true,
+    run: failed('get'),
+  },
   {
     name: 'cleanup unmounts what a killed process left, and twice is as good as once',
     run: async (subject) => {

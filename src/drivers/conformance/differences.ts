@@ -29,7 +29,17 @@ function makeBase(root: string): void {
   directory(`${root}/etc/sub`);
   directory(`${root}/gone/deep`);
   directory(`${root}/again/old`);
-  for (const path of ['etc/a', 'etc/b', 'etc/sub/c', 'gone/deep/d', 'again/old/e', 'again/f', 'kept']) {
+  directory(`${root}/again/sub`);
+  for (const path of [
+    'etc/a',
+    'etc/b',
+    'etc/sub/c',
+    'gone/deep/d',
+    'again/old/e',
+    'again/sub/g',
+    'again/f',
+    'kept',
+  ]) {
     write(`${root}/${path}`, path);
   }
 }
@@ -42,6 +52,8 @@ function changeBase(root: string): void {
   fs.rmSync(`${root}/gone`, { recursive: true });
   fs.rmSync(`${root}/again`, { recursive: true });
   directory(`${root}/again/new`);
+  directory(`${root}/again/sub`);
+  write(`${root}/again/sub/h`, 'in a directory made again');
   write(`${root}/again/f`, 'made again');
   directory(`${root}/added/dir`);
   write(`${root}/added/dir/file`, 'added');
@@ -58,6 +70,9 @@ const CHANGES = [
   'modified /again/f',
   'added /again/new',
   'deleted /again/old',
+  'modified /again/sub',
+  'deleted /again/sub/g',
+  'added /again/sub/h',
   'modified /etc',
   'modified /etc/a',
   'deleted /etc/b',
@@ -105,6 +120,31 @@ export const differenceChecks: readonly Check[] = [
     },
   },
   {
+    name: 'what an earlier layer deleted counts as gone: made again, it is added',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, makeBase);
+      const middle = await imageLayer(driver, base, (root) => {
+        fs.rmSync(`${root}/kept`);
+        fs.rmSync(`${root}/again`, { recursive: true });
+        directory(`${root}/again`);
+        write(`${root}/again/new`, 'new');
+      });
+      const top = await imageLayer(driver, middle, (root) => {
+        write(`${root}/kept`, 'kept');
+        write(`${root}/again/f`, 'again/f');
+        fs.rmSync(`${root}/again/new`);
+        directory(`${root}/again/sub`);
+      });
+      assert.deepEqual(changeLines(await driver.changes(top, middle)), [
+        'modified /again',
+        'added /again/f',
+        'deleted /again/new',
+        'added /again/sub',
+        'added /kept',
+      ]);
+    },
+  },
+  {
     name: 'a file whose attributes alone changed is modified: mode, owner, time, attribute',
     run: async ({ driver }) => {
       const names = ['attribute', 'mode', 'nanosecond', 'owner', 'type'];
@@ -142,6 +182,20 @@ export const differenceChecks: readonly Check[] = [
         changeLines(await driver.changes(copy, base)),
         changeLines(await driver.changes(top, base)),
       );
+    },
+  },
+  {
+    name: 'changes and tars against a layer further down hold those of all layers between',
+    run: async (subject) => {
+      const { driver } = subject;
+      const base = await imageLayer(driver, undefined, makeBase);
+      const middle = await imageLayer(driver, base, (root) => write(`${root}/between`, 'between'));
+      const top = await imageLayer(driver, middle, (root) => fs.rmSync(`${root}/kept`));
+      const lines = ['added /between', 'deleted /kept'];
+      assert.deepEqual(changeLines(await driver.changes(top, base)), lines);
+      const copy = await applied(subject, base, await collect(driver.diff(top, base)));
+      assert.deepEqual(await described(driver, copy), await described(driver, top));
+      assert.equal(await driver.diffSize(top, base), 'between'.length);
     },
   },
   {

@@ -13,8 +13,8 @@ export interface JobResult {
   readonly status: number | undefined;
   /** What it printed: the path, for `get`. */
   readonly output: string;
-  /** Names of the system calls that it announced (`TSENGINE_FAULT_LOG`), in order; empty when that was not asked for. */
-  readonly calls: readonly string[];
+  /** What it printed about an error. */
+  readonly errors: string;
 }
 
 /** Does the job, in the process that was started for it. A mount that `get` makes stays. */

@@ -15,7 +15,10 @@ export interface Subject extends AsyncDisposable {
   readonly scratch: string;
   /** Opens the same data root once more, as a later start or another process would. */
   open(): Promise<GraphDriver>;
-  /** Runs a job on the same data root in a process of its own, with these variables added to its environment. */
+  /**
+   * Runs a job on the same data root in a process of its own, with these variables added to its environment. Throws when
+   * the job fails, unless `TSENGINE_FAULT` is among them.
+   */
   elsewhere(job: Job, environment?: Readonly<Record<string, string>>): Promise<JobResult>;
 }
 

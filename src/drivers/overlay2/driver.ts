@@ -33,7 +33,7 @@ import {
   layerInUse,
   noSuchLayer,
 } from '../layer-id.ts';
-import { type CountedMount, MountCounter } from '../mount-counter.ts';
+import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import type { Staging } from '../staging.ts';
 import { treeSize } from '../tree-size.ts';
@@ -172,37 +172,43 @@ export class Overlay2Driver implements GraphDriver {
     return {
       path,
       mount: () => this.#mount(id, lowers, label),
-      unmount: () => {
-        unmount(path, MNT_DETACH);
-        removeDirectory(path);
-      },
+      unmount: () => this.#unmount(path),
     };
   }
 
+  #unmount(path: string): void {
+    if (isMountPoint(path)) unmount(path, MNT_DETACH);
+    removeDirectory(path);
+  }
+
   #mount(id: string, lowers: readonly string[], label: string | undefined): void {
-    const layout = this.#layout;
-    const target = layout.merged(id);
+    const target = this.#layout.merged(id);
     try {
       makeDirectory(target, 0o700);
     } catch (error) {
       if (!hasErrno(error, 'EEXIST')) throw error;
     }
+    try {
+      this.#mountOn(target, id, lowers, label);
+    } catch (error) {
+      this.#unmount(target);
+      throw mountFailure(error, id, lowers.length);
+    }
+  }
+
+  #mountOn(target: string, id: string, lowers: readonly string[], label: string | undefined): void {
+    const layout = this.#layout;
     const directories = layout.isCommitted(id)
       ? { lowers: [`${id}/diff`, ...lowers] }
       : { lowers, writable: { upper: `${id}/diff`, work: `${id}/work` } };
     const request = { home: layout.home, target, options: this.#abilities.options, label, ...directories };
     const farm = `${this.#context.runHome}/links`;
     try {
-      try {
-        mountOverlay(request, farm);
-      } catch (error) {
-        if (!hasErrno(error, 'ENOENT')) throw error;
-        layout.repairLinks(listDirectory(layout.home).filter(isLayerId));
-        mountOverlay(request, farm);
-      }
+      mountOverlay(request, farm);
     } catch (error) {
-      removeDirectory(target);
-      throw mountFailure(error, id, lowers.length);
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      layout.repairLinks(listDirectory(layout.home).filter(isLayerId));
+      mountOverlay(request, farm);
     }
   }
 

@@ -79,7 +79,7 @@ export function probeOverlay(folder: string): ProbeResult {
   try {
     const broken = tryWhiteouts(folder, prefix);
     if (broken !== undefined) return { reason: broken };
-    const notNative = userxattr ? 'running in a user namespace' : tryNativeDiff(folder, prefix);
+    const notNative = tryNativeDiff(folder, prefix);
     return { abilities: { options: mounted.options, userxattr, notNative } };
   } finally {
     unmount(`${folder}/merged`, MNT_DETACH);

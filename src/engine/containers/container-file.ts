@@ -49,6 +49,7 @@ const endpointSchema = z.looseObject({
   GlobalIPv6PrefixLen: goInt(),
   MacAddress: goString(),
   DriverOpts: goMap(z.string()),
+  IPAMOperational: goBool(),
 });
 
 /** Docker's `network.Settings`. */

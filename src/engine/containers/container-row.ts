@@ -24,8 +24,9 @@ export interface ContainerRow {
   readonly id: string;
   /** Without its leading slash. */
   readonly name: string;
-  /** RFC 3339. */
-  readonly created: string;
+  /** Seconds since 1970, and the nanoseconds after them. */
+  readonly created: number;
+  readonly createdFraction: number;
   /** The reference as the user wrote it, and the id that it meant then. */
   readonly image: string;
   readonly imageId: string;
@@ -144,14 +145,26 @@ function rowNetworks(file: Reader): Record<string, string> {
   );
 }
 
+/** A time that Go wrote, which is in UTC or has an offset. Far cheaper than `parseTimestamp`, for lists of thousands. */
+function splitTime(text: string): { seconds: number; nanoseconds: number } {
+  const [, whole = '', fraction = '', zone = ''] = /^([^.Z+]+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const milliseconds = Date.parse(whole + zone);
+  return {
+    seconds: Number.isNaN(milliseconds) ? 0 : milliseconds / 1000,
+    nanoseconds: Number(fraction.padEnd(9, '0').slice(0, 9)),
+  };
+}
+
 /** Takes what lists need. Fails with `Corrupt`, naming file and field. */
 export function containerRow(id: string, paths: ContainerPaths, config: unknown, hostConfig: unknown): ContainerRow {
   const file = new Reader(config, paths.config);
   const settings = file.object('Config');
+  const { seconds, nanoseconds } = splitTime(file.text('Created', ZERO_TIME));
   return {
     id,
     name: file.text('Name').replace(/^\//, ''),
-    created: file.text('Created', ZERO_TIME),
+    created: seconds,
+    createdFraction: nanoseconds,
     image: settings.text('Image'),
     imageId: file.text('Image'),
     path: file.text('Path'),

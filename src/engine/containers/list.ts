@@ -1,7 +1,8 @@
 import { TsengineError } from '../../errors.ts';
+import { listDirectory } from '../../linux/files.ts';
 import type { ContainerSummary, Filters, ListContainers } from '../api/services.ts';
 import { commandText, stateName, statusText } from '../text/status.ts';
-import { now, parseTimestamp } from '../text/timestamp.ts';
+import { now } from '../text/timestamp.ts';
 import type { ContainerRow } from './container-row.ts';
 import { unreadable } from './container-store.ts';
 import type { ContainerContext } from './context.ts';
@@ -28,16 +29,14 @@ function endpoint(networkId: string) {
   };
 }
 
-/** The row of one container as it is now: an end that nobody recorded is recorded first. */
-async function currentRow(context: ContainerContext, id: string): Promise<ContainerRow | undefined> {
+/** Containers that have a run folder: they run, or somebody has to look after them. */
+function idsWithRun(context: ContainerContext): Set<string> {
+  return new Set(listDirectory(`${context.root.execRoot}/containers`));
+}
+
+/** Reads rows; one that cannot be read is left out with a warning. */
+function readRow(context: ContainerContext, id: string): ContainerRow | undefined {
   try {
-    const row = context.store.row(id);
-    if (row === undefined || isSettled(context, id, row.state.Running)) return row;
-    // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
-    using lock = context.store.tryLock(id);
-    if (lock === undefined) return row;
-    lock.release();
-    await recordEnd(context, id);
     return context.store.row(id);
   } catch (error) {
     if (!(error instanceof TsengineError)) throw error;
@@ -46,15 +45,33 @@ async function currentRow(context: ContainerContext, id: string): Promise<Contai
   }
 }
 
+/** Records an end that nobody recorded, and reads the row again. */
+async function settledRow(context: ContainerContext, row: ContainerRow): Promise<ContainerRow | undefined> {
+  // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
+  const lock = context.store.tryLock(row.id);
+  if (lock === undefined) return row;
+  lock.release();
+  try {
+    await recordEnd(context, row.id);
+  } catch (error) {
+    if (!(error instanceof TsengineError)) throw error;
+    context.warn(error.message);
+  }
+  return readRow(context, row.id);
+}
+
 /** All containers, newest first. */
 export async function containerRows(context: ContainerContext): Promise<ContainerRow[]> {
-  const rows: { readonly row: ContainerRow; readonly created: bigint }[] = [];
+  const withRun = idsWithRun(context);
+  const rows: ContainerRow[] = [];
   for (const id of context.store.ids()) {
-    const row = await currentRow(context, id);
-    if (row !== undefined) rows.push({ row, created: parseTimestamp(row.created) });
+    let row = readRow(context, id);
+    if (row === undefined) continue;
+    const { Running } = row.state;
+    if ((Running || withRun.has(id)) && !isSettled(context, id, Running)) row = await settledRow(context, row);
+    if (row !== undefined) rows.push(row);
   }
-  rows.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : a.row.id < b.row.id ? -1 : 1));
-  return rows.map(({ row }) => row);
+  return rows.sort((a, b) => b.created - a.created || b.createdFraction - a.createdFraction || (a.id < b.id ? -1 : 1));
 }
 
 /** The image a container is shown with: its reference while that still means the same, else the id. */
@@ -136,7 +153,7 @@ export async function listContainers(
       Image: shownImage(row),
       ImageID: row.imageId,
       Command: commandText(row.path, row.args),
-      Created: Number(parseTimestamp(row.created) / 1_000_000_000n),
+      Created: row.created,
       Ports: [],
       Labels: row.labels,
       State: stateName(row.state),

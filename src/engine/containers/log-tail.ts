@@ -27,9 +27,12 @@ function* linesBackward(fd: number): Generator<{ readonly line: Buffer; readonly
   if (pending.length > 0) yield { line: pending, start: 0 };
 }
 
-/** Where the last so many lines begin, and how many there are (fewer when the log is shorter). */
+/** Where the last so many lines are. */
 export interface Tail {
+  /** Pieces of lines that end after `start`, from before it, with other lines in between: to be shown first. */
+  readonly head: readonly LogEntry[];
   readonly start: number;
+  /** How many lines there are; fewer than wanted when the log is shorter. */
   readonly lines: number;
 }
 
@@ -39,6 +42,9 @@ export interface Tail {
  */
 export function findTail(fd: number, wanted: number, parse: LineParser): Tail {
   const unfinished = new Set<LogEntry['stream']>(['stdout', 'stderr']);
+  // Streams whose first line within the tail may have begun before it.
+  const open = new Set<LogEntry['stream']>();
+  const head: LogEntry[] = [];
   let start = fstatSync(fd).size;
   let lines = 0;
   for (const { line, start: begins } of linesBackward(fd)) {
@@ -47,9 +53,16 @@ export function findTail(fd: number, wanted: number, parse: LineParser): Tail {
     // A piece counts as a line only where nothing of its stream follows it.
     const counts = entry.endsLine || unfinished.has(entry.stream);
     unfinished.delete(entry.stream);
-    if (counts && lines === wanted) return { start, lines };
-    if (counts) lines += 1;
-    start = begins;
+    const adjoins = head.length === 0 && begins + line.length + 1 === start;
+    if (lines < wanted || (!counts && open.has(entry.stream) && adjoins)) {
+      if (counts) lines += 1;
+      open.add(entry.stream);
+      start = begins;
+      continue;
+    }
+    if (counts) open.delete(entry.stream);
+    else if (open.has(entry.stream)) head.unshift(entry);
+    if (open.size === 0) return { head, start, lines };
   }
-  return { start: 0, lines };
+  return { head, start: lines < wanted ? 0 : start, lines };
 }

@@ -6,7 +6,7 @@ import type { LogChunk, LogsOptions } from '../api/services.ts';
 import { formatFixedTimestamp, now, parseTimeOption } from '../text/timestamp.ts';
 import { type ContainerContext, readContainer, runOf } from './context.ts';
 import { entryTime, type LineParser, type LogEntry, parseCriLine, parseJsonLine } from './log-lines.ts';
-import { findTail } from './log-tail.ts';
+import { findTail, type Tail } from './log-tail.ts';
 
 /** Bytes read at once. */
 const BLOCK = 256 * 1024;
@@ -116,15 +116,15 @@ function sources(context: ContainerContext, id: string): Source[] {
 }
 
 /** Where to begin in each log so that the last `tail` lines of all come out. */
-function starts(all: readonly Source[], tail: number | undefined): number[] {
-  if (tail === undefined) return all.map(() => 0);
+function starts(all: readonly Source[], tail: number | undefined): Tail[] {
+  if (tail === undefined) return all.map(() => ({ head: [], start: 0, lines: 0 }));
   let left = tail;
   const backward = all.toReversed().map(({ path, parse }) => {
     const fd = openFile(path, 'r');
     try {
-      const { start, lines } = findTail(fd, left, parse);
-      left -= lines;
-      return start;
+      const found = findTail(fd, left, parse);
+      left -= found.lines;
+      return found;
     } finally {
       closeFile(fd);
     }
@@ -182,7 +182,8 @@ export async function* containerLogs(
   const all = sources(context, id);
   const from = starts(all, options.tail);
   for (const [index, source] of all.entries()) {
-    using reader = new LogReader(source, from[index] ?? 0);
+    using reader = new LogReader(source, from[index]?.start ?? 0);
+    yield* renderer.render(from[index]?.head ?? []);
     for (let entries = reader.next(); entries !== undefined && !renderer.isPast; entries = reader.next()) {
       yield* renderer.render(entries);
     }

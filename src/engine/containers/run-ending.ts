@@ -14,7 +14,7 @@ import { deleteContainer } from '../runtime/delete-container.ts';
 import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import { type Ending, isAlive, isInCgroupOf, isMonitored, type RunDir, readEnding } from '../runtime/run-dir.ts';
-import { formatTimestamp, now } from '../text/timestamp.ts';
+import { formatTimestamp, now, parseTimestamp } from '../text/timestamp.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, runOf } from './context.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
@@ -85,6 +85,12 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   }
 }
 
+/** The time of the exit file comes from a clock that is a tick behind ours. */
+function notBefore(time: bigint, start: string): bigint {
+  const started = parseTimestamp(start);
+  return time < started ? started : time;
+}
+
 /** Records that the run ended so. Gives the container as it is now, `undefined` when it is gone with its run. */
 async function recordEnding(
   context: ContainerContext,
@@ -104,7 +110,7 @@ async function recordEnding(
     Pid: 0,
     OOMKilled: ending.oomKilled,
     ExitCode: ending.code,
-    FinishedAt: formatTimestamp(ending.finishedAt),
+    FinishedAt: formatTimestamp(notBefore(ending.finishedAt, file.State.StartedAt)),
   };
   const ended = { file: { ...file, State }, hostConfig };
   context.store.write(ended);

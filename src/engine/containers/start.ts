@@ -106,6 +106,7 @@ function running(
   context: ContainerContext,
   { file, hostConfig }: StoredContainer,
   pid: number,
+  startedAt: bigint,
   prepared: Prepared,
 ): StoredContainer {
   const paths = context.store.paths(file.ID);
@@ -117,7 +118,7 @@ function running(
     Pid: pid,
     ExitCode: 0,
     Error: '',
-    StartedAt: formatTimestamp(now()),
+    StartedAt: formatTimestamp(startedAt),
   };
   const changed = {
     ...file,
@@ -158,8 +159,9 @@ async function launch(
   const pid = await create(context, container, run, tools, prepared, options.attach !== undefined);
   const attachment = options.attach === undefined ? undefined : await attachTo(run);
   if (attachment !== undefined) hand(context, run, attachment, options);
+  const startedAt = now();
   await startCreated(tools.runtime, run.id, pid);
-  context.store.write(running(context, container, pid, prepared));
+  context.store.write(running(context, container, pid, startedAt, prepared));
 }
 
 function hand(context: ContainerContext, run: RunDir, attachment: MonitorAttachment, options: StartOptions): void {

@@ -119,8 +119,9 @@ class Removal {
     this.#refuse(image, conflict);
     const parent = this.#context.images.parentOf(image.id);
     for (const reference of this.#names.of(image.id)) this.#untag(reference);
-    this.flush();
+    this.#layers.announce(image.id);
     if (image.topLayer !== undefined) this.#layers.add(image.topLayer);
+    this.flush();
     this.#context.images.delete(image.id);
     this.items.push({ Deleted: image.id });
     this.removed.push({ image, at: this.items.length });

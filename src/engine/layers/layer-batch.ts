@@ -153,7 +153,10 @@ class Batch implements LayerBatch {
       const applied = await driver.applyDiff(cacheId, below?.cacheId, hashed(tar, hash, sync), { tarSplit });
       const diffId = `sha256:${hash.digest('hex')}`;
       if (expected !== undefined && diffId !== expected) {
-        throw new TsengineError('Corrupt', `invalid diffID for layer: expected "${expected}", got "${diffId}"`);
+        throw new TsengineError(
+          'Corrupt',
+          `invalid diffID for layer: expected "${expected}", got "${diffId}"`,
+        );
       }
       const chainId = chainIdOf(below?.chainId, diffId);
       const layer: Layer = { chainId, diffId, parent: below?.chainId, cacheId, size: applied.size };

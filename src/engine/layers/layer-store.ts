@@ -86,6 +86,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
       const lease = new Lease(root);
       return {
         add: (chainId) => lease.add([chainId]),
+        announce: (imageId) => lease.announce(imageId),
         release: (chainId) => releaseLayers({ ...context, exceptLease: lease.name }, [chainId]),
         [Symbol.dispose]: () => lease[Symbol.dispose](),
       };

@@ -62,6 +62,8 @@ export interface LayerBatch extends AsyncDisposable {
 export interface LayerHold extends Disposable {
   /** Holds a layer that is certain to be referred to now. */
   add(chainId: ChainId): void;
+  /** Says which image is about to lose its last name and go: after a crash the next start removes it if it is nameless and unused. */
+  announce(imageId: string): void;
   /** `LayerStore.releaseUnused`, for which this hold does not count. */
   release(chainId: ChainId): Promise<Layer[]>;
 }
