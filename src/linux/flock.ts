@@ -41,8 +41,11 @@ class FileLock implements Lock {
     if (fd === undefined) return;
     this.#fd = undefined;
     // Unlinked while still held: who waits for it sees that the name is another file now and opens anew.
-    if (this.#path !== undefined && tryFlock(fd, 'exclusive')) unlinkSync(this.#path);
-    closeSync(fd);
+    try {
+      if (this.#path !== undefined && tryFlock(fd, 'exclusive')) unlinkSync(this.#path);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -1,14 +1,16 @@
 /**
  * Starting conmon, which starts the runtime and then watches the container: keeps its stdio, logs it, records its end
- * and calls us back. Source of the arguments and of the pipe protocol: conmon(8) and conmon 2.1's own use by podman.
+ * and calls us back. Source of the arguments and of the pipe protocol: conmon(8), and how podman calls conmon 2.1.
  *
  * conmon forks once it has read a byte from the start pipe, so that its cgroup is settled by then, and its first process
- * ends; the second has a session and a parent of its own and is nobody's child. It gets three descriptors from us, all
- * for the time of starting, and of our environment the PATH alone.
+ * ends; the second is nobody's child. It gets three descriptors from us, all for the time of starting, a session of its
+ * own (what the terminal sends to us is not for it), and of our environment the PATH alone.
  */
-import { spawn } from 'node:child_process';
-import { Duplex, type Readable } from 'node:stream';
+import { read } from 'node:fs';
 import { errorMessage, TsengineError } from '../../errors.ts';
+import { closeFd } from '../../linux/at.ts';
+import { writeAll } from '../../linux/files.ts';
+import { makePipe, type Pipe, reap, spawnDetached } from '../../linux/spawn.ts';
 import { moveToOwnCgroup } from './conmon-cgroup.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { findProgram, programPath } from './programs.ts';
@@ -66,26 +68,24 @@ export function monitorArguments(request: MonitorRequest): string[] {
   ];
 }
 
-/** All that a stream gives, as text. Errors end it: a pipe whose other end is gone has said all it had. */
-async function readAll(stream: Readable): Promise<string> {
-  let text = '';
-  try {
-    for await (const chunk of stream) text += String(chunk);
-  } catch {
-    return text;
-  }
-  return text;
+function readSome(fd: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(16 * 1024);
+  return new Promise((resolve, reject) => {
+    read(fd, buffer, 0, buffer.length, null, (error, length) => {
+      if (error === null) resolve(buffer.subarray(0, length));
+      else reject(error);
+    });
+  });
 }
 
-/** The first line that comes out of the sync pipe; empty when it closes before that. */
-async function firstLine(stream: Readable): Promise<string> {
+/** What comes out of a pipe until `enough` says so, or its other end is closed. */
+async function readUntil(fd: number, enough: (text: string) => boolean): Promise<string> {
   let text = '';
-  for await (const chunk of stream) {
-    text += String(chunk);
-    const end = text.indexOf('\n');
-    if (end >= 0) return text.slice(0, end);
+  for (;;) {
+    const some = await readSome(fd);
+    text += some.toString('utf8');
+    if (some.length === 0 || enough(text)) return text;
   }
-  return text;
 }
 
 interface SyncMessage {
@@ -93,9 +93,10 @@ interface SyncMessage {
   readonly message: string;
 }
 
-function parseSyncMessage(line: string): SyncMessage | undefined {
+/** `{"pid": 123}`, or `{"pid": -1, "message": "what the runtime wrote on stderr"}`. */
+function parseSyncMessage(text: string): SyncMessage | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || !('pid' in value)) return undefined;
     const { pid } = value;
     const message = 'message' in value && typeof value.message === 'string' ? value.message : '';
@@ -105,8 +106,53 @@ function parseSyncMessage(line: string): SyncMessage | undefined {
   }
 }
 
-function isDuplex(stream: unknown): stream is Duplex {
-  return stream instanceof Duplex;
+/** The pipes between us and conmon while it starts. Dispose of them: what is closed already stays so. */
+class StartPipes implements Disposable {
+  readonly sync = makePipe();
+  readonly start = makePipe();
+  readonly errors = makePipe();
+  readonly #open = new Set<number>();
+
+  constructor() {
+    for (const pipe of [this.sync, this.start, this.errors]) this.#keep(pipe);
+  }
+
+  #keep({ read: from, write: to }: Pipe): void {
+    this.#open.add(from).add(to);
+  }
+
+  close(fd: number): void {
+    if (this.#open.delete(fd)) closeFd(fd);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#open) closeFd(fd);
+  }
+}
+
+/** Starts conmon's first process, in its own cgroup. */
+function spawnConmon(conmon: string, request: MonitorRequest, pipes: StartPipes): number {
+  const pid = spawnDetached({
+    program: conmon,
+    args: monitorArguments(request),
+    env: { PATH: programPath().join(':'), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
+    // conmon writes a file `oom` into its working directory.
+    cwd: request.run.path,
+    descriptors: new Map([
+      [2, pipes.errors.write],
+      [3, pipes.sync.write],
+      [4, pipes.start.read],
+    ]),
+  });
+  for (const fd of [pipes.errors.write, pipes.sync.write, pipes.start.read]) pipes.close(fd);
+  try {
+    moveToOwnCgroup(pid, request.cgroupParent);
+    writeAll(pipes.start.write, Buffer.from('\0'));
+  } finally {
+    // Without the byte conmon reads the end of the pipe, which lets it go as well.
+    pipes.close(pipes.start.write);
+  }
+  return pid;
 }
 
 /**
@@ -114,40 +160,14 @@ function isDuplex(stream: unknown): stream is Duplex {
  * started. Fails in Docker's words with what the runtime said (exit codes 125, 126, 127); conmon has ended then.
  */
 export async function startMonitor(conmon: string, request: MonitorRequest): Promise<number> {
-  const child = spawn(conmon, monitorArguments(request), {
-    // conmon writes a file `oom` into its working directory.
-    cwd: request.run.path,
-    env: { PATH: programPath().join(':'), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
-    // A session of its own: what the terminal sends to us is not for it.
-    detached: true,
-  });
-  const spawned = new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', reject);
-  });
-  const [, , stderr, sync, start] = child.stdio;
-  if (!isDuplex(stderr) || !isDuplex(sync) || !isDuplex(start)) {
-    throw new TypeError('conmon was spawned without its pipes');
-  }
-  const complaints = readAll(stderr);
-  const said = firstLine(sync);
-  try {
-    await spawned;
-    if (child.pid !== undefined) moveToOwnCgroup(child.pid, request.cgroupParent);
-  } catch (error) {
-    throw new TsengineError('System', `cannot run ${conmon}: ${errorMessage(error)}`, { cause: error });
-  } finally {
-    start.on('error', () => undefined);
-    start.end('\0');
-  }
-  const answer = parseSyncMessage(await said);
-  child.unref();
-  if (answer !== undefined && answer.pid > 0) {
-    stderr.destroy();
-    return answer.pid;
-  }
+  using pipes = new StartPipes();
+  const first = spawnConmon(conmon, request, pipes);
+  const answer = parseSyncMessage(await readUntil(pipes.sync.read, (text) => text.endsWith('\n')));
+  // It ended when it had forked, long before the answer came.
+  await reap(first);
+  if (answer !== undefined && answer.pid > 0) return answer.pid;
   if (answer !== undefined && answer.message !== '') throw createFailure(answer.message);
-  const reason = (await complaints).trim() || 'it ended without a word';
-  throw new TsengineError('System', `conmon failed to create the container: ${errorMessage(reason)}`, { exitCode: 125 });
+  const said = await readUntil(pipes.errors.read, () => false);
+  const reason = errorMessage(said.trim() || 'it ended without a word');
+  throw new TsengineError('System', `conmon failed to create the container: ${reason}`, { exitCode: 125 });
 }
