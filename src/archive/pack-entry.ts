@@ -1,4 +1,3 @@
-import { readlinkAt } from '../linux/at.ts';
 import {
   type FileStat,
   S_IFBLK,
@@ -94,11 +93,6 @@ export function entryFor(
     devMinor: device ? stat.rdevMinor : 0,
     xattrs,
   };
-}
-
-/** The text of a symbolic link. */
-export function linkText(dirfd: number, name: Buffer): Buffer {
-  return readlinkAt(dirfd, name);
 }
 
 const SLASH = 0x2f;

@@ -1,9 +1,9 @@
 import { TsengineError } from '../errors.ts';
-import { closeFd, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openAt } from '../linux/at.ts';
+import { closeFd, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openAt, readlinkAt } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { type FileStat, fstat, S_IFMT, S_IFREG } from '../linux/stat.ts';
 import { printableMember } from './fail.ts';
-import { entryFor, entryType, linkText, xattrsOfOpen, xattrsOfPath } from './pack-entry.ts';
+import { entryFor, entryType, xattrsOfOpen, xattrsOfPath } from './pack-entry.ts';
 import { ArchiveBuffer, dataRuns } from './pack-stream.ts';
 import type { EntryType, TarEntry } from './types.ts';
 import { procPath } from './unpack-attributes.ts';
@@ -74,7 +74,7 @@ export class FilePacker {
 
   #special(file: WalkEntry, type: EntryType, known: Xattrs | undefined): TarEntry {
     const xattrs = known ?? xattrsOfPath(procPath(file.dirfd, file.name)).layer;
-    const text = type === 'symlink' ? linkText(file.dirfd, file.name) : undefined;
+    const text = type === 'symlink' ? readlinkAt(file.dirfd, file.name) : undefined;
     return entryFor(file.path, type, file.stat, xattrs, text);
   }
 

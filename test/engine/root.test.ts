@@ -72,7 +72,7 @@ describe('the data root', () => {
       message: /written by a newer tsengine \(state version 999, this one knows 1\)/,
     });
     writeFileSync(file, '{"version": "1"}');
-    await assert.rejects(open(), { code: 'Corrupt', message: `${file}: field "version": expected int` });
+    await assert.rejects(open(), { code: 'Corrupt', message: `${file}: field "version": expected number` });
     writeFileSync(file, '{\n  "version": 1,\n}');
     await assert.rejects(open(), {
       code: 'Corrupt',

@@ -2,9 +2,12 @@
  * The peer: Debian's dockerd 20.10.24, one of a test's own, in a network namespace and in folders of its own, so that any
  * number of them can run at once.
  */
+
+import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -27,6 +30,8 @@ export interface Docker extends AsyncDisposable {
   (...args: string[]): Promise<string>;
   /** Runs the client and gives everything. */
   try(args: readonly string[], input?: Buffer): Promise<DockerResult>;
+  /** Asks the daemon's API: the status and the answer's JSON (`undefined` when there is none). */
+  api(method: string, path: string): Promise<{ readonly status: number; readonly body: unknown }>;
   /** Stops the daemon, cleanly or with SIGKILL, and leaves the data root. */
   stop(how?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
@@ -99,6 +104,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     {
       dataRoot,
       try: client,
+      api: (method: string, path: string) => ask(socket, method, path),
       stop,
       [Symbol.asyncDispose]: async () => {
         await stop();
@@ -116,6 +122,20 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     }
     await sleep(100);
   }
+}
+
+async function ask(
+  socketPath: string,
+  method: string,
+  path: string,
+): Promise<{ status: number; body: unknown }> {
+  const sent = request({ socketPath, method, path: `/v1.41${path}` });
+  sent.end();
+  const [answer]: IncomingMessage[] = await once(sent, 'response');
+  assert.ok(answer !== undefined);
+  let text = '';
+  for await (const chunk of answer) text += chunk;
+  return { status: answer.statusCode ?? 0, body: text.trim() === '' ? undefined : JSON.parse(text) };
 }
 
 async function end(daemon: ChildProcess, how: 'SIGTERM' | 'SIGKILL'): Promise<void> {

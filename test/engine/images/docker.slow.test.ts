@@ -1,0 +1,347 @@
+/** The same images, asked for by Docker's API and by ours, and each side's data root opened by the other. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { Engine, Filters } from '../../../src/engine/api/services.ts';
+import { type Docker, dockerMissing, startDocker } from '../../helpers/docker.ts';
+import { storeState, type TestRoot, testRoot } from '../../helpers/engine.ts';
+import {
+  collect,
+  dockerArchive,
+  type MadeImage,
+  makeImage,
+  manyLayers,
+  streamOf,
+} from '../../helpers/images.ts';
+
+const skip = dockerMissing();
+
+/** Images that share layers, tags of one and of several repositories, and everything a configuration can hold. */
+const RICH = makeImage(manyLayers(3), {
+  created: '2024-05-06T07:08:09.100000000Z',
+  config: {
+    author: 'me <a&b>',
+    comment: 'a comment',
+    docker_version: '19.03',
+    config: {
+      Hostname: 'h',
+      User: 'u:g',
+      ExposedPorts: { '80/tcp': {}, '443/tcp': {}, '1/udp': {} },
+      Env: ['A=1', 'B=<&>'],
+      Cmd: ['sh', '-c', 'x'],
+      Healthcheck: { Test: ['CMD', 'true'], Interval: 1_000_000_000 },
+      Volumes: { '/b': {}, '/a': {} },
+      WorkingDir: '/w',
+      Entrypoint: ['/e'],
+      OnBuild: ['RUN x'],
+      Labels: { z: '1', a: '2', both: 'x' },
+      StopSignal: 'SIGINT',
+      StopTimeout: 7,
+      Shell: ['/bin/sh', '-c'],
+      unknown: true,
+    },
+    container: 'c'.repeat(64),
+    history: [
+      { created: '2024-01-01T00:00:00Z', created_by: 'one', comment: 'first' },
+      { created: '2024-01-02T00:00:00.5Z', created_by: 'env', empty_layer: true },
+      { created: '2024-01-03T00:00:00Z', created_by: 'two', author: 'x' },
+      { created: '2024-01-04T00:00:00Z', created_by: 'three' },
+    ],
+  },
+});
+const PLAIN = makeImage(manyLayers(1), {
+  created: '2023-01-01T00:00:00Z',
+  config: { config: { Labels: { both: 'y' } } },
+});
+const NAMELESS = makeImage(manyLayers(2, 'n'), {
+  created: '2022-01-01T00:00:00Z',
+  config: { config: undefined },
+});
+const ARCHIVE = dockerArchive([
+  { image: RICH, tags: ['rich:1', 'rich:2', 'reg.example:5000/team/rich:1'] },
+  { image: PLAIN, tags: ['plain:latest', 'user/plain:x'] },
+  { image: NAMELESS, tags: null },
+]);
+
+/** Without what differs between two stores and should. */
+function normalised(value: unknown, roots: readonly string[]): unknown {
+  let text = JSON.stringify(value);
+  for (const root of roots) text = text.replaceAll(root, 'ROOT');
+  text = text
+    .replaceAll(/overlay2\/[0-9a-f]{64}/g, 'overlay2/LAYER')
+    .replaceAll(/"LastTagTime":"[^"]*"/g, '"LastTagTime":""');
+  return JSON.parse(text);
+}
+
+/** What the engine's answer is over HTTP. */
+async function answer(work: Promise<unknown>): Promise<unknown> {
+  return await work.catch((error: unknown) => ({
+    message: error instanceof Error ? error.message : String(error),
+  }));
+}
+
+/** Docker lists what is equally old in random order. */
+function sortedList(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  return value.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+describe('asked by both', { skip }, () => {
+  let docker: Docker;
+  let root: TestRoot;
+  let engine: Engine;
+  before(async () => {
+    docker = await startDocker();
+    root = testRoot('overlay2');
+    engine = await root.open();
+    await docker.try(['load'], ARCHIVE);
+    await engine.images.load(streamOf(ARCHIVE));
+  });
+  after(async () => {
+    await engine[Symbol.asyncDispose]();
+    root[Symbol.dispose]();
+    await docker[Symbol.asyncDispose]();
+  });
+
+  const names = ['rich:1', 'plain', 'user/plain:x', NAMELESS.id, NAMELESS.id.slice(7, 15), RICH.id.slice(7)];
+  const wrong = [
+    'nope',
+    'nope:1',
+    'A',
+    'a b',
+    `x@${RICH.id}`,
+    'f'.repeat(64),
+    `sha256:${'0'.repeat(64)}`,
+    '-',
+  ];
+  for (const name of [...names, ...wrong]) {
+    test(`inspect and history of ${name.slice(0, 30)}`, async () => {
+      const path = encodeURIComponent(name);
+      for (const [api, ours] of [
+        [docker.api('GET', `/images/${path}/json`), engine.images.inspect(name)],
+        [docker.api('GET', `/images/${path}/history`), engine.images.history(name)],
+      ] as const) {
+        const theirs = normalised((await api).body, [docker.dataRoot]);
+        const mine = normalised(await answer(ours), [root.dataRoot]);
+        assert.deepEqual(mine, theirs);
+        assert.equal(JSON.stringify(mine), JSON.stringify(theirs), 'in the same order');
+      }
+    });
+  }
+
+  const filters: readonly (readonly [string, readonly string[]])[][] = [
+    [],
+    [['dangling', ['true']]],
+    [['dangling', ['false']]],
+    [['label', ['both']]],
+    [['label', ['both=x']]],
+    [['label', ['both=x', 'a=2']]],
+    [['label', ['none']]],
+    [['before', ['rich:1']]],
+    [['since', ['plain']]],
+    [['before', ['plain:latest']]],
+    [['reference', ['rich']]],
+    [['reference', ['*:1']]],
+    [['reference', ['*/*/rich', 'plain']]],
+    [['reference', ['reg.example:5000/team/rich']]],
+    [['dangling', ['x']]],
+    [['nope', ['x']]],
+    [['before', ['nope']]],
+    [['reference', ['[a']]],
+  ];
+  for (const filter of filters) {
+    for (const all of [false, true]) {
+      test(`list${all ? ' all' : ''} ${JSON.stringify(filter)}`, async () => {
+        const query = encodeURIComponent(JSON.stringify(Object.fromEntries(filter)));
+        const { body } = await docker.api('GET', `/images/json?all=${all ? 1 : 0}&filters=${query}`);
+        const wanted: Filters = new Map(filter);
+        const mine = await answer(engine.images.list({ all, filters: wanted }));
+        assert.deepEqual(sortedList(mine), sortedList(body));
+      });
+    }
+  }
+
+  test('what save writes is what Docker writes, file by file', async () => {
+    for (const name of ['rich', 'rich:2', NAMELESS.id, 'user/plain:x']) {
+      const theirs = await filesOf(
+        root.base,
+        docker
+          .try(['save', '-o', `${root.base}/saved.tar`, name])
+          .then(() => readFileSync(`${root.base}/saved.tar`)),
+      );
+      const mine = await filesOf(root.base, collect(engine.images.save([name])));
+      assert.deepEqual([...mine.keys()], [...theirs.keys()], name);
+      for (const [file, content] of theirs)
+        assert.equal(mine.get(file)?.toString('latin1'), content.toString('latin1'), file);
+    }
+  });
+
+  test('errors of save and tag', async () => {
+    for (const name of ['nope', 'nope:1', 'A b', 'f'.repeat(64)]) {
+      const { stderr } = await docker.try(['save', '-o', `${root.base}/x.tar`, name]);
+      const mine = await answer(collect(engine.images.save([name])));
+      assert.deepEqual(mine, { message: stderr.trim().replace('Error response from daemon: ', '') });
+    }
+    for (const [source, repo, tag] of [
+      ['nope', 'x', '1'],
+      ['rich:1', 'sha256', '1'],
+      ['rich:1', 'A', '1'],
+      ['rich:1', 'x', 'a b'],
+    ] as const) {
+      const { body } = await docker.api(
+        'POST',
+        `/images/${source}/tag?repo=${repo}&tag=${encodeURIComponent(tag)}`,
+      );
+      assert.deepEqual(await answer(engine.images.tag(source, `${repo}:${tag}`)), body, repo);
+    }
+  });
+
+  // Each on what the one before has left.
+  const removals: readonly (readonly [name: string, force: boolean, noPrune: boolean])[] = [
+    ['nope', false, false],
+    ['A', false, false],
+    [RICH.id.slice(7, 20), false, false],
+    ['rich', false, false],
+    ['rich:1', false, false],
+    ['user/plain:x', false, false],
+    [PLAIN.id, false, false],
+    ['rich:2', false, false],
+    [NAMELESS.id.slice(7, 9), false, false],
+    ['reg.example:5000/team/rich:1', true, true],
+  ];
+  for (const [name, force, noPrune] of removals) {
+    test(`rmi ${force ? '-f ' : ''}${name.slice(0, 30)}`, async () => {
+      const query = `force=${force ? 1 : 0}&noprune=${noPrune ? 1 : 0}`;
+      const { body } = await docker.api('DELETE', `/images/${encodeURIComponent(name)}?${query}`);
+      assert.deepEqual(await answer(engine.images.remove(name, { force, noPrune })), body);
+      assert.equal(
+        storeState(root.dataRoot, 'overlay2').layers.length,
+        storeState(docker.dataRoot, 'overlay2').layers.length,
+      );
+    });
+  }
+});
+
+/** The files of an archive, by name, in the archive's order. */
+async function filesOf(base: string, archive: Promise<Buffer>): Promise<Map<string, Buffer>> {
+  const folder = `${base}/files`;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const data = await archive;
+  execFileSync('tar', ['-x', '-C', folder], { input: data });
+  const listed = execFileSync('tar', ['-t'], { input: data }).toString().trim().split('\n');
+  return new Map(
+    listed.filter((name) => !name.endsWith('/')).map((name) => [name, readFileSync(`${folder}/${name}`)]),
+  );
+}
+
+describe('a data root of the other', { skip }, () => {
+  for (const driver of ['overlay2', 'vfs']) {
+    for (const how of ['SIGTERM', 'SIGKILL'] as const) {
+      test(`${driver}, dockerd ended by ${how}`, async () => {
+        using root = testRoot(driver);
+        const images: readonly (readonly [name: string, image: MadeImage])[] = [
+          ['one:1', makeImage(manyLayers(1, 'a'))],
+          ['three:1', RICH],
+          ...(driver === 'vfs' ? [] : [['forty:1', makeImage(manyLayers(40, 'b'))] as const]),
+        ];
+        const inspected = new Map<string, unknown>();
+        let container: string;
+        let commit: string;
+        {
+          await using docker = await startDocker({ dataRoot: root.dataRoot, storageDriver: driver });
+          for (const [name, image] of images)
+            await docker.try(['load'], dockerArchive([{ image, tags: [name] }]));
+          await docker('tag', 'three:1', 'again:1');
+          container = await docker('create', 'three:1', 'sh');
+          writeFileSync(`${root.base}/new`, 'new file');
+          await docker('cp', `${root.base}/new`, `${container}:/etc/new`);
+          commit = await docker('commit', '-m', 'changed', container, 'committed:1');
+          for (const name of [...images.map(([one]) => one), 'again:1', 'committed:1']) {
+            inspected.set(name, (await docker.api('GET', `/images/${name}/json`)).body);
+          }
+          assert.equal(
+            images.length + 1,
+            new Set([...inspected.values()].map((one) => JSON.stringify(one))).size - 1,
+          );
+          await docker.stop(how);
+        }
+        {
+          await using engine = await root.open();
+          for (const [name, theirs] of inspected)
+            assert.deepEqual(await engine.images.inspect(name), theirs, name);
+          assert.equal((await engine.images.inspect('committed:1')).Id, commit);
+          for (const [name, image] of images) {
+            const files = await filesOf(root.base, collect(engine.images.save([name])));
+            assert.deepEqual(files.get(`${image.id.slice(7)}.json`), image.config);
+            const layers = [...files]
+              .filter(([file]) => file.endsWith('/layer.tar'))
+              .map(([, data]) => data.toString('latin1'));
+            assert.deepEqual(
+              layers.toSorted(),
+              image.layers.map((data) => data.toString('latin1')).toSorted(),
+            );
+          }
+          await collect(engine.images.save(['committed:1']));
+          // `again` goes, a new image comes, an image that Docker's container uses stays.
+          await engine.images.remove('again:1');
+          await assert.rejects(
+            engine.images.remove('three:1'),
+            /container [0-9a-f]{12} is using its referenced image/,
+          );
+          await engine.images.load(streamOf(dockerArchive([{ image: PLAIN, tags: ['ours:1'] }])));
+        }
+        {
+          await using docker = await startDocker({ dataRoot: root.dataRoot, storageDriver: driver });
+          const listed = await docker('images', '--format', '{{.Repository}}:{{.Tag}}');
+          assert.deepEqual(
+            listed.split('\n').toSorted(),
+            [...images.map(([name]) => name), 'committed:1', 'ours:1'].toSorted(),
+          );
+          const made = await docker('create', 'ours:1', 'sh');
+          await docker('cp', `${made}:/file-0`, `${root.base}/file-0`);
+          assert.equal(readFileSync(`${root.base}/file-0`, 'utf8'), 'content of 0\n'.repeat(20));
+          await docker('cp', `${container}:/etc/new`, `${root.base}/back`);
+          assert.equal(readFileSync(`${root.base}/back`, 'utf8'), 'new file');
+          const files = await filesOf(
+            root.base,
+            docker
+              .try(['save', '-o', `${root.base}/o.tar`, 'ours:1'])
+              .then(() => readFileSync(`${root.base}/o.tar`)),
+          );
+          assert.deepEqual(files.get(`${PLAIN.id.slice(7)}.json`), PLAIN.config);
+          await docker('rm', made);
+          await docker('rmi', 'ours:1');
+        }
+        assert.ok(
+          !readdirSync(`${root.dataRoot}/image/${driver}/imagedb/content/sha256`).includes(PLAIN.id.slice(7)),
+        );
+      });
+    }
+  }
+
+  test('one made here is a Docker root', async () => {
+    using root = testRoot('overlay2');
+    const image = makeImage(manyLayers(3, 'x'));
+    const hidden = `${root.base}/etc`;
+    mkdirSync(hidden);
+    {
+      await using engine = await root.open();
+      await engine.images.load(streamOf(dockerArchive([{ image, tags: ['x:1'] }])));
+      await engine.images.tag('x:1', 'y:2');
+    }
+    await using docker = await startDocker({ dataRoot: root.dataRoot });
+    const { body } = await docker.api('GET', '/images/y:2/json');
+    assert.ok(typeof body === 'object' && body !== null && 'Id' in body);
+    assert.equal(body.Id, image.id);
+    const saved = await filesOf(
+      root.base,
+      docker.try(['save', '-o', `${root.base}/s.tar`, 'x:1']).then(() => readFileSync(`${root.base}/s.tar`)),
+    );
+    assert.equal([...saved.keys()].filter((name) => name.endsWith('layer.tar')).length, 3);
+    await docker('rmi', 'x:1', 'y:2');
+    cpSync(`${root.dataRoot}/image/overlay2/repositories.json`, `${hidden}/r.json`);
+    assert.equal(readFileSync(`${hidden}/r.json`, 'utf8'), '{"Repositories":{}}');
+  });
+});
