@@ -3,8 +3,10 @@
  * of copying page tables, and no streams, sockets and signal handlers are set up for it. For programs that go on without
  * us (10 ms less than `spawn` for a process of Node's size).
  */
+import { hasErrno } from '../errors.ts';
 import { SyscallError } from './errno.ts';
-import { declare, loadKoffi } from './libc.ts';
+import { listDirectory } from './files.ts';
+import { declare, declareSyscall, loadKoffi } from './libc.ts';
 import { cString } from './path.ts';
 
 /** More than glibc's and musl's `posix_spawn_file_actions_t` (80 bytes) and `posix_spawnattr_t` (336 bytes). */
@@ -15,7 +17,11 @@ const SETSIGMASK = 0x08;
 const SETSID = 0x80;
 const O_RDWR = 2;
 const O_CLOEXEC = 0o2000000;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
+/** `linux/close_range.h`; kernel 5.11 and newer. */
+const CLOSE_RANGE_CLOEXEC = 4;
 /** Descriptors that a program may be given are below this, ours that become them at or above it. */
 const LOWEST_SOURCE = 16;
 
@@ -37,6 +43,7 @@ const attributesDefault = declare('posix_spawnattr_setsigdefault', 'int', ['void
 const attributesMask = declare('posix_spawnattr_setsigmask', 'int', ['void *', 'void *']);
 const waitpidCall = declare('waitpid', 'int', ['int', 'void *', 'int']);
 const pipeCall = declare('pipe2', 'int', ['void *', 'int']);
+const closeRangeCall = declareSyscall(436, 'close_range', ['uint', 'uint', 'uint']);
 const fcntlCall = declare('fcntl', 'int', ['int', 'int', 'int']);
 const closeCall = declare('close', 'int', ['int']);
 
@@ -100,6 +107,26 @@ function moveUp(descriptors: ReadonlyMap<number, number>): { moved: Map<number, 
 }
 
 /**
+ * Marks every descriptor from 3 on as close-on-exec. Node opens its own so, but not those that we were started with: a
+ * shell's redirection would otherwise stay open for as long as the program lives, and its reader wait for its end.
+ */
+function keepDescriptors(): void {
+  try {
+    closeRangeCall(undefined, 3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOSYS', 'EINVAL', 'EPERM')) throw error;
+    for (const name of listDirectory('/proc/self/fd')) {
+      try {
+        if (Number(name) >= 3) fcntlCall(undefined, Number(name), F_SETFD, FD_CLOEXEC);
+      } catch (closed) {
+        // The descriptor that read the directory is in the list.
+        if (!hasErrno(closed, 'EBADF')) throw closed;
+      }
+    }
+  }
+}
+
+/**
  * Starts a program in a session of its own, with default signal handling. Gives its pid; `reap` it in the end. Fails with
  * the errno of posix_spawn(3), `ENOENT` for a program that is not there.
  */
@@ -110,6 +137,7 @@ export function spawnDetached(request: SpawnRequest): number {
   const actions = Buffer.alloc(OPAQUE);
   const pid = Buffer.alloc(4);
   const devNull = cString('/dev/null');
+  keepDescriptors();
   actionsInit(undefined, actions);
   const { moved, made } = moveUp(descriptors);
   try {

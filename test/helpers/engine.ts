@@ -1,6 +1,6 @@
 /** Engines on data roots of a test's own. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Engine, EngineOptions } from '../../src/engine/api/services.ts';
 import { openEngine } from '../../src/engine/engine.ts';
@@ -14,6 +14,15 @@ export interface TestRoot extends Disposable {
   /** Warnings so far. */
   readonly warnings: string[];
   open(more?: EngineOptions): Promise<Engine>;
+}
+
+/** What a killed process left mounted would keep the folder from being removed. */
+function unmountBelow(base: string): void {
+  const lines = readFileSync('/proc/self/mountinfo', 'latin1').split('\n');
+  const points = lines
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(`${base}/`));
+  for (const point of points.reverse()) spawnSync('umount', ['-l', point]);
 }
 
 /** Makes a fresh root. `daemon` is the content of its `daemon.json`; layers are not synced unless it says so. */
@@ -35,7 +44,10 @@ export function testRoot(storageDriver: string, daemon: object = { 'sync-layers'
     options,
     warnings,
     open: (more = {}) => openEngine({ ...options, ...more }),
-    [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }),
+    [Symbol.dispose]: () => {
+      unmountBelow(base);
+      rmSync(base, { recursive: true, force: true });
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import { containerOfMode } from '../runtime/spec/namespaces.ts';
 import { serializeSpec } from '../runtime/spec/serialize.ts';
 import { resolveUser } from '../runtime/spec/user.ts';
 import type { StoredContainer } from './container-file.ts';
-import type { ContainerPaths } from './container-store.ts';
+import type { ContainerPaths } from './container-folders.ts';
 import type { ContainerContext } from './context.ts';
 import { bindSourceMissing } from './mount-spec.ts';
 import { hostsFile, resolvConfFile } from './network-files.ts';
@@ -24,7 +24,11 @@ import { refuseOptions, volumePath } from './volumes.ts';
 const INIT_PROGRAMS = ['docker-init', 'tini-static', 'tini', 'catatonit'];
 
 /** Writes the container's `hostname`, `hosts` and `resolv.conf` anew, as each start does. */
-function writeNetworkFiles(context: ContainerContext, container: StoredContainer, paths: ContainerPaths): void {
+function writeNetworkFiles(
+  context: ContainerContext,
+  container: StoredContainer,
+  paths: ContainerPaths,
+): void {
   const { file, hostConfig } = container;
   const options = { mode: 0o644, durable: false };
   writeFileAtomic(paths.hostname, `${file.Config.Hostname}\n`, options);
@@ -36,7 +40,10 @@ function writeNetworkFiles(context: ContainerContext, container: StoredContainer
 function settleMount(context: ContainerContext, point: MountPoint): MountPoint {
   if (point.Type === 'volume' || (point.Type === '' && point.Name !== '')) {
     if (point.Driver !== '' && point.Driver !== 'local') {
-      throw new TsengineError('NotImplemented', `volume ${point.Name} has driver ${point.Driver}, which is not supported`);
+      throw new TsengineError(
+        'NotImplemented',
+        `volume ${point.Name} has driver ${point.Driver}, which is not supported`,
+      );
     }
     refuseOptions(context.root, point.Name);
     const source = volumePath(context.root, point.Name);

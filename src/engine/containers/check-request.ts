@@ -41,7 +41,9 @@ function checkRestartPolicy(policy: HostConfig['RestartPolicy']): void {
 function checkNetwork(config: ContainerConfig, hostConfig: HostConfig): void {
   const mode = hostConfig.NetworkMode;
   if (mode === 'host' && (hostConfig.Links ?? []).length > 0) {
-    throw invalid("conflicting options: host type networking can't be used with links. This would result in undefined behavior");
+    throw invalid(
+      "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+    );
   }
   if (mode === 'host' && (config.MacAddress ?? '') !== '') {
     throw invalid('conflicting options: mac-address and the network mode');

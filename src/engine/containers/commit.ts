@@ -1,7 +1,7 @@
 import { TsengineError } from '../../errors.ts';
 import type { CommitOptions } from '../api/services.ts';
-import { findRuntime } from '../runtime/oci-runtime.ts';
 import type { Image } from '../images/types.ts';
+import { findRuntime } from '../runtime/oci-runtime.ts';
 import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
 import { settleContainer, whileFrozen } from './run-ending.ts';
 

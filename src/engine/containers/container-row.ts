@@ -5,7 +5,7 @@
 import { TsengineError } from '../../errors.ts';
 import type { ContainerState } from '../text/status.ts';
 import { ZERO_TIME } from '../text/timestamp.ts';
-import type { ContainerPaths } from './container-store.ts';
+import type { ContainerPaths } from './container-folders.ts';
 
 /** What a mount of a container is to lists and filters. */
 export interface RowMount {
@@ -84,7 +84,9 @@ class Reader {
   texts(key: string): string[] {
     const value = this.#fields[key] ?? [];
     if (!Array.isArray(value)) return this.#fail(key, 'a list of strings');
-    return value.map((item: unknown) => (typeof item === 'string' ? item : this.#fail(key, 'a list of strings')));
+    return value.map((item: unknown) =>
+      typeof item === 'string' ? item : this.#fail(key, 'a list of strings'),
+    );
   }
 
   keys(key: string): string[] {
@@ -95,7 +97,8 @@ class Reader {
   textMap(key: string): Record<string, string> {
     const value = this.#fields[key] ?? {};
     if (!isFields(value)) return this.#fail(key, 'an object of strings');
-    for (const item of Object.values(value)) if (typeof item !== 'string') this.#fail(key, 'an object of strings');
+    for (const item of Object.values(value))
+      if (typeof item !== 'string') this.#fail(key, 'an object of strings');
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, String(item)]));
   }
 
@@ -147,7 +150,8 @@ function rowNetworks(file: Reader): Record<string, string> {
 
 /** A time that Go wrote, which is in UTC or has an offset. Far cheaper than `parseTimestamp`, for lists of thousands. */
 function splitTime(text: string): { seconds: number; nanoseconds: number } {
-  const [, whole = '', fraction = '', zone = ''] = /^([^.Z+]+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const [, whole = '', fraction = '', zone = ''] =
+    /^([^.Z+]+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
   const milliseconds = Date.parse(whole + zone);
   return {
     seconds: Number.isNaN(milliseconds) ? 0 : milliseconds / 1000,
@@ -156,7 +160,12 @@ function splitTime(text: string): { seconds: number; nanoseconds: number } {
 }
 
 /** Takes what lists need. Fails with `Corrupt`, naming file and field. */
-export function containerRow(id: string, paths: ContainerPaths, config: unknown, hostConfig: unknown): ContainerRow {
+export function containerRow(
+  id: string,
+  paths: ContainerPaths,
+  config: unknown,
+  hostConfig: unknown,
+): ContainerRow {
   const file = new Reader(config, paths.config);
   const settings = file.object('Config');
   const { seconds, nanoseconds } = splitTime(file.text('Created', ZERO_TIME));

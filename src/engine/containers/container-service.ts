@@ -1,14 +1,24 @@
 /** The container service: each method in a file of its own, loaded when it is called. */
 import type { ContainerService } from '../api/services.ts';
-import { readHostFacts } from '../runtime/spec/host-facts.ts';
 import type { HostFacts } from '../runtime/spec/input.ts';
-import { ContainerStore } from './container-store.ts';
-import { type ContainerContext, type ContainerServiceDeps, resolveName } from './context.ts';
+import { ContainerFolders } from './container-folders.ts';
+import {
+  type ContainerContext,
+  type ContainerServiceDeps,
+  isFullId,
+  type ListContext,
+  resolveName,
+} from './context.ts';
 
 /** New files and directories are for their owner to write and for all to read, whatever the caller's umask says. */
 const UMASK = 0o022;
 
-function contextOf(deps: ContainerServiceDeps): ContainerContext {
+/** The context of everything but lists. */
+async function openContext(deps: ContainerServiceDeps): Promise<ContainerContext> {
+  const [{ ContainerStore }, { readHostFacts }] = await Promise.all([
+    import('./container-store.ts'),
+    import('../runtime/spec/host-facts.ts'),
+  ]);
   let facts: HostFacts | undefined;
   const { cgroupDriver } = deps.settings;
   return {
@@ -28,64 +38,71 @@ function contextOf(deps: ContainerServiceDeps): ContainerContext {
  */
 export function createContainerService(deps: ContainerServiceDeps): ContainerService {
   process.umask(UMASK);
-  const context = contextOf(deps);
-  const idOf = (name: string): Promise<string> => resolveName(context, name);
+  const folders = new ContainerFolders(deps.root);
+  let opened: Promise<ContainerContext> | undefined;
+  const open = (): Promise<ContainerContext> => {
+    opened ??= openContext(deps);
+    return opened;
+  };
+  const idOf = (name: string): Promise<string> => resolveName(folders, name);
+  const recordEnd = async (id: string): Promise<void> => {
+    const [{ recordEnd: record }, context] = await Promise.all([import('./wait.ts'), open()]);
+    await record(context, id);
+  };
+  const recover = async (): Promise<void> => {
+    if (folders.voidIds().length === 0) return;
+    const [{ recoverContainers }, context] = await Promise.all([import('./run-ending.ts'), open()]);
+    await recoverContainers(context);
+  };
+  const lists: ListContext = { ...deps, store: folders, recordEnd, recover };
   return {
     create: async (request) => {
-      const [{ createContainer }, { recoverContainers }] = await Promise.all([
-        import('./create.ts'),
-        import('./run-ending.ts'),
-      ]);
-      await recoverContainers(context);
+      await recover();
+      const [{ createContainer }, context] = await Promise.all([import('./create.ts'), open()]);
       return await createContainer(context, request);
     },
     start: async (name, options = {}) => {
-      const { startContainer } = await import('./start.ts');
+      const [{ startContainer }, context] = await Promise.all([import('./start.ts'), open()]);
       await startContainer(context, await idOf(name), options);
     },
     wait: async (name) => {
-      const { waitForContainer } = await import('./wait.ts');
-      return await waitForContainer(context, await idOf(name));
+      const [{ waitForContainer }, context] = await Promise.all([import('./wait.ts'), open()]);
+      // A full id may be that of a container that has gone meanwhile, whose exit code is still there to be had.
+      return await waitForContainer(context, isFullId(name) ? name : await idOf(name));
     },
     stop: async (name, { timeout } = {}) => {
-      const { stopContainer } = await import('./stop.ts');
+      const [{ stopContainer }, context] = await Promise.all([import('./stop.ts'), open()]);
       await stopContainer(context, await idOf(name), timeout);
     },
     kill: async (name, signal) => {
-      const { killContainer } = await import('./stop.ts');
+      const [{ killContainer }, context] = await Promise.all([import('./stop.ts'), open()]);
       await killContainer(context, await idOf(name), name, signal);
     },
     remove: async (name, options = {}) => {
-      const [{ removeContainer }, { recoverContainers }] = await Promise.all([
-        import('./remove.ts'),
-        import('./run-ending.ts'),
-      ]);
-      await recoverContainers(context);
+      await recover();
+      const [{ removeContainer }, context] = await Promise.all([import('./remove.ts'), open()]);
       await removeContainer(context, await idOf(name), options);
     },
-    recordExit: async (id) => {
-      const { recordEnd } = await import('./wait.ts');
-      await recordEnd(context, id);
-    },
+    recordExit: recordEnd,
     list: async (options) => {
       const { listContainers } = await import('./list.ts');
-      return await listContainers(context, options);
+      return await listContainers(lists, options);
     },
     inspect: async (name, options) => {
-      const { inspectContainer } = await import('./inspect.ts');
+      const [{ inspectContainer }, context] = await Promise.all([import('./inspect.ts'), open()]);
       return await inspectContainer(context, await idOf(name), options);
     },
-    changes: async (name) => context.layers.containerChanges(await idOf(name)),
+    changes: async (name) => deps.layers.containerChanges(await idOf(name)),
     async *export(name) {
-      const { exportContainer } = await import('./export.ts');
+      const [{ exportContainer }, context] = await Promise.all([import('./export.ts'), open()]);
       yield* exportContainer(context, await idOf(name));
     },
     commit: async (name, options) => {
-      const { commitContainer } = await import('./commit.ts');
+      const [{ commitContainer }, context] = await Promise.all([import('./commit.ts'), open()]);
       return await commitContainer(context, await idOf(name), options);
     },
     async *logs(name, options) {
-      const { containerLogs } = await import('./logs.ts');
+      const [{ containerLogs }, context] = await Promise.all([import('./logs.ts'), open()]);
       yield* containerLogs(context, await idOf(name), options);
     },
     resolve: idOf,

@@ -3,11 +3,12 @@ import { TsengineError } from '../../errors.ts';
 import type { ImageLookup } from '../images/types.ts';
 import type { LayerStore } from '../layers/types.ts';
 import type { DataRoot } from '../root.ts';
+import type { MonitorAttachment } from '../runtime/attach.ts';
 import { type RunDir, runDirOf } from '../runtime/run-dir.ts';
 import type { RuntimeSettings } from '../runtime/settings.ts';
-import type { MonitorAttachment } from '../runtime/attach.ts';
 import type { HostFacts } from '../runtime/spec/input.ts';
 import type { StoredContainer } from './container-file.ts';
+import type { ContainerFolders } from './container-folders.ts';
 import type { ContainerStore } from './container-store.ts';
 import { resolveContainer } from './names.ts';
 
@@ -30,6 +31,15 @@ export interface ContainerServiceDeps {
   warn(message: string): void;
 }
 
+/** What lists work with: no more than they need, because a thousand containers must be listed while Node starts. */
+export interface ListContext extends ContainerServiceDeps {
+  readonly store: ContainerFolders;
+  /** Has the end of a container recorded, by code that is loaded when it is needed. */
+  recordEnd(id: string): Promise<unknown>;
+  /** Has what dead processes left of containers removed. */
+  recover(): Promise<void>;
+}
+
 /** The dependencies, and what the service keeps while this process lives. */
 export interface ContainerContext extends ContainerServiceDeps {
   readonly store: ContainerStore;
@@ -40,13 +50,17 @@ export interface ContainerContext extends ContainerServiceDeps {
 }
 
 /** Where a container's run is kept. */
-export function runOf(context: ContainerContext, id: string): RunDir {
+export function runOf(context: Pick<ContainerServiceDeps, 'root'>, id: string): RunDir {
   return runDirOf(context.root.execRoot, id);
 }
 
+/** Whether the text has the form of a whole id. */
+export function isFullId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
 /** The full id of what a user typed. Fails with `NotFound` or `InvalidParameter` in Docker's words. */
-export async function resolveName(context: ContainerContext, wanted: string): Promise<string> {
-  const { store } = context;
+export async function resolveName(store: ContainerFolders, wanted: string): Promise<string> {
   if (wanted === '') throw new TsengineError('InvalidParameter', 'invalid name or ID supplied: ""');
   if (store.exists(wanted)) return wanted;
   const bare = wanted.replace(/^\//, '');

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { TsengineError } from '../../errors.ts';
 import { pathExists } from '../../linux/files.ts';
 import type { ContainerConfig } from '../api/container-config.ts';
-import { type HostConfig, hostConfigSchema } from '../api/host-config.ts';
+import type { HostConfig } from '../api/host-config.ts';
 import type { MountPoint } from '../api/mount-point.ts';
 import type { CreateContainer } from '../api/services.ts';
 import type { Image } from '../images/types.ts';
@@ -12,8 +12,8 @@ import { commandOf } from '../runtime/spec/environment.ts';
 import { mountPointsOf } from '../runtime/spec/mount-points.ts';
 import { formatTimestamp, now } from '../text/timestamp.ts';
 import { checkRequest } from './check-request.ts';
-import { type ContainerFile, containerFileSchema, type StoredContainer } from './container-file.ts';
-import { type ContainerContext } from './context.ts';
+import { type ContainerFile, newNetworkSettings, newState, type StoredContainer } from './container-file.ts';
+import type { ContainerContext } from './context.ts';
 import { fillInitLayer } from './init-layer.ts';
 import { mergeConfig } from './merge-config.ts';
 import { checkContainerName, nameConflict, randomId, randomName } from './names.ts';
@@ -74,11 +74,11 @@ function settle(context: ContainerContext, request: CreateContainer, image: Imag
     throw new TsengineError('InvalidParameter', 'No command specified');
   }
   const completed = completeHostConfig(request.hostConfig, context.host());
-  const hostConfig = hostConfigSchema.parse({
+  const hostConfig: HostConfig = {
     ...completed,
     Runtime: (completed.Runtime ?? '') === '' ? context.settings.defaultRuntime : completed.Runtime,
     LogConfig: { Type: completed.LogConfig.Type || 'json-file', Config: completed.LogConfig.Config ?? {} },
-  });
+  };
   return { merged, path, args, hostConfig };
 }
 
@@ -94,27 +94,53 @@ interface Draft {
   readonly args: readonly string[];
 }
 
-function containerFile(context: ContainerContext, draft: Draft, points: Record<string, MountPoint>): ContainerFile {
+function containerFile(
+  context: ContainerContext,
+  draft: Draft,
+  points: Record<string, MountPoint>,
+): ContainerFile {
   const mode = draft.hostConfig.NetworkMode;
   const fallback = mode === 'host' ? hostname() : draft.id.slice(0, 12);
-  return containerFileSchema.parse({
+  return {
+    StreamConfig: {},
+    State: newState(),
     ID: draft.id,
     Created: formatTimestamp(now()),
+    Managed: false,
     Path: draft.path,
-    Args: draft.args,
+    Args: [...draft.args],
     Config: { ...draft.config, Hostname: draft.config.Hostname === '' ? fallback : draft.config.Hostname },
     Image: draft.image?.id ?? '',
-    NetworkSettings: { Networks: { [networkName(mode)]: {} }, IsAnonymousEndpoint: draft.anonymous },
+    NetworkSettings: newNetworkSettings(networkName(mode), draft.anonymous),
+    LogPath: '',
     Name: `/${draft.name}`,
     Driver: context.driverName,
     OS: draft.image?.os || 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    RestartCount: 0,
+    HasBeenStartedBefore: false,
+    HasBeenManuallyStopped: false,
     MountPoints: points,
-    LocalLogCacheMeta: {},
-  });
+    SecretReferences: null,
+    ConfigReferences: null,
+    AppArmorProfile: '',
+    HostnamePath: '',
+    HostsPath: '',
+    ShmPath: '',
+    ResolvConfPath: '',
+    SeccompProfile: '',
+    NoNewPrivileges: false,
+    LocalLogCacheMeta: { HaveNotifyEnabled: false },
+  };
 }
 
 /** The container's layer, with its working directory, and its volumes. Leaves nothing of the layer when it fails. */
-async function makeLayer(context: ContainerContext, draft: Draft, made: string[]): Promise<Record<string, MountPoint>> {
+async function makeLayer(
+  context: ContainerContext,
+  draft: Draft,
+  made: string[],
+): Promise<Record<string, MountPoint>> {
   const { layers, root } = context;
   const { id, image, config, hostConfig } = draft;
   const wanted = mountPoints(context, config, hostConfig);

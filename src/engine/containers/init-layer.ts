@@ -32,39 +32,43 @@ const ENTRIES: readonly Entry[] = [
   ['etc/mtab', { link: '/proc/mounts' }],
 ];
 
-/** Removes a name unless it is a directory: links that an image has in these places must not lead us elsewhere. */
-function clear(fd: number, name: string): void {
+/**
+ * Does `make`; where the name is taken by something that is no directory, that is removed first. Links that an image has
+ * in these places must not lead us elsewhere. A directory stays, as in Docker. (A try that succeeds costs nothing, one
+ * that fails an exception: most images have the directories and none of the files.)
+ */
+function makeAnew(fd: number, name: string, make: () => void): void {
+  try {
+    make();
+    return;
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
   try {
     unlinkAt(fd, name);
   } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'EISDIR', 'EPERM')) throw error;
+    if (hasErrno(error, 'EISDIR', 'EPERM')) return;
+    throw error;
   }
+  make();
 }
 
 /** Opens the directory `name`, made when it is not there. */
 function enter(fd: number, name: string): number {
-  clear(fd, name);
+  const open = () => openAt(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   try {
-    mkdirAt(fd, name, 0o755);
+    return open();
   } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error;
+    if (!hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
   }
-  return openAt(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  makeAnew(fd, name, () => mkdirAt(fd, name, 0o755));
+  return open();
 }
 
 function place(fd: number, name: string, kind: Entry[1]): void {
-  if (kind === 'directory') {
-    closeFd(enter(fd, name));
-    return;
-  }
-  clear(fd, name);
-  try {
-    if (kind === 'file') mknodAt(fd, name, S_IFREG | 0o755);
-    else symlinkAt(kind.link, fd, name);
-  } catch (error) {
-    // A directory of this name in the image stays one, as in Docker.
-    if (!hasErrno(error, 'EEXIST')) throw error;
-  }
+  if (kind === 'directory') closeFd(enter(fd, name));
+  else if (kind === 'file') makeAnew(fd, name, () => mknodAt(fd, name, S_IFREG | 0o755));
+  else makeAnew(fd, name, () => symlinkAt(kind.link, fd, name));
 }
 
 /** Fills an init layer that is mounted at `path`. */

@@ -1,28 +1,27 @@
-import type { ContainerInspect } from '../api/services.ts';
 import type { MountPoint } from '../api/mount-point.ts';
+import type { ContainerInspect } from '../api/services.ts';
+import { isSettled } from '../runtime/run-dir.ts';
 import { stateName } from '../text/status.ts';
-import { isZeroTime } from '../text/timestamp.ts';
 import type { ContainerFile, StoredContainer } from './container-file.ts';
-import { type ContainerContext, noSuchContainer, readContainer } from './context.ts';
+import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
 import { containerSizes } from './list.ts';
-import { isSettled, settleContainer } from './run-ending.ts';
+import { settleContainer } from './run-ending.ts';
 import { volumePath } from './volumes.ts';
 
 function inspectState(state: ContainerFile['State']): Record<string, unknown> {
-  const { Running, Paused, Restarting, OOMKilled, Dead, Pid, ExitCode, Error, StartedAt, FinishedAt, Health } = state;
   return {
     Status: stateName(state),
-    Running,
-    Paused,
-    Restarting,
-    OOMKilled,
-    Dead,
-    Pid,
-    ExitCode,
-    Error,
-    StartedAt,
-    FinishedAt,
-    ...(Health === null ? {} : { Health }),
+    Running: state.Running,
+    Paused: state.Paused,
+    Restarting: state.Restarting,
+    OOMKilled: state.OOMKilled,
+    Dead: state.Dead,
+    Pid: state.Pid,
+    ExitCode: state.ExitCode,
+    Error: state.Error,
+    StartedAt: state.StartedAt,
+    FinishedAt: state.FinishedAt,
+    ...(state.Health === null ? {} : { Health: state.Health }),
   };
 }
 
@@ -72,7 +71,7 @@ function inspectNetworks(settings: ContainerFile['NetworkSettings']): Record<str
 /** The container as it is now: an end that nobody recorded is recorded first. */
 async function current(context: ContainerContext, id: string): Promise<StoredContainer> {
   const container = readContainer(context, id);
-  if (isSettled(context, id, container.file.State.Running)) return container;
+  if (isSettled(runOf(context, id), container.file.State.Running)) return container;
   using lock = context.store.tryLock(id);
   if (lock === undefined) return container;
   const settled = await settleContainer(context, readContainer(context, id));
@@ -114,9 +113,4 @@ export async function inspectContainer(
     Config: file.Config,
     NetworkSettings: inspectNetworks(file.NetworkSettings),
   };
-}
-
-/** Whether the container was ever started: Docker's zero time says not. */
-export function wasStarted({ file }: StoredContainer): boolean {
-  return !isZeroTime(file.State.StartedAt);
 }

@@ -39,7 +39,8 @@ function hasEnded(row: ContainerRow, codes: readonly number[]): boolean {
 
 function hasVolume(row: ContainerRow, wanted: readonly string[]): boolean {
   return row.mounts.some(
-    (mount) => wanted.includes(mount.destination) || wanted.includes(mount.name === '' ? mount.source : mount.name),
+    (mount) =>
+      wanted.includes(mount.destination) || wanted.includes(mount.name === '' ? mount.source : mount.name),
   );
 }
 
@@ -66,7 +67,11 @@ function refusePorts(filters: Filters): RowFilter {
  * The test for one container that the filters come to, those apart that need the whole list. `ancestors` are the ids of
  * images that the `ancestor` filter means. Throws `InvalidParameter` in Docker's words.
  */
-export function rowFilter(filters: Filters, ids: readonly string[], ancestors: ReadonlySet<string>): RowFilter {
+export function rowFilter(
+  filters: Filters,
+  ids: readonly string[],
+  ancestors: ReadonlySet<string>,
+): RowFilter {
   checkFilters(filters, ACCEPTED);
   checkFilterValues(filters, 'status', STATES);
   checkFilterValues(filters, 'health', HEALTH);
@@ -93,7 +98,11 @@ export function rowFilter(filters: Filters, ids: readonly string[], ancestors: R
 }
 
 /** The container that `before` or `since` names. Fails in Docker's words. */
-export function namedRow(rows: readonly ContainerRow[], filters: Filters, key: string): ContainerRow | undefined {
+export function namedRow(
+  rows: readonly ContainerRow[],
+  filters: Filters,
+  key: string,
+): ContainerRow | undefined {
   const wanted = filters.get(key)?.at(-1);
   if (wanted === undefined) return undefined;
   const bare = wanted.replace(/^\//, '');

@@ -1,22 +1,21 @@
 import { TsengineError } from '../../errors.ts';
 import { listDirectory } from '../../linux/files.ts';
 import type { ContainerSummary, Filters, ListContainers } from '../api/services.ts';
+import { isSettled } from '../runtime/run-dir.ts';
 import { commandText, stateName, statusText } from '../text/status.ts';
 import { now } from '../text/timestamp.ts';
+import { unreadable } from './container-folders.ts';
 import type { ContainerRow } from './container-row.ts';
-import { unreadable } from './container-store.ts';
-import type { ContainerContext } from './context.ts';
+import { type ListContext, runOf } from './context.ts';
 import { namedRow, rowFilter } from './list-filters.ts';
-import { isSettled, recoverContainers } from './run-ending.ts';
-import { recordEnd } from './wait.ts';
 
 /** What Docker shows of a container's part in a network that it is not connected to. */
-function endpoint(networkId: string) {
+function endpoint(NetworkID: string) {
   return {
     IPAMConfig: null,
     Links: null,
     Aliases: null,
-    NetworkID: networkId,
+    NetworkID,
     EndpointID: '',
     Gateway: '',
     IPAddress: '',
@@ -30,12 +29,12 @@ function endpoint(networkId: string) {
 }
 
 /** Containers that have a run folder: they run, or somebody has to look after them. */
-function idsWithRun(context: ContainerContext): Set<string> {
+function idsWithRun(context: ListContext): Set<string> {
   return new Set(listDirectory(`${context.root.execRoot}/containers`));
 }
 
 /** Reads rows; one that cannot be read is left out with a warning. */
-function readRow(context: ContainerContext, id: string): ContainerRow | undefined {
+function readRow(context: ListContext, id: string): ContainerRow | undefined {
   try {
     return context.store.row(id);
   } catch (error) {
@@ -46,13 +45,13 @@ function readRow(context: ContainerContext, id: string): ContainerRow | undefine
 }
 
 /** Records an end that nobody recorded, and reads the row again. */
-async function settledRow(context: ContainerContext, row: ContainerRow): Promise<ContainerRow | undefined> {
+async function settledRow(context: ListContext, row: ContainerRow): Promise<ContainerRow | undefined> {
   // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
   const lock = context.store.tryLock(row.id);
   if (lock === undefined) return row;
   lock.release();
   try {
-    await recordEnd(context, row.id);
+    await context.recordEnd(row.id);
   } catch (error) {
     if (!(error instanceof TsengineError)) throw error;
     context.warn(error.message);
@@ -61,21 +60,24 @@ async function settledRow(context: ContainerContext, row: ContainerRow): Promise
 }
 
 /** All containers, newest first. */
-export async function containerRows(context: ContainerContext): Promise<ContainerRow[]> {
+export async function containerRows(context: ListContext): Promise<ContainerRow[]> {
   const withRun = idsWithRun(context);
   const rows: ContainerRow[] = [];
   for (const id of context.store.ids()) {
     let row = readRow(context, id);
     if (row === undefined) continue;
     const { Running } = row.state;
-    if ((Running || withRun.has(id)) && !isSettled(context, id, Running)) row = await settledRow(context, row);
+    if ((Running || withRun.has(id)) && !isSettled(runOf(context, id), Running))
+      row = await settledRow(context, row);
     if (row !== undefined) rows.push(row);
   }
-  return rows.sort((a, b) => b.created - a.created || b.createdFraction - a.createdFraction || (a.id < b.id ? -1 : 1));
+  return rows.sort(
+    (a, b) => b.created - a.created || b.createdFraction - a.createdFraction || (a.id < b.id ? -1 : 1),
+  );
 }
 
 /** The image a container is shown with: its reference while that still means the same, else the id. */
-function imageNames(context: ContainerContext): (row: ContainerRow) => string {
+function imageNames(context: ListContext): (row: ContainerRow) => string {
   const current = new Map<string, string | undefined>();
   const idOf = (name: string): string | undefined => {
     if (!current.has(name)) {
@@ -91,7 +93,7 @@ function imageNames(context: ContainerContext): (row: ContainerRow) => string {
 }
 
 /** The ids of the images that the `ancestor` filter names, with all that were made from them. */
-function ancestorIds(context: ContainerContext, filters: Filters, rows: readonly ContainerRow[]): Set<string> {
+function ancestorIds(context: ListContext, filters: Filters, rows: readonly ContainerRow[]): Set<string> {
   const wanted = new Set<string>();
   for (const name of filters.get('ancestor') ?? []) {
     try {
@@ -111,16 +113,22 @@ function ancestorIds(context: ContainerContext, filters: Filters, rows: readonly
 }
 
 /** The rows that a list shows, in its order. Throws `InvalidParameter` in Docker's words for bad filters. */
-function selectRows(context: ContainerContext, rows: ContainerRow[], options: ListContainers): ContainerRow[] {
+function selectRows(context: ListContext, rows: ContainerRow[], options: ListContainers): ContainerRow[] {
   const filters = options.filters ?? new Map();
-  const passes = rowFilter(filters, rows.map((row) => row.id), ancestorIds(context, filters, rows));
+  const passes = rowFilter(
+    filters,
+    rows.map((row) => row.id),
+    ancestorIds(context, filters, rows),
+  );
   const before = namedRow(rows, filters, 'before');
   const since = namedRow(rows, filters, 'since');
   const limit = options.latest === true ? 1 : (options.last ?? 0);
   const all = options.all === true || filters.has('status') || limit > 0;
   const from = before === undefined ? 0 : rows.indexOf(before) + 1;
   const to = since === undefined ? rows.length : rows.indexOf(since);
-  const chosen = rows.slice(from, Math.max(to, from)).filter((row) => (all || row.state.Running) && passes(row));
+  const chosen = rows
+    .slice(from, Math.max(to, from))
+    .filter((row) => (all || row.state.Running) && passes(row));
   return limit > 0 ? chosen.slice(0, limit) : chosen;
 }
 
@@ -139,10 +147,10 @@ function mounts(row: ContainerRow): Readonly<Record<string, unknown>>[] {
 
 /** `ps`: see `ContainerService.list`. A container that cannot be read is left out with a warning. */
 export async function listContainers(
-  context: ContainerContext,
+  context: ListContext,
   options: ListContainers = {},
 ): Promise<ContainerSummary[]> {
-  await recoverContainers(context);
+  await context.recover();
   const rows = selectRows(context, await containerRows(context), options);
   const shownImage = imageNames(context);
   const at = now();
@@ -170,18 +178,22 @@ export async function listContainers(
 
 /** Bytes that a container added, and of its image with them. */
 export async function containerSizes(
-  context: ContainerContext,
+  context: Pick<ListContext, 'layers'>,
   id: string,
 ): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
   const SizeRw = await context.layers.containerSize(id);
   let below = 0;
-  for (let at = context.layers.containerLayer(id)?.parent; at !== undefined; at = context.layers.get(at)?.parent) {
+  for (
+    let at = context.layers.containerLayer(id)?.parent;
+    at !== undefined;
+    at = context.layers.get(at)?.parent
+  ) {
     below += context.layers.size(at);
   }
   return { SizeRw, SizeRootFs: SizeRw + below };
 }
 
-async function withSizes(context: ContainerContext, summaries: ContainerSummary[]): Promise<ContainerSummary[]> {
+async function withSizes(context: ListContext, summaries: ContainerSummary[]): Promise<ContainerSummary[]> {
   const out: ContainerSummary[] = [];
   for (const summary of summaries) {
     // Docker leaves a size of zero out.

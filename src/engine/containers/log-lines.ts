@@ -52,7 +52,8 @@ export const parseJsonLine: LineParser = (line) => {
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null || !('log' in value) || !('stream' in value)) return undefined;
+  if (typeof value !== 'object' || value === null || !('log' in value) || !('stream' in value))
+    return undefined;
   const stream = typeof value.stream === 'string' ? streamOf(value.stream) : undefined;
   if (stream === undefined || typeof value.log !== 'string') return undefined;
   const time = 'time' in value && typeof value.time === 'string' ? value.time : '';

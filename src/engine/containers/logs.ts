@@ -145,7 +145,12 @@ async function waitForGrowth(path: string): Promise<void> {
 }
 
 /** New entries until the container's run is over and all of it is read. */
-async function* follow(context: ContainerContext, id: string, reader: LogReader, path: string): AsyncGenerator<LogEntry[]> {
+async function* follow(
+  context: ContainerContext,
+  id: string,
+  reader: LogReader,
+  path: string,
+): AsyncGenerator<LogEntry[]> {
   const run = runOf(context, id);
   for (;;) {
     const over = pathExists(run.exit) || !pathExists(run.path);

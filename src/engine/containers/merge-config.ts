@@ -1,4 +1,4 @@
-import { type ContainerConfig, containerConfigSchema, type HealthConfig } from '../api/container-config.ts';
+import type { ContainerConfig, HealthConfig } from '../api/container-config.ts';
 
 function isEmpty(list: readonly unknown[] | null | undefined): boolean {
   return list === null || list === undefined || list.length === 0;
@@ -39,8 +39,7 @@ export function mergeConfig(user: ContainerConfig, image: ContainerConfig | unde
   const merged = image === undefined ? user : mergeWithImage(user, image);
   const [first, ...rest] = merged.Entrypoint ?? [];
   const Entrypoint = first === '' && rest.length === 0 ? null : merged.Entrypoint;
-  // The schema puts the keys into Docker's order, in which they are written.
-  return containerConfigSchema.parse({ ...merged, Entrypoint });
+  return { ...merged, Entrypoint };
 }
 
 function mergeWithImage(user: ContainerConfig, image: ContainerConfig): ContainerConfig {

@@ -20,7 +20,9 @@ const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
 /** Whether the text is an IP address. Not `node:net`'s, which costs several milliseconds to load. */
 function isAddress(text: string): boolean {
-  return IPV4.test(text) || (/^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(text) && URL.canParse(`http://[${text}]`));
+  return (
+    IPV4.test(text) || (/^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(text) && URL.canParse(`http://[${text}]`))
+  );
 }
 
 /** Splits `NAME:ADDRESS` of `--add-host` and checks it. Throws `InvalidParameter` in Docker's words. */

@@ -11,7 +11,11 @@ export interface RemoveOptions {
 }
 
 /** `rm`: removes a container, with force also one that runs. Fails in Docker's words. */
-export async function removeContainer(context: ContainerContext, id: string, options: RemoveOptions): Promise<void> {
+export async function removeContainer(
+  context: ContainerContext,
+  id: string,
+  options: RemoveOptions,
+): Promise<void> {
   using _ = await context.store.lock(id);
   let container = await settleContainer(context, readContainer(context, id));
   // It ended just now and was to be removed at its end.
@@ -25,7 +29,12 @@ export async function removeContainer(context: ContainerContext, id: string, opt
     }
     await killAndWait(context, container);
     // No record of an end that nobody will read: what is left of the run goes with the container.
-    container = { ...container, file: { ...container.file, State: { ...container.file.State, Running: false } } };
+    container = {
+      ...container,
+      file: { ...container.file, State: { ...container.file.State, Running: false } },
+    };
   }
-  await eraseContainer(context, container, { volumes: options.volumes === true || container.hostConfig.AutoRemove });
+  await eraseContainer(context, container, {
+    volumes: options.volumes === true || container.hostConfig.AutoRemove,
+  });
 }

@@ -12,8 +12,15 @@ import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux
 import { removeTree } from '../../linux/remove-tree.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
 import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
+import {
+  type Ending,
+  isAlive,
+  isInCgroupOf,
+  isMonitored,
+  type RunDir,
+  readEnding,
+} from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
-import { type Ending, isAlive, isInCgroupOf, isMonitored, type RunDir, readEnding } from '../runtime/run-dir.ts';
 import { formatTimestamp, now, parseTimestamp } from '../text/timestamp.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, runOf } from './context.ts';
@@ -25,7 +32,7 @@ const EXIT_LOST = 255;
 /** A container whose conmon was killed is killed as well: 128 + SIGKILL. */
 const EXIT_KILLED = 137;
 
-/** Removes everything that a run needed. `freeze` is undone first: a frozen process cannot die. */
+/** Removes everything that a run needed. A container that is frozen is thawed first: it could not die. */
 export async function cleanUpRun(context: ContainerContext, run: RunDir): Promise<void> {
   if (!pathExists(run.path)) return;
   const runtime = readRuntime(run);
@@ -33,7 +40,7 @@ export async function cleanUpRun(context: ContainerContext, run: RunDir): Promis
     if (pathExists(run.frozen)) await callRuntime(runtime, 'resume', run.id);
     await deleteContainer(runtime, run.id);
   }
-  releaseSharedMemory(context.store.paths(run.id).mounts);
+  for (const folder of context.store.foldersOf(run.id)) releaseSharedMemory(`${folder}/mounts`);
   if (pathExists(run.mounted)) {
     await context.layers.unmountContainerLayer(run.id);
     removeFile(run.mounted);
@@ -66,7 +73,10 @@ export async function eraseContainer(
   pruneExitCodes(runOf(context, file.ID).exits);
   if (options.volumes) {
     const anonymous = Object.values(file.MountPoints ?? {}).filter(isAnonymous);
-    removeVolumes(root, anonymous.map((point) => point.Name));
+    removeVolumes(
+      root,
+      anonymous.map((point) => point.Name),
+    );
   }
 }
 
@@ -81,7 +91,10 @@ export async function eraseHidden(context: ContainerContext, id: string, image =
 export async function recoverContainers(context: ContainerContext): Promise<void> {
   for (const id of context.store.voidIds()) {
     using lock = context.store.tryLock(id);
-    if (lock !== undefined && !context.store.exists(id)) await eraseHidden(context, id);
+    if (lock === undefined || context.store.exists(id)) continue;
+    // Whoever made it had its layer mounted for a moment, perhaps its last. One release too many is harmless.
+    if (context.layers.containerLayer(id) !== undefined) await context.layers.unmountContainerLayer(id);
+    await eraseHidden(context, id);
   }
 }
 
@@ -130,14 +143,10 @@ function refuseForeignRun(container: StoredContainer): void {
   const { Pid } = container.file.State;
   if (Pid === 0 || !isAlive(Pid) || !isInCgroupOf(Pid, container.file.ID)) return;
   const name = bareName(container);
-  throw new TsengineError('Conflict', `container ${name} runs under another exec root: use the --exec-root it was started with`);
-}
-
-/** Whether what is on record needs no second look. Cheap: for lists. */
-export function isSettled(context: ContainerContext, id: string, running: boolean): boolean {
-  const run = runOf(context, id);
-  if (running) return !pathExists(run.exit) && isMonitored(run);
-  return !pathExists(run.path);
+  throw new TsengineError(
+    'Conflict',
+    `container ${name} runs under another exec root: use the --exec-root it was started with`,
+  );
 }
 
 /**

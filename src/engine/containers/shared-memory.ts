@@ -1,6 +1,5 @@
 /** The directory that a container has at `/dev/shm`, where that is not simply a tmpfs of its own. */
-import { TsengineError } from '../../errors.ts';
-import { hasErrno } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { makeDirectories, pathExists } from '../../linux/files.ts';
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount } from '../../linux/mount.ts';
 import { readPid } from '../runtime/run-dir.ts';
@@ -22,7 +21,7 @@ export async function processOfOther(
   name: string,
   what: string,
 ): Promise<{ readonly container: StoredContainer; readonly pid: number }> {
-  const container = readContainer(context, await resolveName(context, name));
+  const container = readContainer(context, await resolveName(context.store, name));
   const pid = readPid(runOf(context, container.file.ID).pid);
   if (!container.file.State.Running || pid === undefined) {
     throw new TsengineError('Conflict', `${what}container ${container.file.ID} is not running`);

@@ -33,7 +33,9 @@ function checkStartable({ file }: StoredContainer): void {
 function warnAboutNetwork(context: ContainerContext, { file, hostConfig }: StoredContainer): void {
   const mode = hostConfig.NetworkMode;
   if (['', 'default', 'none', 'host'].includes(mode)) {
-    const had = Object.values(file.NetworkSettings.Networks ?? {}).some((one) => (one?.NetworkID ?? '') !== '');
+    const had = Object.values(file.NetworkSettings.Networks ?? {}).some(
+      (one) => (one?.NetworkID ?? '') !== '',
+    );
     if (!had || mode === 'none' || mode === 'host') return;
   } else if (mode !== 'bridge') {
     throw new TsengineError(
@@ -136,13 +138,24 @@ function running(
 }
 
 /** Undoes a start that failed and records why, as Docker does: the container stays `created` or `exited`. */
-async function undo(context: ContainerContext, container: StoredContainer, run: RunDir, error: unknown): Promise<void> {
+async function undo(
+  context: ContainerContext,
+  container: StoredContainer,
+  run: RunDir,
+  error: unknown,
+): Promise<void> {
   if (container.hostConfig.AutoRemove) {
     await eraseContainer(context, container, { volumes: true });
     return;
   }
   const message = errorMessage(error);
-  const State = { ...container.file.State, Running: false, Pid: 0, Error: message, ExitCode: stateExitCode(message) };
+  const State = {
+    ...container.file.State,
+    Running: false,
+    Pid: 0,
+    Error: message,
+    ExitCode: stateExitCode(message),
+  };
   context.store.write({ ...container, file: { ...container.file, State } });
   await cleanUpRun(context, run);
 }
@@ -164,13 +177,22 @@ async function launch(
   context.store.write(running(context, container, pid, startedAt, prepared));
 }
 
-function hand(context: ContainerContext, run: RunDir, attachment: MonitorAttachment, options: StartOptions): void {
+function hand(
+  context: ContainerContext,
+  run: RunDir,
+  attachment: MonitorAttachment,
+  options: StartOptions,
+): void {
   context.attached.set(run.id, attachment);
   options.attach?.(attachment);
 }
 
 /** Starts a container: see `ContainerService.start`. One that runs already is only attached to. */
-export async function startContainer(context: ContainerContext, id: string, options: StartOptions): Promise<void> {
+export async function startContainer(
+  context: ContainerContext,
+  id: string,
+  options: StartOptions,
+): Promise<void> {
   using _ = await context.store.lock(id);
   const container = await settleContainer(context, readContainer(context, id));
   if (container === undefined) throw noSuchContainer(id);

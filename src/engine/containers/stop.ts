@@ -1,7 +1,7 @@
 import { TsengineError } from '../../errors.ts';
 import { pathExists, removeFile } from '../../linux/files.ts';
-import { callRuntime } from '../runtime/oci-runtime.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
+import { callRuntime } from '../runtime/oci-runtime.ts';
 import { isAlive, isInCgroupOf } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import type { StoredContainer } from './container-file.ts';
@@ -81,7 +81,12 @@ export async function killAndWait(context: ContainerContext, container: StoredCo
 }
 
 /** `kill`: sends a signal, SIGKILL by default, in which case the end is waited for. Fails in Docker's words. */
-export async function killContainer(context: ContainerContext, id: string, shown: string, text = ''): Promise<void> {
+export async function killContainer(
+  context: ContainerContext,
+  id: string,
+  shown: string,
+  text = '',
+): Promise<void> {
   const signal = text === '' ? SIGKILL : parseSignal(text);
   try {
     checkSignal(signal);
@@ -94,13 +99,19 @@ export async function killContainer(context: ContainerContext, id: string, shown
     await killAndWait(context, container);
   } catch (error) {
     if (!(error instanceof TsengineError)) throw error;
-    throw new TsengineError(error.code, `Cannot kill container: ${shown}: ${error.message}`, { cause: error });
+    throw new TsengineError(error.code, `Cannot kill container: ${shown}: ${error.message}`, {
+      cause: error,
+    });
   }
   await recordEnd(context, id);
 }
 
 /** `stop`: asks with the container's stop signal, and kills after the timeout (negative: never). One that does not run is left alone. */
-export async function stopContainer(context: ContainerContext, id: string, timeout: number | undefined): Promise<void> {
+export async function stopContainer(
+  context: ContainerContext,
+  id: string,
+  timeout: number | undefined,
+): Promise<void> {
   const container = await currentContainer(context, id);
   if (!container.file.State.Running) return;
   const { StopSignal, StopTimeout } = container.file.Config;

@@ -27,7 +27,10 @@ export function volumePath(root: DataRoot, name: string): string {
 /** Makes the volume's folder unless it is there. Gives whether it was made. Fails for drivers other than `local`. */
 function makeVolume(root: DataRoot, name: string, driver: string): boolean {
   if (driver !== '' && driver !== 'local') {
-    throw new TsengineError('NotFound', `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+    throw new TsengineError(
+      'NotFound',
+      `error looking up volume plugin ${driver}: plugin "${driver}" not found`,
+    );
   }
   checkVolumeName(name);
   refuseOptions(root, name);
@@ -63,7 +66,8 @@ function copyContents(from: number, to: string): Promise<void> {
     child.on('error', reject);
     child.on('close', (code) => {
       if (code === 0) resolve();
-      else reject(new TsengineError('System', `cannot fill volume ${to}: ${said.trim().split('\n')[0] ?? ''}`));
+      else
+        reject(new TsengineError('System', `cannot fill volume ${to}: ${said.trim().split('\n')[0] ?? ''}`));
     });
   });
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathExists, readTextIfAny } from '../../linux/files.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
 import { readEnding } from '../runtime/run-dir.ts';
-import { type ContainerContext, readContainer, runOf } from './context.ts';
+import { type ContainerContext, noSuchContainer, runOf } from './context.ts';
 import { settleContainer } from './run-ending.ts';
 
 /** How long somebody else may take to remove a container whose end he is recording, before we ask again. Milliseconds. */
@@ -14,6 +14,10 @@ function leftCode(exits: string, id: string): number | undefined {
   return Number.isNaN(code) ? undefined : code < 0 ? 255 : code;
 }
 
+function notFound(id: string): never {
+  throw noSuchContainer(id);
+}
+
 /**
  * Waits for the end of a container's run and has it recorded, by us or by whoever is faster. Gives the exit code. A
  * container that does not run gives that of its last run at once.
@@ -21,7 +25,8 @@ function leftCode(exits: string, id: string): number | undefined {
 export async function waitForContainer(context: ContainerContext, id: string): Promise<number> {
   const { store, attached } = context;
   const run = runOf(context, id);
-  const container = readContainer(context, id);
+  const container = store.read(id);
+  if (container === undefined) return leftCode(run.exits, id) ?? notFound(id);
   if (!container.file.State.Running && !pathExists(run.path)) return container.file.State.ExitCode;
   const attachment = attached.get(id);
   await attachment?.ended;
@@ -30,7 +35,8 @@ export async function waitForContainer(context: ContainerContext, id: string): P
   // Read before the record is made, because a container that is removed at its end takes its files along.
   const seen = readEnding(run)?.code ?? leftCode(run.exits, id);
   const recorded = await recordEnd(context, id);
-  while (container.hostConfig.AutoRemove && store.exists(id) && recorded === undefined) await sleep(REMOVAL_LOOK);
+  while (container.hostConfig.AutoRemove && store.exists(id) && recorded === undefined)
+    await sleep(REMOVAL_LOOK);
   return seen ?? recorded ?? leftCode(run.exits, id) ?? 255;
 }
 

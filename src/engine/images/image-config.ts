@@ -95,12 +95,3 @@ export function unixSeconds(created: string): number {
   // Date reads at most milliseconds' worth of digits everywhere, and only a point.
   return Math.floor(Date.parse(created.replace(/[.,]\d+/, '')) / 1000);
 }
-
-const diffIdsSchema = z.looseObject({ rootfs: z.looseObject({ diff_ids: z.nullish(z.array(digest)) }) });
-
-/** Only the diff IDs of a configuration, for counting references over many images. */
-export function parseDiffIds(raw: Buffer | string, source: string): readonly string[] {
-  const result = z.safeParse(diffIdsSchema, parseJsonText(raw, source));
-  if (result.success) return result.data.rootfs.diff_ids ?? [];
-  throw new TsengineError('Corrupt', `${source}: ${schemaMessage(result.error)}`, { cause: result.error });
-}

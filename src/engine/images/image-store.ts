@@ -16,7 +16,8 @@ import type { DiffId } from '../layers/types.ts';
 import { replaceFile } from '../replace-file.ts';
 import { ensureDirectory } from '../root.ts';
 import { formatTimestamp, now, ZERO_TIME } from '../text/timestamp.ts';
-import { imageIdOf, parseDiffIds, parseImage } from './image-config.ts';
+import { imageIdOf, parseImage } from './image-config.ts';
+import { type ImageFacts, imageFacts } from './image-facts.ts';
 import type { Image, ImageStore } from './types.ts';
 
 const HEX64 = /^[0-9a-f]{64}$/;
@@ -74,10 +75,11 @@ export class FileImageStore implements ImageStore {
   }
 
   /** All images that can be read; a warning for each that cannot, as Docker logs it at its start. */
-  all(): Image[] {
+  all(): ImageFacts[] {
     return this.ids().flatMap((id) => {
       try {
-        return this.get(id) ?? [];
+        const raw = this.#read(id);
+        return raw === undefined ? [] : imageFacts(id, raw, this.#file(id));
       } catch (error) {
         this.#warn(`image ${id.slice(7, 19)} is left out: ${errorMessage(error)}`);
         return [];
@@ -97,7 +99,7 @@ export class FileImageStore implements ImageStore {
   *layersOfAll(): Iterable<readonly DiffId[]> {
     for (const id of this.ids()) {
       const raw = readTextIfAny(this.#file(id));
-      if (raw !== undefined) yield parseDiffIds(raw, this.#file(id));
+      if (raw !== undefined) yield imageFacts(id, raw, this.#file(id)).diffIds;
     }
   }
 
@@ -140,7 +142,9 @@ export class FileImageStore implements ImageStore {
   }
 
   #metadataValue(id: string, name: string): string | undefined {
-    return readTextIfAny(`${this.#metadata}/${digestHex(id)}/${name}`)?.trim();
+    const file = `${this.#metadata}/${digestHex(id)}/${name}`;
+    // Nearly always absent, and an error costs far more than a look.
+    return existsSync(file) ? readTextIfAny(file)?.trim() : undefined;
   }
 
   #setMetadata(id: string, name: string, value: string, durable = true): void {

@@ -7,7 +7,7 @@ import { familiarString } from '../references/reference.ts';
 import { ZERO_TIME } from '../text/timestamp.ts';
 import { type ImageContext, resolveImage } from './context.ts';
 import { unixSeconds } from './image-config.ts';
-import { knownConfig } from './known-config.ts';
+import { goTime, knownConfig } from './known-config.ts';
 import type { Image } from './types.ts';
 
 /** What `docker image inspect` of 20.10.24 shows, key by key. Opens the driver for `GraphDriver`. */
@@ -23,7 +23,7 @@ export async function inspectImage(context: ImageContext, name: string): Promise
     RepoDigests: names.filter(({ digest }) => digest !== undefined).map(familiarString),
     Parent: context.images.parentOf(image.id) ?? '',
     Comment: image.comment === '' ? (image.history.at(-1)?.comment ?? '') : image.comment,
-    Created: image.created,
+    Created: goTime(image.created),
     Container: image.container,
     ContainerConfig: knownConfig(image.containerConfig ?? containerConfigSchema.parse({})),
     DockerVersion: image.dockerVersion,
@@ -53,10 +53,10 @@ export function imageHistory(context: ImageContext, name: string): HistoryItem[]
       throw new TsengineError('Corrupt', 'too many non-empty layers in History section');
     }
     return {
+      Comment: step.comment ?? '',
       Created: unixSeconds(step.created ?? ZERO_TIME),
       CreatedBy: step.created_by ?? '',
       Size: chainId === undefined ? 0 : context.layers.size(chainId),
-      Comment: step.comment ?? '',
     };
   });
   let at: Image | undefined = image;
@@ -65,6 +65,8 @@ export function imageHistory(context: ImageContext, name: string): HistoryItem[]
     const tags = id === undefined ? [] : references.of(id).filter(({ digest }) => digest === undefined);
     const parent = id === undefined ? undefined : context.images.parentOf(id);
     at = parent === undefined ? undefined : context.images.get(parent);
-    return { Id: id ?? '<missing>', ...item, Tags: tags.length === 0 ? null : tags.map(familiarString) };
+    const { Comment, Created, CreatedBy, Size } = item;
+    const Tags = tags.length === 0 ? null : tags.map(familiarString);
+    return { Comment, Created, CreatedBy, Id: id ?? '<missing>', Size, Tags };
   });
 }

@@ -35,3 +35,12 @@ export function knownConfig(config: ContainerConfig): Record<string, unknown> {
   }
   return out;
 }
+
+/** A time as Go writes it again: no zeros at the end of the fraction, `Z` for UTC. */
+export function goTime(time: string): string {
+  return time
+    .replace(',', '.')
+    .replace(/(\.\d*?)0+(?=Z|[+-])/, '$1')
+    .replace(/\.(?=Z|[+-])/, '')
+    .replace(/[+-]00:00$/, 'Z');
+}

@@ -7,7 +7,7 @@ import { familiarString, type Reference } from '../references/reference.ts';
 import type { References } from '../references/reference-store.ts';
 import { type ImageContext, resolveImage } from './context.ts';
 import { unixSeconds } from './image-config.ts';
-import type { Image } from './types.ts';
+import type { ImageFacts } from './image-facts.ts';
 
 const FILTERS = new Set(['dangling', 'label', 'before', 'since', 'reference']);
 
@@ -35,7 +35,7 @@ function matchesLabels(labels: Readonly<Record<string, string>> | null, wanted: 
 }
 
 /** When an image was made, to the nanosecond, in a form that sorts. */
-function createdKey(image: Image): bigint {
+function createdKey(image: Pick<ImageFacts, 'created'>): bigint {
   const fraction = /[.,](\d+)/.exec(image.created)?.[1] ?? '';
   return BigInt(unixSeconds(image.created)) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
 }
@@ -73,7 +73,7 @@ function shownReferences(all: readonly Reference[], patterns: readonly string[] 
 }
 
 /** Sums the layers of images, each layer read once. */
-function sizes(context: ImageContext): (image: Image) => number {
+function sizes(context: ImageContext): (image: ImageFacts) => number {
   const known = new Map<string, number>();
   return (image) => {
     let sum = 0;
@@ -99,22 +99,22 @@ export function listImages(context: ImageContext, options: ListOptions = {}): Im
     const created = createdKey(image);
     if (wanted.before !== undefined && created >= wanted.before) continue;
     if (wanted.since !== undefined && created <= wanted.since) continue;
-    const labels = image.config?.Labels ?? null;
+    const { labels } = image;
     if (!matchesLabels(labels, wanted.labels)) continue;
     const isParent = withChildren.has(image.id);
     const names = nameColumns(references.of(image.id), wanted, options.all === true, isParent);
     if (names === undefined) continue;
     const size = sizeOf(image);
     const summary = {
+      Containers: -1,
+      Created: unixSeconds(image.created),
       Id: image.id,
+      Labels: labels,
       ParentId: parents.get(image.id) ?? '',
       ...names,
-      Created: unixSeconds(image.created),
+      SharedSize: -1,
       Size: size,
       VirtualSize: size,
-      SharedSize: -1,
-      Labels: labels,
-      Containers: -1,
     };
     rows.push({ summary, created });
   }
@@ -143,9 +143,9 @@ function nameColumns(
   const tags = shown.filter(({ digest }) => digest === undefined).map(familiarString);
   const digests = shown.filter(({ digest }) => digest !== undefined).map(familiarString);
   if (tags.length + digests.length > 0) {
-    return wanted.dangling === true && tags.length > 0 ? undefined : { RepoTags: tags, RepoDigests: digests };
+    return wanted.dangling === true && tags.length > 0 ? undefined : { RepoDigests: digests, RepoTags: tags };
   }
   if (isParent && !showAll) return undefined;
   if (wanted.dangling === false || wanted.patterns !== undefined) return undefined;
-  return { RepoTags: ['<none>:<none>'], RepoDigests: ['<none>@<none>'] };
+  return { RepoDigests: ['<none>@<none>'], RepoTags: ['<none>:<none>'] };
 }

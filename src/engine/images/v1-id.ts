@@ -8,7 +8,7 @@ import { containerConfigSchema } from '../api/container-config.ts';
 import { goJson } from '../json.ts';
 import { chainIdsOf } from '../layers/chain-id.ts';
 import type { ChainId } from '../layers/types.ts';
-import { knownConfig } from './known-config.ts';
+import { goTime, knownConfig } from './known-config.ts';
 import type { Image } from './types.ts';
 
 /** One layer as `docker save` writes it. */
@@ -22,15 +22,6 @@ export interface V1Layer {
 
 /** What Docker writes as the time of every layer but the top one. */
 const EPOCH = '1970-01-01T00:00:00Z';
-
-/** A time as Go writes it again: no zeros at the end of the fraction, `Z` for UTC. */
-function goTime(time: string): string {
-  return time
-    .replace(',', '.')
-    .replace(/(\.\d*?)0+(?=Z|[+-])/, '$1')
-    .replace(/\.(?=Z|[+-])/, '')
-    .replace(/[+-]00:00$/, 'Z');
-}
 
 /** Keys of Go's `V1Image`, in its order, without empty ones. */
 function v1Image(image: Image, isTop: boolean): Record<string, unknown> {

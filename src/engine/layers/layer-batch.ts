@@ -209,8 +209,12 @@ class Batch implements LayerBatch {
     );
     this.#forget(registered);
     const chainIds = registered.map(({ layer }) => layer.chainId).reverse();
-    // The first error is the one that people must see; what stays is leased, and the next start removes it.
-    if (chainIds.length > 0) await this.#context.release(chainIds, this.#lease.name).catch(() => {});
+    try {
+      if (chainIds.length > 0) await this.#context.release(chainIds, this.#lease.name);
+    } catch {
+      // The first error is the one that people must see.
+      this.#lease.leaveBehind();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -87,7 +87,14 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
       return {
         add: (chainId) => lease.add([chainId]),
         announce: (imageId) => lease.announce(imageId),
-        release: (chainId) => releaseLayers({ ...context, exceptLease: lease.name }, [chainId]),
+        release: async (chainId) => {
+          try {
+            return await releaseLayers({ ...context, exceptLease: lease.name }, [chainId]);
+          } catch (error) {
+            lease.leaveBehind();
+            throw error;
+          }
+        },
         [Symbol.dispose]: () => lease[Symbol.dispose](),
       };
     },

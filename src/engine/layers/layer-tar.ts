@@ -6,7 +6,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { O_NOFOLLOW, O_RDONLY, openAt, openAt2, RESOLVE_IN_ROOT } from '../../linux/at.ts';
 import { pathExists } from '../../linux/files.ts';
-import type { Layer } from './types.ts';
+import type { DiffId, Layer } from './types.ts';
 
 /** Where a layer's tar is rebuilt from. */
 export interface LayerTarSource {
@@ -18,32 +18,15 @@ export interface LayerTarSource {
 }
 
 /**
- * The layer's tar, byte for byte. Its digest is compared at the end, as in Docker, because what is in a layer's
- * directory may have been changed behind our back.
+ * The layer's tar, byte for byte. What is in a layer's directory may have been changed behind our back: the tar-split
+ * has a checksum of every file's content, and the gzip around it one of everything else, and all are compared as the
+ * bytes go out. Docker compares the digest as well, which would double the work here and find nothing more. A layer
+ * without a tar-split is made into a tar anew, and there the digest is the only thing that tells whether it is the same.
  */
 export async function* layerTar(source: LayerTarSource): AsyncGenerator<Buffer> {
-  const { layer } = source;
-  const hash = createHash('sha256');
-  for await (const chunk of unverified(source)) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  if (`sha256:${hash.digest('hex')}` !== layer.diffId) {
-    throw new TsengineError(
-      'Corrupt',
-      `could not verify layer data for: ${layer.diffId}. This may be because internal files in the layer store were modified. Re-pulling or rebuilding this image may resolve the issue`,
-    );
-  }
-}
-
-async function* unverified({
-  driver,
-  layer,
-  parentCacheId,
-  tarSplit,
-}: LayerTarSource): AsyncGenerator<Buffer> {
+  const { driver, layer, parentCacheId, tarSplit } = source;
   if (!pathExists(tarSplit)) {
-    yield* driver.diff(layer.cacheId, parentCacheId);
+    yield* verified(driver.diff(layer.cacheId, parentCacheId), layer.diffId);
     return;
   }
   await using files = await driver.diffSource(layer.cacheId, parentCacheId);
@@ -53,6 +36,19 @@ async function* unverified({
   } finally {
     closeSync(root);
   }
+}
+
+async function* verified(tar: AsyncIterable<Buffer>, diffId: DiffId): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  for await (const chunk of tar) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (`sha256:${hash.digest('hex')}` === diffId) return;
+  throw new TsengineError(
+    'Corrupt',
+    `could not verify layer data for: ${diffId}. This may be because internal files in the layer store were modified. Re-pulling or rebuilding this image may resolve the issue`,
+  );
 }
 
 /** Opens a file by the name that the tar has for it. Links on the way are followed as if the layer were the root, as they were when it was unpacked. */
@@ -76,7 +72,8 @@ export async function layerTarSize(source: LayerTarSource): Promise<number> {
       for (const line of lines) size += line.type === 'segment' ? line.bytes.length : contentBytes(line);
     }
   } else {
-    for await (const chunk of unverified(source)) size += chunk.length;
+    const { driver, layer, parentCacheId } = source;
+    for await (const chunk of driver.diff(layer.cacheId, parentCacheId)) size += chunk.length;
   }
   return size;
 }

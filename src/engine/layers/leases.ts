@@ -49,6 +49,7 @@ export class Lease implements Disposable {
   readonly #dir: string;
   readonly #lines = new Set<string>();
   #file: { readonly path: string; readonly lock: Lock } | undefined;
+  #left = false;
 
   constructor(root: DataRoot) {
     this.#dir = leaseDir(root);
@@ -80,7 +81,7 @@ export class Lease implements Disposable {
     for (;;) {
       const path = `${this.#dir}/${randomBytes(16).toString('hex')}`;
       // Somebody's recovery may look at the new file before it is locked, and take it for a dead process's.
-      const lock = tryLockFile(path, 'exclusive', { ephemeral: true });
+      const lock = tryLockFile(path, 'exclusive');
       if (lock !== undefined) return { path, lock };
     }
   }
@@ -90,10 +91,21 @@ export class Lease implements Disposable {
     return this.#file?.path.slice(this.#dir.length + 1);
   }
 
+  /** Leaves the file behind when the lease is disposed of: what could not be released now is for the next start. */
+  leaveBehind(): void {
+    this.#left = true;
+  }
+
   [Symbol.dispose](): void {
-    this.#file?.lock.release();
+    if (this.#file === undefined) return;
+    const { path, lock } = this.#file;
     this.#file = undefined;
     this.#lines.clear();
+    try {
+      if (!this.#left) removeFile(path);
+    } finally {
+      lock.release();
+    }
   }
 }
 

@@ -100,7 +100,7 @@ export interface LayerStore {
     parent: ChainId | undefined,
     options?: RegisterOptions,
   ): Promise<Layer>;
-  /** The layer's tar, byte for byte as it came in. Fails with `Corrupt` at its end when its digest is not the diff ID. */
+  /** The layer's tar, byte for byte as it came in. Fails with `Corrupt`, perhaps only at its end, when it cannot be that any more. */
   tarStream(chainId: ChainId): AsyncIterable<Buffer>;
   /** Bytes of the layer's tar, for a header that comes before it. Costs a reading of the tar-split. */
   tarSize(chainId: ChainId): Promise<number>;

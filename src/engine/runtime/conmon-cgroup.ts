@@ -67,7 +67,8 @@ export function moveToOwnCgroup(pid: number, parent: string): void {
       makeDirectories(`${root}${parent}/${CHILD}`);
       write(`${root}${parent}/${CHILD}/cgroup.procs`, String(pid));
     } catch (error) {
-      if (!hasErrno(error, 'EACCES', 'EPERM', 'EROFS', 'EBUSY', 'EINVAL', 'ENOSPC', 'EOPNOTSUPP', 'ENOENT')) throw error;
+      if (!hasErrno(error, 'EACCES', 'EPERM', 'EROFS', 'EBUSY', 'EINVAL', 'ENOSPC', 'EOPNOTSUPP', 'ENOENT'))
+        throw error;
     }
   }
 }

@@ -39,7 +39,10 @@ export interface MonitorRequest {
 export function findConmon(): string {
   const path = findProgram('conmon');
   if (path !== undefined) return path;
-  throw new TsengineError('Unavailable', 'conmon not found, which watches containers: apt-get install conmon');
+  throw new TsengineError(
+    'Unavailable',
+    'conmon not found, which watches containers: apt-get install conmon',
+  );
 }
 
 function repeated(flag: string, values: readonly string[]): string[] {

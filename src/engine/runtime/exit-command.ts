@@ -16,6 +16,18 @@ const SCRIPT = [
 ].join('\n');
 
 /** The program and arguments that conmon is to run when the container has ended. */
-export function exitCommandOf(run: RunDir, recorder: readonly string[], watcher: number | undefined): string[] {
-  return ['/bin/sh', '-c', SCRIPT, 'tsengine-exited', run.path, watcher === undefined ? '' : String(watcher), ...recorder];
+export function exitCommandOf(
+  run: RunDir,
+  recorder: readonly string[],
+  watcher: number | undefined,
+): string[] {
+  return [
+    '/bin/sh',
+    '-c',
+    SCRIPT,
+    'tsengine-exited',
+    run.path,
+    watcher === undefined ? '' : String(watcher),
+    ...recorder,
+  ];
 }

@@ -33,7 +33,10 @@ export async function waitForExit(run: RunDir, near: boolean, stop?: AbortSignal
       const told = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      await Promise.race([told, sleep(LOOK_EVERY, undefined, { signal: timer.signal }).catch(() => undefined)]);
+      await Promise.race([
+        told,
+        sleep(LOOK_EVERY, undefined, { signal: timer.signal }).catch(() => undefined),
+      ]);
       timer.abort();
     }
   } finally {

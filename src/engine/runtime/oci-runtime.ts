@@ -16,7 +16,10 @@ export interface OciRuntime {
   readonly root: string;
 }
 
-const INSTALL: Readonly<Record<string, string>> = { runc: 'apt-get install runc', crun: 'apt-get install crun' };
+const INSTALL: Readonly<Record<string, string>> = {
+  runc: 'apt-get install runc',
+  crun: 'apt-get install crun',
+};
 
 /**
  * The runtime that `name` means (empty: the default one). Fails with `InvalidParameter` in Docker's words for a name that
@@ -34,7 +37,8 @@ export function findRuntime(name: string, settings: RuntimeSettings, execRoot: s
   const program = configured?.path ?? alias;
   const path = findProgram(program);
   if (path === undefined) {
-    const advice = INSTALL[alias] === undefined ? 'install it or name another with --runtime' : INSTALL[alias];
+    const advice =
+      INSTALL[alias] === undefined ? 'install it or name another with --runtime' : INSTALL[alias];
     throw new TsengineError('Unavailable', `OCI runtime ${program} not found: ${advice}`);
   }
   const folder = (alias.split('/').at(-1) ?? alias).replaceAll(/[^A-Za-z0-9._-]/g, '_');
@@ -78,5 +82,8 @@ export async function requireRuntime(runtime: OciRuntime, ...args: readonly stri
   const { code, stderr } = await callRuntime(runtime, ...args);
   if (code === 0) return;
   const said = runtimeMessage(stderr);
-  throw new TsengineError('System', `${runtime.name} ${args[0] ?? ''} failed: ${said || `exit code ${code}`}`);
+  throw new TsengineError(
+    'System',
+    `${runtime.name} ${args[0] ?? ''} failed: ${said || `exit code ${code}`}`,
+  );
 }

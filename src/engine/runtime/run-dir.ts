@@ -14,7 +14,7 @@
  * The folder is made before anything of the run exists and removed after everything of it is gone. Where it is there and
  * no process holds the container's lock, something runs or there is something to clean up.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { hasErrno } from '../../errors.ts';
 import { readTextIfAny } from '../../linux/files.ts';
 
@@ -88,6 +88,12 @@ export function isAlive(pid: number): boolean {
 /** Whether the process belongs to a cgroup that is named after the container. */
 export function isInCgroupOf(pid: number, id: string): boolean {
   return (processFile(pid, 'cgroup') ?? '').includes(id);
+}
+
+/** Whether what is on record of a container, that it runs or not, needs no second look. Cheap, for lists. */
+export function isSettled(run: RunDir, running: boolean): boolean {
+  if (running) return !existsSync(run.exit) && isMonitored(run);
+  return !existsSync(run.path);
 }
 
 /** How a container ended. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { listDirectory } from '../../../src/linux/files.ts';
 import { commandLineFor, eventually, type Fixture, openFixture } from './fixture.ts';
 
 let fixture: Fixture;
@@ -14,29 +14,46 @@ after(async () => {
 
 const commandLine = (...words: string[]) => commandLineFor(fixture, ...words);
 
+const CALLS = [
+  'mount',
+  'rename',
+  'mkdir',
+  'symlink',
+  'write',
+  'rmdir',
+  'umount2',
+  'open',
+  'posix_spawn',
+  'connect',
+];
+
 test('a client killed at any moment of create and start leaves nothing that the next command does not clear up', async () => {
   let killed = 0;
-  for (const call of ['mount', 'rename', 'mkdir', 'symlink', 'write', 'unlink', 'rmdir', 'umount2']) {
+  for (const call of CALLS) {
     for (const nth of [1, 2, 3, 4, 6, 8, 11, 14]) {
       const ended = await new Promise<NodeJS.Signals | null>((resolve) => {
-        const child = spawn(process.execPath, commandLine('run', '--rm', '--network', 'none', 'tiny', 'true'), {
-          stdio: 'ignore',
-          env: { ...process.env, TSENGINE_FAULT: `${call}:${nth}:kill` },
-        });
+        const child = spawn(
+          process.execPath,
+          commandLine('run', '--rm', '--network', 'none', 'tiny', 'true'),
+          {
+            stdio: 'ignore',
+            env: { ...process.env, TSENGINE_FAULT: `${call}:${nth}:kill` },
+          },
+        );
         child.on('exit', (_, signal) => resolve(signal));
       });
       if (ended !== 'SIGKILL') continue;
       killed += 1;
-      await eventually(`${call}:${nth}: conmon ends`, () => fixture.monitors().length === 0);
       await using engine = await fixture.another();
       for (const { Id, State } of await engine.containers.list({ all: true })) {
         assert.equal(State, 'created', `${call}:${nth}`);
         await engine.containers.remove(Id);
       }
+      await eventually(`${call}:${nth}: conmon ends`, () => fixture.monitors().length === 0);
       const at = `after ${call}:${nth}`;
-      assert.deepEqual(readdirSync(`${fixture.root.dataRoot}/containers`), [], at);
-      assert.deepEqual(readdirSync(`${fixture.execRoot}/containers`), [], at);
-      assert.deepEqual(readdirSync(`${fixture.root.dataRoot}/image/overlay2/layerdb/mounts`), [], at);
+      assert.deepEqual(listDirectory(`${fixture.root.dataRoot}/containers`), [], at);
+      assert.deepEqual(listDirectory(`${fixture.execRoot}/containers`), [], at);
+      assert.deepEqual(listDirectory(`${fixture.root.dataRoot}/image/overlay2/layerdb/mounts`), [], at);
       assert.deepEqual(fixture.mounts(), [], at);
     }
   }

@@ -27,7 +27,9 @@ function sortMounts(shown: { Mounts: { Destination: string }[] }): unknown {
 
 const skip = dockerMissing();
 
-test('Docker’s containers start here, ours start in Docker, and both files have Docker’s form', { skip: skip ?? false }, async () => {
+test('Docker’s containers start here, ours start in Docker, and both files have Docker’s form', {
+  skip: skip ?? false,
+}, async () => {
   const base = mkdtempSync(`${tmpdir()}/ts-ctdk-`);
   const dataRoot = `${base}/data`;
   const options = { dataRoot, execRoot: `${base}/exec`, storageDriver: 'overlay2', warn: () => {} };
@@ -38,12 +40,51 @@ test('Docker’s containers start here, ours start in Docker, and both files hav
       await using docker = await startDocker({ dataRoot });
       await docker('import', await tinyRootfs(), 'tiny:latest');
       const script = 'cat /mark 2>/dev/null; echo again >> /mark; exit 3';
-      theirs = await docker('create', '--name', 'theirs', '--network', 'none', '-l', 'a=b', '-e', 'X=y', 'tiny', 'sh', '-c', script);
+      theirs = await docker(
+        'create',
+        '--name',
+        'theirs',
+        '--network',
+        'none',
+        '-l',
+        'a=b',
+        '-e',
+        'X=y',
+        'tiny',
+        'sh',
+        '-c',
+        script,
+      );
       assert.equal((await docker.try(['start', '-a', 'theirs'])).code, 3);
-      const bind = ['-v', `${base}:/host:ro`, '-v', '/anonymous', '-v', 'named:/named', '--tmpfs', '/t', '-w', '/deep/er'];
-      await docker('create', '--name', 'mounts', ...bind, '-p', '80:80', '--expose', '90', 'tiny', 'sh', '-c', 'a b');
+      const bind = [
+        '-v',
+        `${base}:/host:ro`,
+        '-v',
+        '/anonymous',
+        '-v',
+        'named:/named',
+        '--tmpfs',
+        '/t',
+        '-w',
+        '/deep/er',
+      ];
+      await docker(
+        'create',
+        '--name',
+        'mounts',
+        ...bind,
+        '-p',
+        '80:80',
+        '--expose',
+        '90',
+        'tiny',
+        'sh',
+        '-c',
+        'a b',
+      );
       await docker('create', '--name', 'fresh', 'tiny', 'true');
-      for (const name of ['fresh', 'theirs', 'mounts']) inspected.set(name, await docker('inspect', '-s', name));
+      for (const name of ['fresh', 'theirs', 'mounts'])
+        inspected.set(name, await docker('inspect', '-s', name));
     }
     const file = `${dataRoot}/containers/${theirs}/config.v2.json`;
     const before = readJson(file);
@@ -52,14 +93,20 @@ test('Docker’s containers start here, ours start in Docker, and both files hav
     {
       await using engine = await openEngine(options);
       const { containers } = engine;
-      assert.deepEqual((await containers.list({ all: true })).map(({ Names }) => Names[0]), ['/fresh', '/mounts', '/theirs']);
+      assert.deepEqual(
+        (await containers.list({ all: true })).map(({ Names }) => Names[0]),
+        ['/fresh', '/mounts', '/theirs'],
+      );
       for (const [name, text] of inspected) {
         const [wanted] = JSON.parse(text);
         const shown = JSON.parse(JSON.stringify(await containers.inspect(name, { size: true })));
         assert.deepEqual(sortMounts(shown), sortMounts(wanted), name);
         assert.deepEqual(Object.keys(shown), Object.keys(wanted), `order of keys of ${name}`);
       }
-      const ran = await runInForeground(engine, 'theirs'.length > 0 ? await containers.resolve('theirs') : '');
+      const ran = await runInForeground(
+        engine,
+        'theirs'.length > 0 ? await containers.resolve('theirs') : '',
+      );
       assert.deepEqual([ran.code, ran.stdout], [3, 'again\n']);
       assert.deepEqual(readJson(file).FutureKey, { kept: true });
       await assert.rejects(containers.remove('nosuch'), /No such container: nosuch/);
@@ -71,20 +118,47 @@ test('Docker’s containers start here, ours start in Docker, and both files hav
         AttachStderr: true,
         Labels: { a: 'b' },
       });
-      ours = (await containers.create({ name: 'ours', config, hostConfig: { ...defaultHostConfig(1), NetworkMode: 'none' } })).id;
+      ours = (
+        await containers.create({
+          name: 'ours',
+          config,
+          hostConfig: { ...defaultHostConfig(1), NetworkMode: 'none' },
+        })
+      ).id;
       const fresh = await containers.resolve('fresh');
-      const made = (await containers.create({ name: 'twin', config: containerConfigSchema.parse({ Image: 'tiny', Cmd: ['true'], AttachStdout: true, AttachStderr: true, Labels: {} }), hostConfig: defaultHostConfig(1) })).id;
+      const made = (
+        await containers.create({
+          name: 'twin',
+          config: containerConfigSchema.parse({
+            Image: 'tiny',
+            Cmd: ['true'],
+            AttachStdout: true,
+            AttachStderr: true,
+            Labels: {},
+          }),
+          hostConfig: defaultHostConfig(1),
+        })
+      ).id;
       for (const name of ['config.v2.json', 'hostconfig.json']) {
-        const [one, two] = [fresh, made].map((id) => readFileSync(`${dataRoot}/containers/${id}/${name}`, 'utf8'));
+        const [one, two] = [fresh, made].map((id) =>
+          readFileSync(`${dataRoot}/containers/${id}/${name}`, 'utf8'),
+        );
         assert.deepEqual(shape(JSON.parse(two ?? '')), shape(JSON.parse(one ?? '')), name);
-        assert.deepEqual(Object.keys(JSON.parse(two ?? '')), Object.keys(JSON.parse(one ?? '')), `order of keys in ${name}`);
+        assert.deepEqual(
+          Object.keys(JSON.parse(two ?? '')),
+          Object.keys(JSON.parse(one ?? '')),
+          `order of keys in ${name}`,
+        );
       }
       assert.equal((await runInForeground(engine, ours)).code, 4);
       assert.deepEqual(readdirSync(`${base}/exec/containers`), []);
     }
     {
       await using docker = await startDocker({ dataRoot });
-      assert.equal(await docker('inspect', '-f', '{{.State.ExitCode}} {{.State.Status}}', 'ours'), '4 exited');
+      assert.equal(
+        await docker('inspect', '-f', '{{.State.ExitCode}} {{.State.Status}}', 'ours'),
+        '4 exited',
+      );
       const again = await docker.try(['start', '-a', 'ours']);
       assert.deepEqual([again.code, again.stdout], [4, 'ours\n']);
       const theirsAgain = await docker.try(['start', '-a', 'theirs']);

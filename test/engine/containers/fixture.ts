@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { containerConfigSchema } from '../../../src/engine/api/container-config.ts';
 import { hostConfigSchema } from '../../../src/engine/api/host-config.ts';
 import type { Attachment, Engine, EngineOptions } from '../../../src/engine/api/services.ts';
+import { listDirectory } from '../../../src/linux/files.ts';
 import { unmount } from '../../../src/linux/mount.ts';
 import { readMountInfo } from '../../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../../helpers/base-image.ts';
@@ -53,7 +54,14 @@ const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 /** Node's arguments for a command of ours on the fixture's roots, in a process of its own. */
 export function commandLineFor(fixture: Fixture, ...words: string[]): string[] {
   const { dataRoot, configFile = '' } = fixture.root.options;
-  const globals = ['--data-root', dataRoot ?? '', '--exec-root', fixture.execRoot, '--config-file', configFile];
+  const globals = [
+    '--data-root',
+    dataRoot ?? '',
+    '--exec-root',
+    fixture.execRoot,
+    '--config-file',
+    configFile,
+  ];
   return ['--disable-warning=ExperimentalWarning', main, ...globals, '-s', 'overlay2', ...words];
 }
 
@@ -72,7 +80,11 @@ export function commandLines(): Map<number, string[]> {
 }
 
 /** Waits until the condition holds. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  seconds = 20,
+): Promise<void> {
   for (let waited = 0; waited < seconds * 1000; waited += 25) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
@@ -147,7 +159,7 @@ export async function openFixture(storageDriver = 'overlay2'): Promise<Fixture> 
       try {
         await eventually('conmon ends', () => monitors().length === 0, 30);
         assert.deepEqual(mounts(), [], 'mounts are left');
-        assert.deepEqual(readdirSync(`${execRoot}/containers`), [], 'run folders are left');
+        assert.deepEqual(listDirectory(`${execRoot}/containers`), [], 'run folders are left');
         const cgroups = cgroupsNamed(cgroupParent);
         const ours = cgroups.filter((path) => /[0-9a-f]{64}$/.test(path));
         assert.deepEqual(ours, [], 'cgroups of containers are left');

@@ -3,7 +3,14 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commandLineFor, commandLines, eventually, type Fixture, openFixture, runInForeground } from './fixture.ts';
+import {
+  commandLineFor,
+  commandLines,
+  eventually,
+  type Fixture,
+  openFixture,
+  runInForeground,
+} from './fixture.ts';
 
 let fixture: Fixture;
 before(async () => {
@@ -67,7 +74,9 @@ test('stop asks with the stop signal and kills after the timeout; kill sends sig
   await containers.stop('polite', { timeout: 5 });
   assert.partialDeepStrictEqual(state(polite), { Running: false, ExitCode: 3 });
 
-  const deaf = await fixture.create(['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'], { name: 'deaf' });
+  const deaf = await fixture.create(['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'], {
+    name: 'deaf',
+  });
   await containers.start('/deaf');
   await sleep(200);
   await containers.stop('deaf', { timeout: 0 });
@@ -80,11 +89,16 @@ test('stop asks with the stop signal and kills after the timeout; kill sends sig
   await sleep(200);
   await containers.kill('killed', 'SIGUSR1');
   assert.equal(await containers.wait('killed'), 4);
-  await assert.rejects(containers.kill('killed'), { message: `Cannot kill container: killed: Container ${killed} is not running` });
+  await assert.rejects(containers.kill('killed'), {
+    message: `Cannot kill container: killed: Container ${killed} is not running`,
+  });
   await containers.start('killed');
   await containers.kill('killed');
   assert.partialDeepStrictEqual(state(killed), { Running: false, ExitCode: 137 });
-  await assert.rejects(containers.kill('killed', '99'), /Cannot kill container: killed: The linux daemon does not support signal 99/);
+  await assert.rejects(
+    containers.kill('killed', '99'),
+    /Cannot kill container: killed: The linux daemon does not support signal 99/,
+  );
   for (const name of ['polite', 'deaf', 'killed']) await containers.remove(name);
 });
 
@@ -97,7 +111,10 @@ test('a running container is removed by force only', async () => {
   });
   const pid = pidIn(id, 'pid');
   await containers.remove(id, { force: true });
-  assert.equal(existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('1000'), false);
+  assert.equal(
+    existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('1000'),
+    false,
+  );
   await assert.rejects(containers.inspect(id), { message: `No such container: ${id}` });
   assert.deepEqual(fixture.mounts(), []);
 });
@@ -144,11 +161,17 @@ test('after a reboot a container that ran is on record as lost, and starts again
 });
 
 test('a client killed while its container runs leaves it running; the end is recorded all the same', async () => {
-  const client = spawn(process.execPath, commandLine('run', '--rm', '--name', 'orphan', '--network', 'none', 'tiny', 'sleep', '1'), {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const client = spawn(
+    process.execPath,
+    commandLine('run', '--rm', '--name', 'orphan', '--network', 'none', 'tiny', 'sleep', '1'),
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   const { containers } = fixture.engine;
-  await eventually('it runs', async () => (await containers.list()).some(({ Names }) => Names[0] === '/orphan'));
+  await eventually('it runs', async () =>
+    (await containers.list()).some(({ Names }) => Names[0] === '/orphan'),
+  );
   client.kill('SIGKILL');
   await sleep(300);
   assert.equal((await containers.list()).length, 1);
@@ -193,7 +216,11 @@ test('two processes that want one name: one of them wins', async () => {
   const results = await Promise.all([create(), create(), create()]);
   assert.deepEqual(results.map(({ code }) => code).sort(), [0, 1, 1]);
   for (const { code, said } of results) {
-    if (code !== 0) assert.match(said, /Conflict\. The container name "\/raced" is already in use by container "[0-9a-f]{64}"/);
+    if (code !== 0)
+      assert.match(
+        said,
+        /Conflict\. The container name "\/raced" is already in use by container "[0-9a-f]{64}"/,
+      );
   }
   await fixture.engine.containers.remove('raced');
 });
@@ -213,7 +240,9 @@ test('commit of a running container freezes it and thaws it; export works while 
   const { containers, images } = fixture.engine;
   const id = await fixture.create(['sh', '-c', 'echo x > /made; while :; do sleep 0.05; done']);
   await containers.start(id);
-  await eventually('it wrote', async () => (await containers.changes(id)).some(({ path }) => path.toString() === '/made'));
+  await eventually('it wrote', async () =>
+    (await containers.changes(id)).some(({ path }) => path.toString() === '/made'),
+  );
   const image = await containers.commit(id, { reference: 'committed' });
   assert.match(image, /^sha256:/);
   const frozen = `/sys/fs/cgroup/freezer${fixture.cgroupParent}/${id}/freezer.state`;
@@ -228,7 +257,11 @@ test('commit of a running container freezes it and thaws it; export works while 
 });
 
 test('changes, and what a second run of the same container finds', async () => {
-  const id = await fixture.create(['sh', '-c', 'cat /kept 2>/dev/null; echo again >> /kept; rm -f /etc/group']);
+  const id = await fixture.create([
+    'sh',
+    '-c',
+    'cat /kept 2>/dev/null; echo again >> /kept; rm -f /etc/group',
+  ]);
   assert.equal((await runInForeground(fixture.engine, id)).stdout, '');
   assert.equal((await runInForeground(fixture.engine, id)).stdout, 'again\n');
   const changes = await fixture.engine.containers.changes(id);
@@ -243,12 +276,18 @@ test('a container that cannot be read is left out of lists, with a line that nam
   const id = 'f'.repeat(64);
   const folder = `${fixture.root.dataRoot}/containers/${id}`;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}/config.v2.json`, JSON.stringify({ ID: id, Name: '/broken', State: { Running: 'yes' } }));
+  writeFileSync(
+    `${folder}/config.v2.json`,
+    JSON.stringify({ ID: id, Name: '/broken', State: { Running: 'yes' } }),
+  );
   try {
     fixture.root.warnings.length = 0;
     assert.deepEqual(await fixture.engine.containers.list({ all: true }), []);
     const [warning] = fixture.root.warnings;
-    assert.equal(warning, `container ffffffffffff is left out: ${folder}/config.v2.json: field "State.Running": expected true or false`);
+    assert.equal(
+      warning,
+      `container ffffffffffff is left out: ${folder}/config.v2.json: field "State.Running": expected true or false`,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -8,9 +8,18 @@ const ids: Record<string, string> = {};
 before(async () => {
   fixture = await openFixture();
   const { engine } = fixture;
-  ids.ended = await fixture.create(['sh', '-c', 'exit 3'], { name: 'ended', config: { Labels: { kind: 'job', x: '' } } });
-  ids.fresh = await fixture.create(['sleep', '1 000'], { name: 'fresh', host: { NetworkMode: 'host', Binds: ['vol:/data'] } });
-  ids.running = await fixture.create(['sleep', '1000'], { name: 'running', config: { Labels: { kind: 'service' } } });
+  ids.ended = await fixture.create(['sh', '-c', 'exit 3'], {
+    name: 'ended',
+    config: { Labels: { kind: 'job', x: '' } },
+  });
+  ids.fresh = await fixture.create(['sleep', '1 000'], {
+    name: 'fresh',
+    host: { NetworkMode: 'host', Binds: ['vol:/data'] },
+  });
+  ids.running = await fixture.create(['sleep', '1000'], {
+    name: 'running',
+    config: { Labels: { kind: 'service' } },
+  });
   await runInForeground(engine, ids.ended);
   await engine.containers.start('running');
 });

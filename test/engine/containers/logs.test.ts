@@ -10,7 +10,11 @@ let fixture: Fixture;
 let id: string;
 before(async () => {
   fixture = await openFixture();
-  id = await fixture.create(['sh', '-c', 'echo one; echo two >&2; sleep 0.1; printf thr; sleep 0.1; echo ee; printf end']);
+  id = await fixture.create([
+    'sh',
+    '-c',
+    'echo one; echo two >&2; sleep 0.1; printf thr; sleep 0.1; echo ee; printf end',
+  ]);
   await runInForeground(fixture.engine, id);
 });
 after(async () => {
@@ -69,14 +73,20 @@ test('a container with the log driver none has no logs', async () => {
   await fixture.engine.containers.remove(silent);
 });
 
-test("a log that Docker wrote is read before ours", async () => {
+test('a log that Docker wrote is read before ours', async () => {
   const old = await fixture.create(['echo', 'ours']);
-  const lines = ['{"log":"theirs\\n","stream":"stdout","time":"2020-01-01T00:00:00.5Z"}', '{"log":"cut off by a cra'];
+  const lines = [
+    '{"log":"theirs\\n","stream":"stdout","time":"2020-01-01T00:00:00.5Z"}',
+    '{"log":"cut off by a cra',
+  ];
   writeFileSync(`${fixture.root.dataRoot}/containers/${old}/${old}-json.log`, `${lines.join('\n')}\n`);
   await runInForeground(fixture.engine, old);
   assert.deepEqual(await logs(old), { stdout: 'theirs\nours\n', stderr: '' });
   assert.deepEqual(await logs(old, { tail: 1 }), { stdout: 'ours\n', stderr: '' });
-  assert.deepEqual(await logs(old, { tail: 2, timestamps: true }).then(({ stdout }) => stdout.slice(0, 30)), '2020-01-01T00:00:00.500000000Z');
+  assert.deepEqual(
+    await logs(old, { tail: 2, timestamps: true }).then(({ stdout }) => stdout.slice(0, 30)),
+    '2020-01-01T00:00:00.500000000Z',
+  );
   await fixture.engine.containers.remove(old);
 });
 
@@ -94,7 +104,14 @@ test('lines that a full disk cut off are looked over', () => {
 test('pieces of a line that begins before other lines of the tail are not lost', () => {
   const file = `${fixture.root.base}/pieces.log`;
   const line = (rest: string) => `2020-01-01T00:00:00.000000000Z ${rest}`;
-  const entries = ['stdout F old', 'stdout P a', 'stdout P b', 'stderr F err', 'stdout F c', 'stderr P d'].map(line);
+  const entries = [
+    'stdout F old',
+    'stdout P a',
+    'stdout P b',
+    'stderr F err',
+    'stdout F c',
+    'stderr P d',
+  ].map(line);
   writeFileSync(file, `${entries.join('\n')}\n`);
   const fd = openSync(file, 'r');
   const tail = (wanted: number) => {
@@ -119,5 +136,8 @@ test('the end of a large log is found without reading all of it', () => {
   const { start, lines } = findTail(fd, 3, parseCriLine);
   closeSync(fd);
   assert.equal(lines, 3);
-  assert.equal(start, Array.from({ length: 19_997 }, (_, n) => line(n).length).reduce((a, b) => a + b));
+  assert.equal(
+    start,
+    Array.from({ length: 19_997 }, (_, n) => line(n).length).reduce((a, b) => a + b),
+  );
 });

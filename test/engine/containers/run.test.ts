@@ -69,9 +69,12 @@ test('what the container did not want to read is nobody’s failure', async () =
 });
 
 test('ten megabytes of output come out whole and in order', async () => {
-  const script = 'i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr "\\0" "$(printf "\\\\$(printf %o $((97 + i % 26)))")"; i=$((i+1)); done';
+  const script =
+    'i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr "\\0" "$(printf "\\\\$(printf %o $((97 + i % 26)))")"; i=$((i+1)); done';
   const ran = await fixture.run(['sh', '-c', script]);
-  const expected = Array.from({ length: 160 }, (_, i) => String.fromCharCode(97 + (i % 26)).repeat(65_536)).join('');
+  const expected = Array.from({ length: 160 }, (_, i) =>
+    String.fromCharCode(97 + (i % 26)).repeat(65_536),
+  ).join('');
   assert.equal(ran.stdout.length, expected.length);
   assert.ok(ran.stdout === expected);
 });
@@ -86,26 +89,40 @@ test('the last words of a process that ends at once are not lost', async () => {
 });
 
 test('user, working directory, environment, host name and the three files are as in Docker', async () => {
-  const script = 'id -u; pwd; echo $A $HOSTNAME $HOME; hostname; cat /etc/hostname; head -1 /etc/hosts; ls -d /.dockerenv';
+  const script =
+    'id -u; pwd; echo $A $HOSTNAME $HOME; hostname; cat /etc/hostname; head -1 /etc/hosts; ls -d /.dockerenv';
   const ran = await fixture.run(['sh', '-c', script], {
     config: { User: 'nobody', WorkingDir: '/made/here', Env: ['A=b'], Hostname: 'box' },
   });
   assert.equal(ran.stderr, '');
-  assert.match(ran.stdout, /^65534\n\/made\/here\nb box [^\n]*\nbox\nbox\n127\.0\.0\.1\tlocalhost\n\/\.dockerenv\n$/);
+  assert.match(
+    ran.stdout,
+    /^65534\n\/made\/here\nb box [^\n]*\nbox\nbox\n127\.0\.0\.1\tlocalhost\n\/\.dockerenv\n$/,
+  );
 });
 
 test('a working directory that is a file, an unknown user and an unknown group are refused in Docker’s words', async () => {
   const run = (config: object) => fixture.run(['true'], { config });
-  await assert.rejects(run({ WorkingDir: '/etc/passwd' }), /^TsengineError: Cannot mkdir: \/etc\/passwd is not a directory$/);
-  await assert.rejects(run({ User: 'nouser' }), /unable to find user nouser: no matching entries in passwd file/);
-  await assert.rejects(run({ User: 'root:nogrp' }), /unable to find group nogrp: no matching entries in group file/);
+  await assert.rejects(
+    run({ WorkingDir: '/etc/passwd' }),
+    /^TsengineError: Cannot mkdir: \/etc\/passwd is not a directory$/,
+  );
+  await assert.rejects(
+    run({ User: 'nouser' }),
+    /unable to find user nouser: no matching entries in passwd file/,
+  );
+  await assert.rejects(
+    run({ User: 'root:nogrp' }),
+    /unable to find group nogrp: no matching entries in group file/,
+  );
 });
 
 test('a read-only root, a tmpfs and binds do what they say; a missing source of -v is made, of --mount refused', async () => {
   const base = fixture.root.base;
   mkdirSync(`${base}/shared`);
   writeFileSync(`${base}/shared/file`, 'shared\n');
-  const script = 'touch /x 2>&1; touch /t/x && echo tmpfs; cat /ro/file; touch /ro/y 2>&1; echo w > /rw/new; ls -d /made';
+  const script =
+    'touch /x 2>&1; touch /t/x && echo tmpfs; cat /ro/file; touch /ro/y 2>&1; echo w > /rw/new; ls -d /made';
   const ran = await fixture.run(['sh', '-c', script], {
     host: {
       ReadonlyRootfs: true,
@@ -113,7 +130,10 @@ test('a read-only root, a tmpfs and binds do what they say; a missing source of 
       Binds: [`${base}/shared:/ro:ro`, `${base}/shared:/rw`, `${base}/missing:/made`],
     },
   });
-  assert.equal(ran.stdout, 'touch: /x: Read-only file system\ntmpfs\nshared\ntouch: /ro/y: Read-only file system\n/made\n');
+  assert.equal(
+    ran.stdout,
+    'touch: /x: Read-only file system\ntmpfs\nshared\ntouch: /ro/y: Read-only file system\n/made\n',
+  );
   assert.equal(readFileSync(`${base}/shared/new`, 'utf8'), 'w\n');
   assert.ok(statSync(`${base}/missing`).isDirectory());
   const Mounts = [{ Type: 'bind', Source: `${base}/nowhere`, Target: '/x' }];
@@ -134,7 +154,9 @@ test('a volume of an image is made, filled from the image, and goes with the con
 });
 
 test('an init process reaps, and gets what is told to the container', async () => {
-  const ran = await fixture.run(['sh', '-c', 'echo $$; tr "\\0" " " < /proc/1/cmdline'], { host: { Init: true } });
+  const ran = await fixture.run(['sh', '-c', 'echo $$; tr "\\0" " " < /proc/1/cmdline'], {
+    host: { Init: true },
+  });
   assert.match(ran.stdout, /^\d+\n\/sbin\/docker-init -- sh -c/);
   assert.notEqual(ran.stdout.split('\n')[0], '1');
 });
@@ -160,8 +182,14 @@ test('neither our environment nor our descriptors reach a container', async () =
 
 test('what this version cannot do is refused in one line, and leaves nothing', async () => {
   const create = (host: object, config: object = {}) => fixture.create(['true'], { host, config });
-  await assert.rejects(create({ NetworkMode: 'bridge' }), /network bridge is not supported yet: use --network none/);
-  await assert.rejects(create({ RestartPolicy: { Name: 'always' } }), /restart policy always is not supported yet/);
+  await assert.rejects(
+    create({ NetworkMode: 'bridge' }),
+    /network bridge is not supported yet: use --network none/,
+  );
+  await assert.rejects(
+    create({ RestartPolicy: { Name: 'always' } }),
+    /restart policy always is not supported yet/,
+  );
   await assert.rejects(create({ Runtime: 'nosuch' }), /Unknown runtime specified nosuch/);
   await assert.rejects(create({}, { StopSignal: 'FOO' }), /Invalid signal: FOO/);
   await assert.rejects(create({}, { Cmd: [] }), /No command specified/);
@@ -170,6 +198,9 @@ test('what this version cannot do is refused in one line, and leaves nothing', a
 
 test('a runtime that is not installed is one clear line', async () => {
   const id = await fixture.create(['true'], { host: { Runtime: '/nosuch/runtime' } });
-  await assert.rejects(fixture.engine.containers.start(id), /OCI runtime \/nosuch\/runtime not found: install it/);
+  await assert.rejects(
+    fixture.engine.containers.start(id),
+    /OCI runtime \/nosuch\/runtime not found: install it/,
+  );
   await fixture.engine.containers.remove(id);
 });

@@ -113,9 +113,14 @@ export async function openArchive(
   }
 }
 
-/** A descriptor of a regular, uncompressed file; `undefined` when it is something else. */
+/** A descriptor of a regular, uncompressed file; `undefined` when it is something else, or cannot be opened: the stream says why. */
 function openPlain(file: string): number | undefined {
-  const fd = openSync(file, 'r');
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch {
+    return undefined;
+  }
   if (fstatSync(fd).isFile()) {
     const head = Buffer.alloc(DETECT_BYTES);
     const length = readSync(fd, head, 0, head.length, 0);

@@ -1,0 +1,127 @@
+/**
+ * Containers on disk, in Docker's layout: `<data-root>/containers/<id>/` with `config.v2.json`, `hostconfig.json` and
+ * what else belongs to a container (`hostname`, `hosts`, `resolv.conf`, `checkpoints/`, logs).
+ *
+ * A container appears in one step, by a rename of the folder `.new-<id>` in which it was made, and goes in one step, by a
+ * rename to `.old-<id>`. Both names say the same to whoever finds one while nobody holds the container's lock: there is
+ * no such container, and its layer, its network and this folder are to be removed (`voidIds`). Docker logs such a folder
+ * as one it cannot load, and leaves it.
+ *
+ * Containers with AutoRemove are void after a power cut and are written without fsync; others are durable at each step.
+ */
+import { errorMessage } from '../../errors.ts';
+import { listDirectory, pathExists, readTextIfAny } from '../../linux/files.ts';
+import type { Lock } from '../../linux/flock.ts';
+import { parseJsonText } from '../json.ts';
+import type { DataRoot } from '../root.ts';
+import { ContainerNames } from './container-names.ts';
+import { type ContainerRow, containerRow } from './container-row.ts';
+
+const ID = /^[0-9a-f]{64}$/;
+const VOID = /^\.(?:new|old)-([0-9a-f]{64})$/;
+
+/** Where a container's files are. */
+export interface ContainerPaths {
+  readonly folder: string;
+  readonly config: string;
+  readonly hostConfig: string;
+  readonly hostname: string;
+  readonly hosts: string;
+  readonly resolvConf: string;
+  /** Mount points of the container's own, such as `shm`. */
+  readonly mounts: string;
+  /** Our log, in conmon's k8s-file format. */
+  readonly log: string;
+  /** Docker's log, which containers that ran under Docker have. */
+  readonly dockerLog: string;
+}
+
+/** The paths of a container's files in a folder, which is its own or one with a name for the time being. */
+export function pathsIn(folder: string, id: string): ContainerPaths {
+  return {
+    folder,
+    config: `${folder}/config.v2.json`,
+    hostConfig: `${folder}/hostconfig.json`,
+    hostname: `${folder}/hostname`,
+    hosts: `${folder}/hosts`,
+    resolvConf: `${folder}/resolv.conf`,
+    mounts: `${folder}/mounts`,
+    log: `${folder}/${id}.log`,
+    dockerLog: `${folder}/${id}-json.log`,
+  };
+}
+
+/** The containers of one data root, as far as folders, names and locks go: all that lists need. */
+export class ContainerFolders {
+  readonly names: ContainerNames;
+  protected readonly root: DataRoot;
+
+  constructor(root: DataRoot) {
+    this.root = root;
+    this.names = new ContainerNames(root, {
+      ids: () => this.ids(),
+      nameOf: (id) => this.row(id)?.name,
+      isBeingMade: (id) => this.#isBeingMade(id),
+    });
+  }
+
+  /** The ids of all containers, in no order. */
+  ids(): string[] {
+    return listDirectory(this.root.containersDir).filter((name) => ID.test(name));
+  }
+
+  /** Whether there is a container of this id. */
+  exists(id: string): boolean {
+    return ID.test(id) && pathExists(this.paths(id).config);
+  }
+
+  paths(id: string): ContainerPaths {
+    return pathsIn(`${this.root.containersDir}/${id}`, id);
+  }
+
+  /** The folders in which a container's files may be: its own, and those that hide it while it is made or removed. */
+  foldersOf(id: string): string[] {
+    return [id, `.old-${id}`, `.new-${id}`].map((name) => `${this.root.containersDir}/${name}`);
+  }
+
+  /** What lists show of the container, with cheap checks only. `undefined` when there is none; fails with `Corrupt`. */
+  row(id: string): ContainerRow | undefined {
+    const paths = this.paths(id);
+    const text = readTextIfAny(paths.config);
+    if (text === undefined) return undefined;
+    const hostText = readTextIfAny(paths.hostConfig) ?? '{}';
+    return containerRow(
+      id,
+      paths,
+      parseJsonText(text, paths.config),
+      parseJsonText(hostText, paths.hostConfig),
+    );
+  }
+
+  /** The ids of containers that were being made or removed, by the living or the dead. */
+  voidIds(): string[] {
+    return listDirectory(this.root.containersDir).flatMap((name) => VOID.exec(name)?.[1] ?? []);
+  }
+
+  /** Takes the container's lock, waiting for it. */
+  lock(id: string): Promise<Lock> {
+    return this.root.lock(`container-${id}`, { ephemeral: true });
+  }
+
+  /** Takes the container's lock if it is free. */
+  tryLock(id: string): Lock | undefined {
+    return this.root.tryLock(`container-${id}`, { ephemeral: true });
+  }
+
+  #isBeingMade(id: string): boolean {
+    if (this.exists(id)) return false;
+    const lock = this.tryLock(id);
+    lock?.release();
+    return lock === undefined;
+  }
+}
+
+/** One line for a container that cannot be read, for lists that go on without it. */
+export function unreadable(id: string, error: unknown): string {
+  return `container ${id.slice(0, 12)} is left out: ${errorMessage(error)}`;
+}
