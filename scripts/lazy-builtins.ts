@@ -24,9 +24,12 @@ const loadedAtStart = new Set([
 export const lazyBuiltins: Plugin = {
   name: 'lazy-builtins',
   setup(build) {
-    build.onResolve({ filter: /^[a-z_/:0-9]+$/ }, ({ path }) =>
-      isBuiltin(path) ? { path: path.replace(/^node:/, ''), namespace: 'builtin' } : undefined,
-    );
+    build.onResolve({ filter: /^[a-z_/:0-9]+$/ }, ({ path, kind }) => {
+      if (!isBuiltin(path)) return undefined;
+      // `await import('node:zlib')` is late already, and esbuild would give it the CommonJS module as `default` alone.
+      if (kind === 'dynamic-import') return { path, external: true };
+      return { path: path.replace(/^node:/, ''), namespace: 'builtin' };
+    });
     build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: moduleFor(path),
       loader: 'js',

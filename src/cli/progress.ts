@@ -3,6 +3,8 @@ import type { Progress, ProgressStep } from '../engine/api/services.ts';
 /** Progress that is shown, and taken away again when disposed of. */
 export interface ShownProgress extends Disposable {
   readonly report: Progress;
+  /** Takes the line away, so that something else can be printed. */
+  clear(): void;
 }
 
 /** Milliseconds between two looks of the same line. */
@@ -14,9 +16,15 @@ const INTERVAL = 100;
  */
 export function showProgress(quiet = false): ShownProgress {
   const terminal = process.stderr;
-  if (quiet || !terminal.isTTY) return { report: () => undefined, [Symbol.dispose]: () => undefined };
+  if (quiet || !terminal.isTTY) {
+    return { report: () => undefined, clear: () => undefined, [Symbol.dispose]: () => undefined };
+  }
   let last = 0;
   let shown = false;
+  const clear = () => {
+    if (shown) terminal.write('\r\x1b[K');
+    shown = false;
+  };
   return {
     report: (step) => {
       const now = performance.now();
@@ -25,9 +33,8 @@ export function showProgress(quiet = false): ShownProgress {
       shown = true;
       terminal.write(`\r\x1b[K${progressLine(step, terminal.columns)}`);
     },
-    [Symbol.dispose]: () => {
-      if (shown) terminal.write('\r\x1b[K');
-    },
+    clear,
+    [Symbol.dispose]: clear,
   };
 }
 

@@ -31,7 +31,7 @@ export function register(command: Command, context: CommandContext): void {
           changes: flags.change,
           progress: progress.report,
         });
-        progress[Symbol.dispose]();
+        progress.clear();
         await printLine(id);
       });
     });

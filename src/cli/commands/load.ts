@@ -1,7 +1,8 @@
+import { writeSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { LoadedImage } from '../../engine/api/services.ts';
 import { TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
-import { printLine } from '../output.ts';
 import { showProgress } from '../progress.ts';
 import { readFileStream, readStandardInput } from '../streams.ts';
 import { withEngine } from '../with-engine.ts';
@@ -21,15 +22,23 @@ export function register(command: Command, context: CommandContext): void {
       if (flags.input === undefined && process.stdin.isTTY) {
         throw new TsengineError('InvalidParameter', 'requested load from stdin, but stdin is empty');
       }
-      const archive = flags.input === undefined ? readStandardInput() : readFileStream(flags.input);
+      const { input } = flags;
+      const archive = input === undefined ? readStandardInput() : readFileStream(input);
       await withEngine(context, async (engine) => {
         using progress = showProgress(flags.quiet);
-        const loaded = await engine.images.load(archive, { progress: progress.report });
-        progress[Symbol.dispose]();
-        for (const { id, references } of loaded) {
-          if (references.length === 0) await printLine(`Loaded image ID: ${id}`);
-          for (const reference of references) await printLine(`Loaded image: ${reference}`);
-        }
+        await engine.images.load(archive, {
+          progress: progress.report,
+          loaded: (image) => {
+            progress.clear();
+            writeSync(1, loadedText(image));
+          },
+          ...(input === undefined ? {} : { file: input }),
+        });
       });
     });
+}
+
+function loadedText({ id, references }: LoadedImage): string {
+  if (references.length === 0) return `Loaded image ID: ${id}\n`;
+  return references.map((reference) => `Loaded image: ${reference}\n`).join('');
 }
