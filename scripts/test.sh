@@ -13,6 +13,7 @@ case $which in
 esac
 
 sh "$root/scripts/setup.sh" --for test
+[ "$which" = quick ] || sh "$root/scripts/docker-peer.sh" >/dev/null || step "no Docker to compare with: those tests are left out"
 
 # The tests mount file systems and run containers. The checks need nothing of that and stay with the user.
 need_root

@@ -1,8 +1,9 @@
 /** The flags that `run` and `create` share, and the request they make. What the docker client sends, with the same defaults. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { containerConfigSchema } from '../engine/api/container-config.ts';
 import { hostConfigSchema } from '../engine/api/host-config.ts';
 import type { CreateContainer } from '../engine/api/services.ts';
+import { TsengineError } from '../errors.ts';
 import { readFile } from '../linux/files.ts';
 import { parseEnv, parseLabels } from './flags/env.ts';
 import { parseFlag, usageError } from './flags/flag-error.ts';
@@ -39,6 +40,7 @@ export interface ContainerFlags {
   readonly stopSignal?: string;
   readonly storageOpt: readonly string[];
   readonly tmpfs: readonly string[];
+  readonly tty?: boolean;
   readonly ulimit: readonly string[];
   readonly user?: string;
   readonly volume: readonly string[];
@@ -72,6 +74,7 @@ export function containerFlags(command: Command): Command {
     .option('--stop-signal <string>', 'Signal to stop a container')
     .addOption(listOption('--storage-opt <list>', 'Storage driver options for the container'))
     .addOption(listOption('--tmpfs <list>', 'Mount a tmpfs directory'))
+    .addOption(new Option('-t, --tty').hideHelp())
     .addOption(listOption('--ulimit <ulimit>', 'Ulimit options'))
     .option('-u, --user <string>', 'Username or UID (format: <name|uid>[:<group|gid>])')
     .addOption(listOption('-v, --volume <list>', 'Bind mount a volume'))
@@ -85,6 +88,12 @@ export function containerRequest(
   words: readonly string[],
   detached: boolean,
 ): CreateContainer {
+  if (flags.tty === true) {
+    throw new TsengineError(
+      'NotImplemented',
+      'terminals (-t) are not supported yet: leave it out, -i alone passes input',
+    );
+  }
   const stdin = flags.interactive === true;
   const volumes = parseVolumeFlags(flags.volume);
   const config = containerConfigSchema.parse({

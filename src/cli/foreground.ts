@@ -103,16 +103,33 @@ function isSignal(name: string): name is NodeJS.Signals {
   return name in constants.signals;
 }
 
+/** As many SIGINT and SIGTERM as somebody sends before they mean us. The number is that of newer docker clients. */
+const MAX_ASKED = 3;
+
+/** Ends this command and leaves the container to itself: it did not want to end, and conmon watches it. */
+function leave(id: string): never {
+  const short = id.slice(0, 12);
+  process.stderr.write(
+    `tsengine: got ${MAX_ASKED} signals; container ${short} goes on: end it with tsengine kill ${short}\n`,
+  );
+  process.exit(1);
+}
+
 /** Passes every signal on to the container until disposed of. One that comes before the container runs is sent once it does. */
 function proxySignals(engine: Engine, id: string): SignalProxy {
   const listeners = new Map<NodeJS.Signals, () => void>();
   const early: NodeJS.Signals[] = [];
   let running = false;
+  let asked = 0;
   // A container that has ended in the meantime has no use for it.
   const send = (name: NodeJS.Signals) => void engine.containers.kill(id, name).catch(() => undefined);
   for (const name of Object.keys(constants.signals)) {
     if (NOT_PASSED_ON.has(name) || !isSignal(name)) continue;
-    const listener = () => (running ? send(name) : early.push(name));
+    const listener = () => {
+      if ((name === 'SIGINT' || name === 'SIGTERM') && ++asked === MAX_ASKED) leave(id);
+      if (running) send(name);
+      else early.push(name);
+    };
     process.on(name, listener);
     listeners.set(name, listener);
   }

@@ -37,6 +37,37 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+/** Commands of Docker's that people will try and that are still to come. */
+const DOCKER_ONLY: ReadonlySet<string> = new Set([
+  ...[
+    'attach',
+    'build',
+    'builder',
+    'compose',
+    'container',
+    'cp',
+    'events',
+    'exec',
+    'image',
+    'login',
+    'logout',
+  ],
+  ...[
+    'manifest',
+    'network',
+    'pause',
+    'port',
+    'pull',
+    'push',
+    'rename',
+    'restart',
+    'search',
+    'stats',
+    'system',
+  ],
+  ...['top', 'unpause', 'update', 'volume', 'wait'],
+]);
+
 /** A command found in the table, with what follows its name. */
 interface Found {
   readonly entry: CommandEntry;
@@ -53,7 +84,8 @@ function resolve(
   const [name = '', ...rest] = words;
   const entry = Object.hasOwn(table, name) ? table[name] : undefined;
   if (entry === undefined) {
-    throw new UsageError(`${program}: '${name}' is not a ${program} command.\nSee '${path} --help'`, 1);
+    const yet = DOCKER_ONLY.has(name) ? `: Docker has it, ${program} does not yet` : '';
+    throw new UsageError(`${program}: '${name}' is not a ${program} command${yet}.\nSee '${path} --help'`, 1);
   }
   const commandPath = `${path} ${name}`;
   if ('load' in entry) return { entry, commandPath, args: rest };
@@ -137,10 +169,6 @@ function parseGlobals(root: Command, args: readonly string[]) {
     };
     return { globals, operands: split.operands, help: split.help, version: raw.version ?? false };
   } catch (error) {
-    if (error instanceof UsageError) {
-      const usage = tableHelp(commands, program, summary, root).trimEnd();
-      throw new UsageError(`${error.message}\n${usage}`, error.exitCode);
-    }
     throw usageErrorOf(error, program);
   }
 }

@@ -115,6 +115,7 @@ async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions
       driverName,
       layers,
       images: createImageLookup(imageContext),
+      imageParent: (id) => images.parentOf(id),
       settings: config.runtime,
       exitCommand: exitCommand(root, driverName, options),
       warn,

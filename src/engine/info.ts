@@ -7,6 +7,7 @@ import { buildInfo } from '../version.ts';
 import type { ContainerSummary, SystemInfo } from './api/services.ts';
 import type { EngineConfig } from './config.ts';
 import type { DataRoot } from './root.ts';
+import { findProgram, INIT_PROGRAMS } from './runtime/programs.ts';
 import { formatTimestamp, now } from './text/timestamp.ts';
 
 /** What `systemInfo` looks at. */
@@ -158,7 +159,7 @@ export async function systemInfo({
     DefaultRuntime: config.runtime.defaultRuntime,
     LiveRestoreEnabled: false,
     Isolation: '',
-    InitBinary: config.runtime.initPath ?? 'docker-init',
+    InitBinary: config.runtime.initPath ?? findProgram(...INIT_PROGRAMS) ?? '',
     SecurityOptions: securityOptions(CgroupVersion),
     Warnings: null,
   };

@@ -4,17 +4,33 @@
  */
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const CLIENT = '/usr/bin/docker';
-const DAEMON = '/usr/sbin/dockerd';
+const folder = peerFolder();
+const CLIENT = `${folder}/usr/bin/docker`;
+const DAEMON = `${folder}/usr/sbin/dockerd`;
+
+/** Where scripts/docker-peer.sh has unpacked it, unless it is installed. */
+function peerFolder(): string {
+  const unpacked = fileURLToPath(new URL('../../.cache/docker-peer', import.meta.url));
+  return existsSync(unpacked) ? unpacked : '';
+}
+
+/** What finds the peer's own programs and libraries before the system's. */
+function peerEnvironment(): NodeJS.ProcessEnv {
+  if (folder === '') return process.env;
+  const libraries = globSync(`${folder}/{usr/,}lib/*-linux-gnu`).join(':');
+  const path = `${folder}/usr/sbin:${folder}/usr/bin:${process.env.PATH ?? ''}`;
+  return { ...process.env, PATH: path, LD_LIBRARY_PATH: libraries };
+}
 
 /** What a command of the client gave. */
 export interface DockerResult {
@@ -38,9 +54,10 @@ export interface Docker extends AsyncDisposable {
 
 /** Why there is no Docker to compare with here; `undefined` when there is one. */
 export function dockerMissing(): string | undefined {
-  if (!existsSync(DAEMON) || !existsSync(CLIENT)) return 'docker.io is not installed';
+  if (!existsSync(DAEMON) || !existsSync(CLIENT)) return 'no docker.io: run scripts/docker-peer.sh';
   if (process.geteuid?.() !== 0) return 'not root';
-  return undefined;
+  const version = execFileSync(DAEMON, ['--version'], { env: peerEnvironment(), encoding: 'utf8' });
+  return version.includes(' 20.10.') ? undefined : `the docker.io here is not 20.10: ${version.trim()}`;
 }
 
 /** Options of `startDocker`. */
@@ -76,9 +93,13 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
   const script = 'ip link set lo up; exec "$@"';
   const daemon = spawn('unshare', ['--net', 'sh', '-c', script, 'sh', DAEMON, ...flags, ...storage], {
     stdio: ['ignore', log, log],
+    env: peerEnvironment(),
   });
   const client = async (args: readonly string[], input?: Buffer): Promise<DockerResult> => {
-    const child = run(CLIENT, ['-H', `unix://${socket}`, ...args], { maxBuffer: 1 << 28 });
+    const child = run(CLIENT, ['-H', `unix://${socket}`, ...args], {
+      maxBuffer: 1 << 28,
+      env: peerEnvironment(),
+    });
     // A client that does not read its input closes it: no error of ours.
     child.child.stdin?.on('error', () => {});
     child.child.stdin?.end(input);

@@ -2,7 +2,7 @@
 import { TsengineError } from '../../errors.ts';
 import { makeDirectories, pathExists, writeFileAtomic, writeNewFile } from '../../linux/files.ts';
 import type { MountPoint } from '../api/mount-point.ts';
-import { findProgram } from '../runtime/programs.ts';
+import { findProgram, INIT_PROGRAMS } from '../runtime/programs.ts';
 import type { RunDir } from '../runtime/run-dir.ts';
 import { buildSpec } from '../runtime/spec/build-spec.ts';
 import { readBlockDevices, readDevice, readHostDevices } from '../runtime/spec/host-devices.ts';
@@ -19,9 +19,6 @@ import { hostsFile, resolvConfFile } from './network-files.ts';
 import { RootFilesystem } from './root-filesystem.ts';
 import { processOfOther, setUpSharedMemory } from './shared-memory.ts';
 import { refuseOptions, volumePath } from './volumes.ts';
-
-/** The init programs that Docker images know, by preference: Docker's own name, then Debian's packages. */
-const INIT_PROGRAMS = ['docker-init', 'tini-static', 'tini', 'catatonit'];
 
 /** Writes the container's `hostname`, `hosts` and `resolv.conf` anew, as each start does. */
 function writeNetworkFiles(

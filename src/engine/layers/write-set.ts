@@ -24,6 +24,8 @@ import { type Lock, tryLockDirectory } from '../../linux/flock.ts';
 
 /** What removes the layers of a driver: a GraphDriver. */
 export interface LayerRemover {
+  exists(id: string): Promise<boolean>;
+  put(id: string): Promise<void>;
   remove(id: string): Promise<void>;
 }
 
@@ -156,7 +158,10 @@ async function recoverOne(path: string, id: string, driver: LayerRemover): Promi
   const lock = lockIfThere(path);
   if (lock === undefined) return;
   try {
-    if (pathExists(path)) await writeSet(path, id, lock).remove(driver);
+    if (!pathExists(path)) return;
+    // A process that died while it filled an init layer had that mounted, and can no longer say that it is done.
+    for (const layer of [id, `${id}-init`]) if (await driver.exists(layer)) await driver.put(layer);
+    await writeSet(path, id, lock).remove(driver);
   } finally {
     lock.release();
   }

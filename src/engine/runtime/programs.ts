@@ -3,6 +3,9 @@ import { accessSync, constants } from 'node:fs';
 /** Where system programs are even when a caller's PATH does not say so (`su` without `-`, cron). */
 const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
+/** The programs that serve as a container's init, by preference: Docker's own name, then Debian's packages. */
+export const INIT_PROGRAMS: readonly string[] = ['docker-init', 'tini-static', 'tini', 'catatonit'];
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
