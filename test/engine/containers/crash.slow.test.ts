@@ -25,6 +25,9 @@ const CALLS = [
   'open',
   'posix_spawn',
   'connect',
+  'unlink',
+  'flock',
+  'close',
 ];
 
 test('a client killed at any moment of create and start leaves nothing that the next command does not clear up', async () => {
