@@ -16,11 +16,11 @@ import { TarReader } from '../../src/archive/reader.ts';
 import { wholeBlockRuns } from '../../src/archive/sparse.ts';
 import { assembleTar } from '../../src/archive/tar-assemble.ts';
 import { TarSplitWriter } from '../../src/archive/tar-split.ts';
-import { teeSinks } from '../../src/archive/tee-sink.ts';
 import type { TarEntry } from '../../src/archive/types.ts';
 import { endOfArchive, padding } from '../../src/archive/writer.ts';
 import { member, named, opener, split } from './split-tools.ts';
 import { entryOf, gather, seeded, streamOf, tempDir } from './tar-tools.ts';
+import { teeSinks } from './tee-sink.ts';
 
 describe('TarSplitWriter', () => {
   test('writes what Docker writes', () => {

@@ -44,8 +44,3 @@ export async function startCreated(runtime: OciRuntime, id: string, pid: number)
   }
   removeFile(fifo);
 }
-
-/** Whether the container was created and never started. Known for runc only; elsewhere `false`. */
-export function isWaitingToStart(runtime: OciRuntime, id: string): boolean {
-  return pathExists(`${runtime.root}/${id}/exec.fifo`);
-}

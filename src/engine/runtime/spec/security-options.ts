@@ -1,5 +1,5 @@
-/** `--security-opt`: what the client makes of it, what is stored, and what it means for the spec. */
-import { errorMessage, TsengineError } from '../../../errors.ts';
+/** `--security-opt`: what is stored, and what it means for the spec. The client's half is in `src/cli/flags/`. */
+import { TsengineError } from '../../../errors.ts';
 
 /** The security settings of a container: fields of `config.v2.json` as well. */
 export interface SecurityOptions {
@@ -52,53 +52,4 @@ export function parseSecurityOptions(
     }
   }
   return result;
-}
-
-/** What the command line sends for `--security-opt`. */
-export interface ClientSecurityOptions {
-  readonly securityOpt: string[];
-  /** Set by `systempaths=unconfined`: then `MaskedPaths` and `ReadonlyPaths` are sent as `[]`. */
-  readonly systemPathsUnconfined: boolean;
-}
-
-function inlineProfile(path: string, readFile: (path: string) => string): string {
-  const fail = (doing: string, error: unknown) =>
-    new TsengineError(
-      'InvalidParameter',
-      `${doing} seccomp profile (${path}) failed: ${errorMessage(error)}`,
-    );
-  let text: string;
-  try {
-    text = readFile(path);
-  } catch (error) {
-    throw fail('opening', error);
-  }
-  try {
-    return `seccomp=${JSON.stringify(JSON.parse(text))}`;
-  } catch (error) {
-    throw fail('compacting json for', error);
-  }
-}
-
-/**
- * The client's half: seccomp profiles are files on the client's side and travel as their contents, and
- * `systempaths=unconfined` is turned into path lists. Throws `InvalidParameter` in Docker's words.
- */
-export function clientSecurityOptions(
-  options: readonly string[],
-  readFile: (path: string) => string,
-): ClientSecurityOptions {
-  const securityOpt: string[] = [];
-  let systemPathsUnconfined = false;
-  for (const option of options) {
-    const [name, value] = split(option) ?? [option];
-    if (value === undefined && option !== 'no-new-privileges') {
-      throw new TsengineError('InvalidParameter', `Invalid --security-opt: ${JSON.stringify(option)}`);
-    }
-    if (option === 'systempaths=unconfined') systemPathsUnconfined = true;
-    else if (name === 'seccomp' && value !== undefined && value !== 'unconfined') {
-      securityOpt.push(inlineProfile(value, readFile));
-    } else securityOpt.push(option);
-  }
-  return { securityOpt, systemPathsUnconfined };
 }

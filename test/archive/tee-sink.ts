@@ -1,4 +1,4 @@
-import type { TarSink } from './types.ts';
+import type { TarSink } from '../../src/archive/types.ts';
 
 /** One sink that hands everything to each of `sinks` in turn: an unpacker and a `TarSplitWriter`, for instance. */
 export function teeSinks(...sinks: readonly TarSink[]): TarSink {
