@@ -30,6 +30,8 @@ export async function runInForeground(
       attach: (attachment) => {
         attached.push(attachment);
         output = showOutput(attachment, options);
+        // Whether it failed is looked at below, when the container runs.
+        output.catch(() => undefined);
         if (options.stdin) void passInput(attachment);
       },
     });

@@ -4,7 +4,8 @@
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasErrno } from '../errors.ts';
+import { hasErrno, TsengineError } from '../errors.ts';
+import { SyscallError } from '../linux/errno.ts';
 
 /** The exit code of a program that was killed because nobody reads its output: 128 + SIGPIPE. */
 const SIGPIPE_EXIT = 141;
@@ -23,11 +24,18 @@ export async function writeOut(fd: number, data: Buffer | string): Promise<void>
     } catch (error) {
       if (hasErrno(error, 'EPIPE')) process.exit(SIGPIPE_EXIT);
       // A pipe that somebody made non-blocking is full.
-      if (!hasErrno(error, 'EAGAIN')) throw error;
+      if (!hasErrno(error, 'EAGAIN')) throw cannotWrite(fd, error);
       await sleep(pause);
       pause = Math.min(pause * 2, 50);
     }
   }
+}
+
+function cannotWrite(fd: number, error: unknown): TsengineError {
+  const stream = fd === 1 ? 'standard output' : 'standard error';
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = new SyscallError('write', code, { path: stream }).message;
+  return new TsengineError('System', why, { cause: error });
 }
 
 /** Writes one line to standard output. */

@@ -72,6 +72,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   // As dockerd: what is made for containers must be readable for them, whatever mask the caller has.
   process.umask(0o022);
   const config = readConfig(options);
+  // A name that is none is refused before anything is made for it.
+  if ((config.storageDriver ?? '') !== '') await driverFactory(config.storageDriver ?? '');
   const root = await openDataRoot({ dataRoot: config.dataRoot, execRoot: config.execRoot });
   try {
     return await wire(root, config, options);
@@ -133,6 +135,8 @@ async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions
   const imageContext: ImageContext = { root, driverName, images, references, layers, users, warn };
 
   await recover(imageContext, layers, imageDir);
+  // Options of the driver's are its to refuse, also in commands that would not need it.
+  if (config.storageOptions.length > 0) await driver();
   return {
     images: createImageService(imageContext),
     containers: lazyContainers(loadContainers),

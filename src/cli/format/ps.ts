@@ -31,9 +31,12 @@ export function shortId(id: string): string {
   return id.slice(id.indexOf(':') + 1).slice(0, 12);
 }
 
+/** The longest time that Go can tell, in seconds: 2^63 - 1 nanoseconds. Docker shows no older images than that. */
+const MAX_DURATION = 9_223_372_036;
+
 /** `2 hours ago`, from seconds since 1970 (both). */
 export function agoText(created: number, now: number): string {
-  return `${humanDuration(now - created)} ago`;
+  return `${humanDuration(Math.min(now - created, MAX_DURATION))} ago`;
 }
 
 /** The CreatedAt field, local time as Go prints it: `2026-11-22 05:33:54 +0000 UTC`. Takes seconds since 1970. */

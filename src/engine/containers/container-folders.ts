@@ -3,9 +3,9 @@
  * what else belongs to a container (`hostname`, `hosts`, `resolv.conf`, `checkpoints/`, logs).
  *
  * A container appears in one step, by a rename of the folder `.new-<id>` in which it was made, and goes in one step, by a
- * rename to `.old-<id>`. Both names say the same to whoever finds one while nobody holds the container's lock: there is
- * no such container, and its layer, its network and this folder are to be removed (`voidIds`). Docker logs such a folder
- * as one it cannot load, and leaves it.
+ * rename to `.old-<id>`, or to `.gone-<id>` when its anonymous volumes go with it. The names say the same to whoever finds
+ * one while nobody holds the container's lock: there is no such container, and its layer, its name, what else belonged to
+ * it and this folder, last, are to be removed (`voidIds`). Docker logs such a folder as one it cannot load, and leaves it.
  *
  * Containers with AutoRemove are void after a power cut and are written without fsync; others are durable at each step.
  */
@@ -18,7 +18,10 @@ import { ContainerNames } from './container-names.ts';
 import { type ContainerRow, containerRow } from './container-row.ts';
 
 const ID = /^[0-9a-f]{64}$/;
-const VOID = /^\.(?:new|old)-([0-9a-f]{64})$/;
+const VOID = /^\.(?:new|old|gone)-([0-9a-f]{64})$/;
+
+/** Before the id, in the names of folders that are no container: being made; removed; removed with its anonymous volumes. */
+export const VOID_PREFIXES = ['.new-', '.old-', '.gone-'] as const;
 
 /** Where a container's files are. */
 export interface ContainerPaths {
@@ -81,7 +84,9 @@ export class ContainerFolders {
 
   /** The folders in which a container's files may be: its own, and those that hide it while it is made or removed. */
   foldersOf(id: string): string[] {
-    return [id, `.old-${id}`, `.new-${id}`].map((name) => `${this.root.containersDir}/${name}`);
+    return [id, ...VOID_PREFIXES.map((prefix) => `${prefix}${id}`)].map(
+      (name) => `${this.root.containersDir}/${name}`,
+    );
   }
 
   /** What lists show of the container, with cheap checks only. `undefined` when there is none; fails with `Corrupt`. */

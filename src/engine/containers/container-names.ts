@@ -63,6 +63,19 @@ export class ContainerNames {
     if (this.#holder(name) === id) removeFile(this.#path(name));
   }
 
+  /** Removes names of containers that are gone or were never finished: what a kill leaves. Two listings when there are none. */
+  async prune(): Promise<void> {
+    const names = listDirectory(this.#directory).filter((name) => !name.startsWith('.'));
+    const ids = new Set(this.#containers.ids());
+    if (names.length <= ids.size) return;
+    using _ = await this.#root.lock('container-names');
+    for (const name of names) {
+      const holder = this.#holder(name);
+      if (holder === undefined || ids.has(holder) || this.#isHeld(name, holder)) continue;
+      removeFile(this.#path(name));
+    }
+  }
+
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }

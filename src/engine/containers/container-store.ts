@@ -14,12 +14,13 @@ import { hostConfigSchema } from '../api/host-config.ts';
 import { parseJson } from '../json.ts';
 import { ensureDirectory } from '../root.ts';
 import {
+  type ContainerFile,
   containerFileSchema,
   containerFileText,
   hostConfigText,
   type StoredContainer,
 } from './container-file.ts';
-import { ContainerFolders, type ContainerPaths, pathsIn } from './container-folders.ts';
+import { ContainerFolders, type ContainerPaths, pathsIn, VOID_PREFIXES } from './container-folders.ts';
 
 /** A container read before, and the look of its files then. */
 interface Remembered {
@@ -96,21 +97,47 @@ export class ContainerStore extends ContainerFolders {
     this.#remember(file.ID, container);
   }
 
-  /** Takes the container away, so that nobody finds it any more. Its folder stays until `clear`. The caller holds its lock. */
-  hide(id: string, durable: boolean): void {
+  /**
+   * Takes the container away, so that nobody finds it any more. Its folder stays until `clear`, and says by its name
+   * whether anonymous volumes are to go. The caller holds its lock.
+   */
+  hide(id: string, options: { readonly durable: boolean; readonly volumes: boolean }): void {
     this.#remembered.delete(id);
     try {
-      renameFile(this.paths(id).folder, `${this.root.containersDir}/.old-${id}`);
+      renameFile(this.paths(id).folder, this.#hiddenFolder(id, options.volumes));
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error;
       return;
     }
-    if (durable) fsyncDirectory(this.root.containersDir);
+    if (options.durable) fsyncDirectory(this.root.containersDir);
+  }
+
+  /**
+   * What a hidden container was, for whoever finishes its removal; `undefined` when there is no such folder, or nothing
+   * in it that can be read.
+   */
+  hidden(id: string): { readonly file: ContainerFile; readonly volumes: boolean } | undefined {
+    for (const volumes of [true, false]) {
+      const { config } = pathsIn(this.#hiddenFolder(id, volumes), id);
+      const text = readTextIfAny(config);
+      if (text === undefined) continue;
+      try {
+        return { file: parseJson(text, containerFileSchema(), config), volumes };
+      } catch {
+        // Nobody will repair what is on its way out.
+        return undefined;
+      }
+    }
+    return undefined;
   }
 
   /** Removes the folder of a container that is hidden, or was never finished. */
   clear(id: string): void {
-    for (const state of ['new', 'old']) removeTree(`${this.root.containersDir}/.${state}-${id}`);
+    for (const prefix of VOID_PREFIXES) removeTree(`${this.root.containersDir}/${prefix}${id}`);
+  }
+
+  #hiddenFolder(id: string, volumes: boolean): string {
+    return `${this.root.containersDir}/${volumes ? '.gone-' : '.old-'}${id}`;
   }
 
   #remember(id: string, container: StoredContainer): void {

@@ -22,7 +22,7 @@ import {
 } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import { formatTimestamp, now, parseTimestamp } from '../text/timestamp.ts';
-import type { StoredContainer } from './container-file.ts';
+import type { ContainerFile, StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, runOf } from './context.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import { isAnonymous, removeVolumes } from './volumes.ts';
@@ -65,37 +65,47 @@ export async function eraseContainer(
   container: StoredContainer,
   options: { readonly volumes: boolean },
 ): Promise<void> {
-  const { store, root } = context;
   const { file, hostConfig } = container;
-  store.hide(file.ID, !hostConfig.AutoRemove);
-  await eraseHidden(context, file.ID, file.Image);
-  store.names.release(bareName(container), file.ID);
+  context.store.hide(file.ID, { durable: !hostConfig.AutoRemove, volumes: options.volumes });
+  await eraseHidden(context, file.ID, { file, volumes: options.volumes });
   pruneExitCodes(runOf(context, file.ID).exits);
-  if (options.volumes) {
-    const anonymous = Object.values(file.MountPoints ?? {}).filter(isAnonymous);
-    removeVolumes(
-      root,
-      anonymous.map((point) => point.Name),
-    );
-  }
 }
 
-/** Removes what is left of a container that is hidden already, or was never finished. */
-export async function eraseHidden(context: ContainerContext, id: string, image = ''): Promise<void> {
+/**
+ * Removes what is left of a container that is hidden already, or was never finished. Its folder, which says what else
+ * belongs to it, goes last, so that this can be done again after a kill at any point.
+ */
+async function eraseHidden(
+  context: ContainerContext,
+  id: string,
+  hidden: { readonly file: ContainerFile; readonly volumes: boolean } | undefined,
+): Promise<void> {
   await cleanUpRun(context, runOf(context, id));
+  const image = hidden?.file.Image ?? '';
   await context.layers.removeContainerLayer(id, image === '' ? {} : { image });
+  if (hidden !== undefined) {
+    context.store.names.release(hidden.file.Name.replace(/^\//, ''), id);
+    if (hidden.volumes) {
+      const anonymous = Object.values(hidden.file.MountPoints ?? {}).filter(isAnonymous);
+      removeVolumes(
+        context.root,
+        anonymous.map((point) => point.Name),
+      );
+    }
+  }
   context.store.clear(id);
 }
 
-/** Finishes what dead processes began: containers half made or half removed. Costs one directory listing when there are none. */
+/** Finishes what dead processes began: containers half made or half removed. Costs three directory listings when there are none. */
 export async function recoverContainers(context: ContainerContext): Promise<void> {
   for (const id of context.store.voidIds()) {
     using lock = context.store.tryLock(id);
     if (lock === undefined || context.store.exists(id)) continue;
     // Whoever made it had its layer mounted for a moment, perhaps its last. One release too many is harmless.
     if (context.layers.containerLayer(id) !== undefined) await context.layers.unmountContainerLayer(id);
-    await eraseHidden(context, id);
+    await eraseHidden(context, id, context.store.hidden(id));
   }
+  await context.store.names.prune();
 }
 
 /** The time of the exit file comes from a clock that is a tick behind ours. */

@@ -156,8 +156,9 @@ async function undo(
     Error: message,
     ExitCode: stateExitCode(message),
   };
-  context.store.write({ ...container, file: { ...container.file, State } });
+  // The mounts first: on a full disk they can still be undone, and a record perhaps not be written.
   await cleanUpRun(context, run);
+  context.store.write({ ...container, file: { ...container.file, State } });
 }
 
 /** Creates the process, connects whoever attaches, and lets it go. */
@@ -209,7 +210,10 @@ export async function startContainer(
   } catch (error) {
     context.attached.get(id)?.[Symbol.dispose]();
     context.attached.delete(id);
-    await undo(context, container, run, error);
+    // What people must hear is why it did not start; what could not be undone is undone by the next command.
+    await undo(context, container, run, error).catch((undoing: unknown) => {
+      context.warn(`after the failed start of ${bareName(container)}: ${errorMessage(undoing)}`);
+    });
     throw error;
   }
 }

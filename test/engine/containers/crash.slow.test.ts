@@ -62,3 +62,43 @@ test('a client killed at any moment of create and start leaves nothing that the 
   }
   assert.ok(killed > 40, `only ${killed} were killed`);
 });
+
+test('rm -v killed at any moment is finished by the next command: container, name and anonymous volumes', async () => {
+  const { dataRoot } = fixture.root;
+  let killed = 0;
+  for (const call of ['rename', 'unlink', 'unlinkat', 'rmdir', 'umount2', 'open']) {
+    for (const nth of [1, 2, 3, 5, 8]) {
+      const name = `${call}-${nth}`;
+      await run(['create', '--name', name, '-v', '/anonymous', 'tiny', 'true'], {});
+      assert.equal(listDirectory(`${dataRoot}/volumes`).length, 1);
+      const ended = await run(['rm', '-v', name], { TSENGINE_FAULT: `${call}:${nth}:kill` });
+      if (ended === 'SIGKILL') killed += 1;
+      await using engine = await fixture.another();
+      for (const { Id } of await engine.containers.list({ all: true })) {
+        await engine.containers.remove(Id, { volumes: true });
+      }
+      // Anything that makes or removes a container clears up first.
+      await run(['create', '--name', 'next', 'tiny', 'true'], {});
+      await run(['rm', 'next'], {});
+      const at = `after ${name}`;
+      assert.deepEqual(listDirectory(`${dataRoot}/volumes`), [], at);
+      assert.deepEqual(listDirectory(`${dataRoot}/tsengine/names`), ['.stamp'], at);
+      assert.deepEqual(listDirectory(`${dataRoot}/containers`), [], at);
+      assert.deepEqual(listDirectory(`${dataRoot}/image/overlay2/layerdb/mounts`), [], at);
+    }
+  }
+  assert.ok(killed > 10, `only ${killed} were killed`);
+});
+
+function run(
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<NodeJS.Signals | null> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, commandLine(...words), {
+      stdio: 'ignore',
+      env: { ...process.env, ...environment },
+    });
+    child.on('exit', (_, signal) => resolve(signal));
+  });
+}
