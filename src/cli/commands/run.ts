@@ -23,7 +23,7 @@ export function register(command: Command, context: CommandContext): void {
     .addOption(new Option('--no-sig-proxy').hideHelp())
     .action(async (image: string, words: string[], flags: RunFlags) => {
       const detached = flags.detach === true;
-      const request = containerRequest(flags, image, words, detached);
+      const request = { ...containerRequest(flags, image, words, detached), startsNext: true };
       await withEngine(context, async (engine) => {
         const id = await createContainer(engine, request, flags.cidfile);
         try {

@@ -120,6 +120,8 @@ export interface ImageService {
 /** What `create` is asked for: Docker's `POST /containers/create` body, parted. */
 export interface CreateContainer {
   readonly name?: string;
+  /** The caller starts it next. One with AutoRemove is removed when the caller dies before that. */
+  readonly startsNext?: boolean;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
 }

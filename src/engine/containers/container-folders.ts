@@ -103,6 +103,18 @@ export class ContainerFolders {
     );
   }
 
+  /** Where those who are about to start a container say so: see pledges.ts. */
+  get startingDir(): string {
+    return `${this.root.execRoot}/starting`;
+  }
+
+  /** Whether a process may have died here in the middle of something. A few directory listings. */
+  mayNeedRecovery(): boolean {
+    return (
+      this.voidIds().length > 0 || listDirectory(this.startingDir).length > 0 || this.names.mayNeedPruning()
+    );
+  }
+
   /** The ids of containers that were being made or removed, by the living or the dead. */
   voidIds(): string[] {
     return listDirectory(this.root.containersDir).flatMap((name) => VOID.exec(name)?.[1] ?? []);

@@ -63,17 +63,24 @@ export class ContainerNames {
     if (this.#holder(name) === id) removeFile(this.#path(name));
   }
 
-  /** Removes names of containers that are gone or were never finished: what a kill leaves. Two listings when there are none. */
+  /** Whether there are more names than containers. */
+  mayNeedPruning(): boolean {
+    return this.#names().length > this.#containers.ids().length;
+  }
+
+  /** Removes names of containers that are gone or were never finished: what a kill leaves. */
   async prune(): Promise<void> {
-    const names = listDirectory(this.#directory).filter((name) => !name.startsWith('.'));
     const ids = new Set(this.#containers.ids());
-    if (names.length <= ids.size) return;
     using _ = await this.#root.lock('container-names');
-    for (const name of names) {
+    for (const name of this.#names()) {
       const holder = this.#holder(name);
       if (holder === undefined || ids.has(holder) || this.#isHeld(name, holder)) continue;
       removeFile(this.#path(name));
     }
+  }
+
+  #names(): string[] {
+    return listDirectory(this.#directory).filter((name) => !name.startsWith('.'));
   }
 
   #path(name: string): string {

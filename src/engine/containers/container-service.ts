@@ -25,6 +25,7 @@ async function openContext(deps: ContainerServiceDeps): Promise<ContainerContext
     ...deps,
     store: new ContainerStore(deps.root),
     attached: new Map(),
+    pledges: new Map(),
     host: () => {
       facts ??= readHostFacts(cgroupDriver === undefined ? {} : { cgroupDriver });
       return facts;
@@ -50,8 +51,13 @@ export function createContainerService(deps: ContainerServiceDeps): ContainerSer
     await record(context, id);
   };
   const recover = async (): Promise<void> => {
-    if (folders.voidIds().length === 0) return;
-    const [{ recoverContainers }, context] = await Promise.all([import('./run-ending.ts'), open()]);
+    if (!folders.mayNeedRecovery()) return;
+    const [{ recoverContainers }, { recoverPledges }, context] = await Promise.all([
+      import('./run-ending.ts'),
+      import('./pledges.ts'),
+      open(),
+    ]);
+    await recoverPledges(context);
     await recoverContainers(context);
   };
   const lists: ListContext = { ...deps, store: folders, recordEnd, recover };

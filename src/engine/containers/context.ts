@@ -1,5 +1,7 @@
 /** What all parts of the container service work with. */
+
 import { TsengineError } from '../../errors.ts';
+import type { Lock } from '../../linux/flock.ts';
 import type { ImageLookup } from '../images/types.ts';
 import type { LayerStore } from '../layers/types.ts';
 import type { DataRoot } from '../root.ts';
@@ -47,6 +49,8 @@ export interface ContainerContext extends ContainerServiceDeps {
   host(): HostFacts;
   /** Containers that this process started in the foreground. */
   readonly attached: Map<string, MonitorAttachment>;
+  /** Containers that this process has pledged to start: see pledges.ts. */
+  readonly pledges: Map<string, Lock>;
 }
 
 /** Where a container's run is kept. */

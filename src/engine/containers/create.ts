@@ -17,6 +17,7 @@ import type { ContainerContext } from './context.ts';
 import { fillInitLayer } from './init-layer.ts';
 import { mergeConfig } from './merge-config.ts';
 import { checkContainerName, nameConflict, randomId, randomName } from './names.ts';
+import { pledge, redeem } from './pledges.ts';
 import { RootFilesystem } from './root-filesystem.ts';
 import { anonymousVolume, prepareVolumes, removeVolumes } from './volumes.ts';
 
@@ -180,6 +181,7 @@ export async function createContainer(
   const { merged, path, args, hostConfig } = settle(context, request, image);
   const id = randomId();
   using _ = await store.lock(id);
+  if (request.startsNext === true && hostConfig.AutoRemove) pledge(context, id);
   const name = await takeName(context, request.name, id);
   const anonymous = (request.name ?? '') === '';
   const draft: Draft = { id, name, anonymous, image, config: merged, hostConfig, path, args };
@@ -195,6 +197,7 @@ export async function createContainer(
     if (layered) await context.layers.removeContainerLayer(id);
     removeVolumes(root, volumes);
     store.names.release(name, id);
+    redeem(context, id);
     throw error;
   }
   return { id, warnings };

@@ -105,7 +105,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
     if (context.layers.containerLayer(id) !== undefined) await context.layers.unmountContainerLayer(id);
     await eraseHidden(context, id, context.store.hidden(id));
   }
-  await context.store.names.prune();
+  if (context.store.names.mayNeedPruning()) await context.store.names.prune();
 }
 
 /** The time of the exit file comes from a clock that is a tick behind ours. */

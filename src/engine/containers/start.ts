@@ -13,6 +13,7 @@ import { formatTimestamp, now } from '../text/timestamp.ts';
 import { type Prepared, writeBundle } from './bundle.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
+import { redeem } from './pledges.ts';
 import { cleanUpRun, eraseContainer, settleContainer } from './run-ending.ts';
 
 /** Options of a start. */
@@ -215,6 +216,8 @@ export async function startContainer(
       context.warn(`after the failed start of ${bareName(container)}: ${errorMessage(undoing)}`);
     });
     throw error;
+  } finally {
+    redeem(context, id);
   }
 }
 

@@ -172,5 +172,9 @@ export async function startMonitor(conmon: string, request: MonitorRequest): Pro
   if (answer !== undefined && answer.message !== '') throw createFailure(answer.message);
   const said = await readUntil(pipes.errors.read, () => false);
   const reason = errorMessage(said.trim() || 'it ended without a word');
-  throw new TsengineError('System', `conmon failed to create the container with ${request.runtime.path}: ${reason}`, { exitCode: 125 });
+  throw new TsengineError(
+    'System',
+    `conmon failed to create the container with ${request.runtime.path}: ${reason}`,
+    { exitCode: 125 },
+  );
 }
