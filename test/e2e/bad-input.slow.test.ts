@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { tinyRootfs } from '../helpers/base-image.ts';
@@ -119,10 +120,22 @@ describe('bad input on overlay2', () => {
     });
   }
 
+  for (const program of ['conmon', 'runc']) {
+    test(`${program} missing: one line that says what to install, nothing left`, () => {
+      const path = execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim();
+      // In a mount namespace of its own the program is a file that cannot be executed, for this command alone.
+      const hide = 'mount --bind /dev/null "$0" && exec "$@"';
+      const words = ['--mount', 'sh', '-c', hide, path, ...cli.command, 'run', '--rm', 'tiny', 'true'];
+      const stores = storeContents(cli);
+      const ended = spawnSync('unshare', words, { encoding: 'utf8' });
+      assert.equal(ended.status, 125, ended.stderr);
+      assert.match(ended.stderr, new RegExp(`${program}.*install`));
+      assert.equal(ended.stderr.trim().split('\n').length, 1, ended.stderr);
+      assert.deepEqual(storeContents(cli), stores);
+    });
+  }
+
   test('a driver that is none is refused by name', () => {
-    const [program = ''] = cli.command;
-    const other = { ...cli, command: [program, '-s', 'overlay3', '--data-root', cli.dataRoot] };
-    assert.notEqual(other.command[2], undefined);
     const ended = cli.run(['-s', 'overlay3', 'images']);
     assert.equal(ended.status, 1);
     assert.match(ended.stderr, /overlay3/);
