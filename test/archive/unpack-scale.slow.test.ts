@@ -46,7 +46,6 @@ for (const whiteouts of ['overlay', 'delete'] as const) {
     const grown = (most - before) / MIB;
     t.diagnostic(`${((performance.now() - started) / 1000).toFixed(0)} s, ${grown.toFixed(0)} MiB more`);
     assert.ok(grown < 100, `grew by ${grown.toFixed(0)} MiB`);
-    assert.ok(performance.now() - started < 120_000);
     assert.equal(readdirSync(target.path).length, whiteouts === 'delete' ? 11 : 10);
     assert.deepEqual(lstat(`${target.path}/directory-3/43`).mtime, { sec: 43, nsec: 1 });
   });

@@ -12,14 +12,13 @@ function built() {
   const folder = mkdtempSync(join(tmpdir(), 'tsengine-build-'));
   const outdir = join(folder, 'dist');
   const dispose = () => rmSync(folder, { recursive: true });
-  const start = performance.now();
   try {
     execFileSync(process.execPath, [join(root, 'scripts/build.ts'), '--outdir', outdir], { stdio: 'pipe' });
   } catch (error) {
     dispose();
     throw error;
   }
-  return { folder, outdir, elapsed: performance.now() - start, [Symbol.dispose]: dispose };
+  return { folder, outdir, [Symbol.dispose]: dispose };
 }
 
 test('the bundle has an entry for the command line, for every worker and a chunk for every command', () => {
@@ -53,10 +52,4 @@ test('a build leaves nothing beside its result, and replaces what was there', ()
     stdio: 'pipe',
   });
   assert.deepEqual(readdirSync(bundle.folder), ['dist']);
-});
-
-test('a build takes less than a second of a quiet machine', (t) => {
-  using bundle = built();
-  t.diagnostic(`${Math.round(bundle.elapsed)} ms`);
-  assert.ok(bundle.elapsed < 3000, 'three times the promise, for machines that do something else meanwhile');
 });
