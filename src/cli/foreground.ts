@@ -24,6 +24,11 @@ export async function runInForeground(
 ): Promise<number> {
   using signals = options.signalProxy ? proxySignals(engine, id) : noSignals;
   const attached: Attachment[] = [];
+  const detach = () => {
+    for (const attachment of attached.splice(0)) attachment[Symbol.dispose]();
+  };
+  // Node waits for its threads when it ends, and one of them waits for the container's output.
+  process.once('exit', detach);
   let output: Promise<void> = Promise.resolve();
   try {
     await engine.containers.start(id, {
@@ -39,7 +44,8 @@ export async function runInForeground(
     const [code] = await Promise.all([engine.containers.wait(id), output]);
     return code;
   } finally {
-    for (const attachment of attached) attachment[Symbol.dispose]();
+    process.off('exit', detach);
+    detach();
     if (options.stdin) process.stdin.destroy();
   }
 }

@@ -24,7 +24,7 @@ export function register(command: Command, context: CommandContext): void {
 }
 
 /** Inspects each name and prints what was found: a JSON array, or one line each with a template. Failures follow. */
-export async function inspectAll(
+async function inspectAll(
   names: readonly string[],
   flags: InspectFlags,
   context: CommandContext,

@@ -61,6 +61,15 @@ function changeBase(root: string): void {
   stamp(`${root}/added/link`);
 }
 
+/** A layer on `base` with every change and every kind of file. */
+function changedEverywhere(driver: Subject['driver'], base: string): Promise<string> {
+  return imageLayer(driver, base, (root) => {
+    changeBase(root);
+    directory(`${root}/everything`);
+    makeEverything(`${root}/everything`);
+  });
+}
+
 const CHANGES = [
   'added /added',
   'added /added/dir',
@@ -169,11 +178,7 @@ export const differenceChecks: readonly Check[] = [
     run: async (subject) => {
       const { driver } = subject;
       const base = await imageLayer(driver, undefined, makeBase);
-      const top = await imageLayer(driver, base, (root) => {
-        changeBase(root);
-        directory(`${root}/everything`);
-        makeEverything(`${root}/everything`);
-      });
+      const top = await changedEverywhere(driver, base);
       const tar = await collect(driver.diff(top, base));
       const copy = await applied(subject, base, tar);
       const options = { directoryTimes: true };
@@ -203,11 +208,7 @@ export const differenceChecks: readonly Check[] = [
     run: async (subject) => {
       const { driver } = subject;
       const base = await imageLayer(driver, undefined, makeBase);
-      const top = await imageLayer(driver, base, (root) => {
-        changeBase(root);
-        directory(`${root}/everything`);
-        makeEverything(`${root}/everything`);
-      });
+      const top = await changedEverywhere(driver, base);
       const first = await collect(driver.diff(top, base));
       assert.ok(first.equals(await collect(driver.diff(top, base))));
       const copy = await applied(subject, base, first);

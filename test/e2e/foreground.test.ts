@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import { tinyRootfs } from '../helpers/base-image.ts';
+import { type Cli, openCli } from '../helpers/cli.ts';
+
+let cli: Cli;
+before(async () => {
+  cli = openCli('overlay2');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+});
+after(async () => await cli[Symbol.asyncDispose]());
+
+test('output that cannot be written is one line that says so, and --rm still removes', () => {
+  const shell = ['-c', 'exec "$@" > /dev/full', 'sh', ...cli.command, 'run', '--rm', 'tiny', 'echo', 'hello'];
+  const ended = spawnSync('sh', shell, { encoding: 'utf8' });
+  assert.equal(ended.stderr, 'tsengine: write standard output: no space left on device\n');
+  assert.equal(ended.status, 125);
+  assert.equal(cli.ok(['ps', '-aq']), '');
+  assert.deepEqual(cli.mounts(), []);
+});
+
+test('a container that ignores Ctrl-C is left to itself after the third', { timeout: 60_000 }, async () => {
+  const [program = '', ...words] = cli.command;
+  // Busybox sh as PID 1 without a handler: the kernel keeps SIGINT from it.
+  const script = 'echo ready; sleep 1000';
+  const child = spawn(program, [...words, 'run', '--name', 'deaf', 'tiny', 'sh', '-c', script]);
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await once(child.stdout, 'data');
+  const ended = once(child, 'exit');
+  for (let sent = 0; sent < 3; sent++) {
+    child.kill('SIGINT');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  const [code] = await ended;
+  assert.equal(code, 1);
+  assert.match(said, /^tsengine: got 3 signals; container [0-9a-f]{12} goes on: end it with tsengine kill /);
+  assert.equal(cli.ok(['ps', '--format', '{{.Names}}']), 'deaf\n');
+  cli.ok(['rm', '-f', 'deaf']);
+});
+
+test('-t is refused with what to do instead, and makes nothing', () => {
+  const ended = cli.run(['run', '-it', '--rm', 'tiny', 'sh']);
+  assert.equal(ended.status, 125);
+  assert.match(ended.stderr, /^tsengine: terminals \(-t\) are not supported yet: .*-i alone/);
+  assert.equal(cli.ok(['ps', '-aq']), '');
+});
