@@ -5,6 +5,8 @@ export interface Summary {
   /** Tenth and ninetieth percentile: the spread, without the one run that something else disturbed. */
   readonly p10: number;
   readonly p90: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 /** Sums up `values`, which must not be empty. Percentiles are interpolated between neighbours. */
@@ -16,5 +18,5 @@ export function summarize(values: readonly number[]): Summary {
     const high = sorted[Math.ceil(position)] ?? Number.NaN;
     return low + (high - low) * (position - Math.floor(position));
   };
-  return { runs: sorted.length, median: at(0.5), p10: at(0.1), p90: at(0.9) };
+  return { runs: sorted.length, median: at(0.5), p10: at(0.1), p90: at(0.9), min: at(0), max: at(1) };
 }

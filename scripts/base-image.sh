@@ -1,6 +1,7 @@
 #!/bin/sh
-# base-image.sh [debian|tiny]: prints the path of a root file system as a tar, making it when it is not in the cache yet.
+# base-image.sh [debian|large|tiny]: prints the path of a root file system as a tar, making it when it is not in the cache yet.
 #   debian  this system's Debian release (minbase: apt and bash included), from the Debian mirror that apt is set up with
+#   large   the same with a compiler, Perl, Python and git: an image of the size that people have, for the benchmarks
 #   tiny    busybox, statically linked, for fast tests
 # The cache's key is what the tar is made of: delete .cache/ for newer packages. Everything that is made lies in one
 # folder until it is complete; Ctrl-C, a failure or a kill leaves the cache as it was.
@@ -49,6 +50,7 @@ rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/var/log/apt/"*.log "$1/var/log/
 HOOK
   includes=
   case $sources in *https:*) includes=--include=ca-certificates ;; esac
+  [ -z "$packages" ] || includes="$includes --include=$packages"
   newline='
 '
   IFS=$newline
@@ -105,10 +107,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 kind=${1-debian}
+packages=
+make_large() { make_debian; }
 make_cache
 suite=$(release VERSION_CODENAME)
 case $kind in
-  debian)
+  debian | large)
+    [ "$kind" = debian ] || packages=gcc,git,perl,python3
     [ "$(release ID)" = debian ] && [ -n "$suite" ] ||
       fail "the base image is made of Debian's packages, and this system is $(release PRETTY_NAME): run this on Debian"
     sources=$(debian_sources)
@@ -119,18 +124,18 @@ case $kind in
       sources=$(debian_sources)
     }
     [ -n "$sources" ] || fail "apt is set up with no Debian mirror for $suite: see /etc/apt/sources.list and sources.list.d"
-    made_of="$suite $(dpkg --print-architecture) $sources"
+    made_of="$suite $(dpkg --print-architecture) $sources $packages"
     ;;
   tiny)
     made_of="$(dpkg --print-architecture) $(apt-cache policy busybox-static | sed -n 's/^ *Candidate: //p')"
     ;;
-  *) fail "base-image.sh: debian or tiny, not $kind" ;;
+  *) fail "base-image.sh: debian, large or tiny, not $kind" ;;
 esac
 key=$({ printf '%s\n' "$made_of" && cat "$root/scripts/base-image.sh"; } | sha256sum | cut -c 1-16)
 image=$cache/base-$kind-$key.tar
 
 if [ ! -e "$image" ]; then
-  if [ "$kind" = debian ] && [ "$(id -u)" != 0 ]; then
+  if [ "$kind" != tiny ] && [ "$(id -u)" != 0 ]; then
     need_root
     trap - EXIT
     exec sudo -- "$0" "$@"

@@ -1,10 +1,16 @@
 #!/bin/sh
-# bench.sh [BENCHMARK]: set-up, then the benchmarks of bench/, or the one named.
+# bench.sh [NAME] [OPTIONS]: set-up, then the benchmark bench/NAME.ts with its options; `peer` without a name.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib.sh"
 
-sh "$root/scripts/setup.sh" --for quickstart
-name=${1-startup}
+name=peer
+case ${1-} in
+  '' | -*) ;;
+  *) name=$1 && shift ;;
+esac
 [ -e "$root/bench/$name.ts" ] || fail "there is no benchmark $name: see bench/"
-sh "$root/scripts/node24.sh" "$root/bench/$name.ts"
+sh "$root/scripts/setup.sh" --for test >&2
+sh "$root/scripts/docker-peer.sh" >/dev/null || step "no Docker to compare with" >&2
+need_root
+as_root sh "$root/scripts/node24.sh" "$root/bench/$name.ts" "$@"

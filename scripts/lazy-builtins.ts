@@ -26,7 +26,7 @@ export const lazyBuiltins: Plugin = {
   setup(build) {
     build.onResolve({ filter: /^[a-z_/:0-9]+$/ }, ({ path, kind }) => {
       if (!isBuiltin(path)) return undefined;
-      // `await import('node:zlib')` is late already, and esbuild would give it the CommonJS module as `default` alone.
+      // `await import('node:zlib')` is late already.
       if (kind === 'dynamic-import') return { path, external: true };
       return { path: path.replace(/^node:/, ''), namespace: 'builtin' };
     });

@@ -1,24 +1,27 @@
 import * as z from 'zod/mini';
 import { TsengineError } from '../errors.ts';
+import { once } from '../once.ts';
 import type { FileLine, SegmentLine } from './tar-split-entry.ts';
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-const LINE = z.object({
-  type: z.literal([1, 2]),
-  name: z.optional(z.string()),
-  name_raw: z.optional(z.string().check(z.regex(BASE64))),
-  size: z.optional(z.int().check(z.nonnegative())),
-  payload: z.nullable(z.string()),
-  position: z.int(),
-});
+const LINE = once(() =>
+  z.object({
+    type: z.literal([1, 2]),
+    name: z.optional(z.string()),
+    name_raw: z.optional(z.string().check(z.regex(BASE64))),
+    size: z.optional(z.int().check(z.nonnegative())),
+    payload: z.nullable(z.string()),
+    position: z.int(),
+  }),
+);
 
 /**
  * Reads line number `position` (from 0) of the file that `where` names. Throws `Corrupt` for JSON that is none, a
  * field of the wrong kind, or a position that shows that lines are missing.
  */
 export function parseLine(json: string, position: number, where: string): FileLine | SegmentLine {
-  const line = LINE.safeParse(parseJson(json, position, where));
+  const line = LINE().safeParse(parseJson(json, position, where));
   if (!line.success) {
     const issue = line.error.issues[0];
     const field = issue?.path.join('.') ?? '';

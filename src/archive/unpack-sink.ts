@@ -39,6 +39,8 @@ export interface UnpackerOptions {
 export interface UnpackResult {
   /** Bytes of file contents that the archive declares, as Docker counts a layer's size. */
   readonly size: number;
+  /** Bytes of the targets of symbolic links, which Docker counts too where it asks the filesystem. */
+  readonly linkBytes: number;
   /** Members of the archive. */
   readonly entries: number;
   /** One line each on what could not be kept: extended attributes that the filesystem does not have. */
@@ -73,6 +75,7 @@ export class Unpacker implements TarSink {
   #file: FileBeingWritten | undefined;
   #entry: TarEntry | undefined;
   #size = 0;
+  #linkBytes = 0;
   #entries = 0;
 
   /** `target` is a directory that exists; nothing else may write in it until `finish` or `close`. */
@@ -97,6 +100,7 @@ export class Unpacker implements TarSink {
     this.#entry = entry;
     this.#entries++;
     this.#size += entry.size;
+    if (entry.type === 'symlink') this.#linkBytes += entry.linkName.length;
     this.#attempt(entry, () => this.#unpack(entry));
   }
 
@@ -123,7 +127,7 @@ export class Unpacker implements TarSink {
       this.#links.close();
       this.#directories.apply(this.#attributes);
     });
-    return { size: this.#size, entries: this.#entries, warnings: this.#attributes.warnings() };
+    return { size: this.#size, linkBytes: this.#linkBytes, entries: this.#entries, warnings: this.#attributes.warnings() };
   }
 
   /** Closes everything, after `finish` or after an error. */

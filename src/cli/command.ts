@@ -20,6 +20,8 @@ export interface CommandEntry {
   readonly failureExitCode?: number;
   /** Flags end at the first argument, because what follows is another program's command line (`run`, `create`, `exec`). */
   readonly flagsFirst?: boolean;
+  /** The command changes nothing in the data root, so that it may be run with `--read-only-root`. */
+  readonly onlyReads?: boolean;
   /** Left out of the list: for what conmon and others call, not people. */
   readonly hidden?: boolean;
 }
@@ -70,6 +72,7 @@ export interface GlobalOptions {
   readonly storageOpts: readonly string[];
   readonly dataRoot: string | undefined;
   readonly execRoot: string | undefined;
+  readonly readOnlyRoot: boolean;
   readonly configFile: string | undefined;
   readonly runtime: string | undefined;
   readonly logLevel: LogLevel | undefined;

@@ -94,6 +94,7 @@ export function containerRequest(
       'terminals (-t) are not supported yet: leave it out, -i alone passes input',
     );
   }
+  if (image === '') throw usageError('invalid reference format');
   const stdin = flags.interactive === true;
   const volumes = parseVolumeFlags(flags.volume);
   const config = containerConfigSchema.parse({
@@ -121,10 +122,21 @@ export function containerRequest(
   };
 }
 
+/** Lists of flags that we lack, which the docker client sends empty rather than not at all: `inspect` shows it. */
+const SENT_EMPTY = {
+  BlkioWeightDevice: [],
+  Devices: [],
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  PortBindings: {},
+};
+
 function hostConfig(flags: ContainerFlags, binds: readonly string[]): CreateContainer['hostConfig'] {
   const security = parseSecurityFlags(flags.securityOpt, (path) => readFile(path).toString('utf8'));
   return hostConfigSchema.parse({
     Binds: binds.length > 0 ? binds : null,
+    ...SENT_EMPTY,
     ContainerIDFile: flags.cidfile ?? '',
     NetworkMode: flags.network === undefined ? 'default' : networkMode(flags.network),
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },

@@ -1,6 +1,7 @@
 import type { CreateContainer, Engine } from '../engine/api/services.ts';
 import { hasErrno, TsengineError } from '../errors.ts';
 import { pathExists, writeNewFile } from '../linux/files.ts';
+import { fileErrorText } from './flags/flag-error.ts';
 import { warn } from './with-engine.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function createContainer(
       writeNewFile(cidfile, id, { mode: 0o644 });
     } catch (error) {
       await engine.containers.remove(id, { force: true });
-      throw hasErrno(error, 'EEXIST') ? idFileFound(cidfile) : error;
+      throw hasErrno(error, 'EEXIST') ? idFileFound(cidfile) : idFileFailed(cidfile, error);
     }
   }
   return id;
@@ -31,6 +32,14 @@ export async function createContainer(
 function idFileFound(cidfile: string): TsengineError {
   const advice = `make sure the other container isn't running or delete ${cidfile}`;
   return new TsengineError('Conflict', `container ID file found, ${advice}`);
+}
+
+function idFileFailed(cidfile: string, error: unknown): TsengineError {
+  return new TsengineError(
+    'System',
+    `failed to create the container ID file: ${fileErrorText(cidfile, error)}`,
+    { cause: error },
+  );
 }
 
 /** An image that is not here: Docker would pull it now. */

@@ -16,8 +16,10 @@ if (args.length === 1 && only === 'version') {
 } else if (args.length === 1 && (only === '--version' || only === '-v')) {
   print(versionLine());
 } else {
-  const { main } = await import('./program.ts');
-  await main(args);
+  void import('./program.ts').then(async ({ main, endProcess }) => {
+    await main(args);
+    endProcess();
+  });
 }
 
 /** Writes without `process.stdout`, which costs 3 ms to set up. A reader that has gone away is not an error. */

@@ -85,9 +85,13 @@ class Splitter {
       if (option === undefined && letter === 'h') {
         this.help = true;
       } else if (option === undefined) {
-        throw this.#fail(`unknown shorthand flag: '${letter}' in ${word}`);
+        throw this.#fail(`unknown shorthand flag: '${letter}' in -${letter}${tail}`);
       } else if (takesValue(option)) {
-        this.#setValue(option, tail === '' ? this.next() : tail.replace(/^=/, ''), `'${letter}' in ${word}`);
+        this.#setValue(
+          option,
+          tail === '' ? this.next() : tail.replace(/^=/, ''),
+          `'${letter}' in -${letter}${tail}`,
+        );
         return;
       } else if (tail.startsWith('=')) {
         this.#setBoolean(option, tail.slice(1));

@@ -1,7 +1,11 @@
 import { Command, CommanderError, Option } from 'commander';
+import { TsengineError } from '../errors.ts';
 import { type CommandEntry, type CommandTable, type GlobalOptions, logLevels } from './command.ts';
 import { commands } from './commands/index.ts';
 import { commandHelp, tableHelp } from './help.ts';
+
+export { endProcess } from './end-process.ts';
+
 import { listOption } from './options.ts';
 import { checkArity, splitArguments } from './parse.ts';
 import { installProcessHandlers, report } from './report.ts';
@@ -39,32 +43,8 @@ export async function main(args: readonly string[]): Promise<void> {
 
 /** Commands of Docker's that people will try and that are still to come. */
 const DOCKER_ONLY: ReadonlySet<string> = new Set([
-  ...[
-    'attach',
-    'build',
-    'builder',
-    'compose',
-    'container',
-    'cp',
-    'events',
-    'exec',
-    'image',
-    'login',
-    'logout',
-  ],
-  ...[
-    'manifest',
-    'network',
-    'pause',
-    'port',
-    'pull',
-    'push',
-    'rename',
-    'restart',
-    'search',
-    'stats',
-    'system',
-  ],
+  ...['attach', 'build', 'builder', 'compose', 'cp', 'events', 'exec', 'login', 'logout'],
+  ...['manifest', 'network', 'pause', 'port', 'pull', 'push', 'rename', 'restart', 'search', 'stats'],
   ...['top', 'unpause', 'update', 'volume', 'wait'],
 ]);
 
@@ -104,6 +84,12 @@ async function runCommand(found: Found, globals: GlobalOptions, wantsHelp: boole
   module.register(command, { globals, commandPath });
   const split = splitArguments(command, commandPath, args, entry.flagsFirst ?? false);
   if (split.help || wantsHelp) return print(commandHelp(command, commandPath));
+  if (globals.readOnlyRoot && entry.onlyReads !== true) {
+    throw new TsengineError(
+      'Forbidden',
+      `'${commandPath}' changes the data root, which --read-only-root forbids`,
+    );
+  }
   checkArity(command, commandPath, split.operands.length);
   try {
     await command.parseAsync([...split.flags, '--', ...split.operands], { from: 'user' });
@@ -112,8 +98,11 @@ async function runCommand(found: Found, globals: GlobalOptions, wantsHelp: boole
   }
 }
 
-/** What commander itself finds wrong, such as a choice that is none; anything else as it is. */
+/** What is wrong with a flag's value, found by commander (a choice that is none) or by us, in Docker's form; anything else as it is. */
 function usageErrorOf(error: unknown, commandPath: string): unknown {
+  if (error instanceof TsengineError && /^invalid argument .* flag: /.test(error.message)) {
+    return new UsageError(`${error.message}\nSee '${commandPath} --help'.`, error.exitCode ?? 125);
+  }
   if (!(error instanceof CommanderError)) return error;
   return new UsageError(`${error.message.replace(/^error: /, '')}\nSee '${commandPath} --help'.`, 125);
 }
@@ -134,6 +123,7 @@ function globalOptions(): Command {
     .option('--data-root <string>', 'Root directory of persistent state (default "/var/lib/tsengine")')
     .option('--exec-root <string>', 'Root directory for execution state files (default "/run/tsengine")')
     .option('--config-file <string>', 'Configuration file (default "/etc/tsengine/daemon.json")')
+    .option('--read-only-root', 'Only look at the data root, also while a dockerd works on it')
     .option('--runtime <string>', 'OCI runtime for containers: a name or a path (default "runc")')
     .option('-D, --debug', 'Enable debug mode')
     .addOption(
@@ -162,6 +152,7 @@ function parseGlobals(root: Command, args: readonly string[]) {
       storageOpts: raw.storageOpt ?? [],
       dataRoot: raw.dataRoot,
       execRoot: raw.execRoot,
+      readOnlyRoot: raw.readOnlyRoot ?? false,
       configFile: raw.configFile,
       runtime: raw.runtime,
       logLevel: raw.logLevel,

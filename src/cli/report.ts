@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { errorMessage, TsengineError } from '../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The signal a Go program like docker dies of when its reader has gone away, as shells report it: 128 + SIGPIPE. */
@@ -19,18 +19,22 @@ export function report(error: unknown, debug: boolean, fallback: number): number
   return error instanceof TsengineError ? (error.exitCode ?? fallback) : fallback;
 }
 
+/** Whether it says that nobody reads what we write any more. */
+function isBrokenPipe(error: unknown): boolean {
+  return (
+    error instanceof Error && 'syscall' in error && error.syscall === 'write' && hasErrno(error, 'EPIPE')
+  );
+}
+
 /**
  * Settles what happens when output has nowhere to go (`tsengine ps | head -1`) and when something throws outside of
- * any command: quiet the first, one line the second. For the whole process, once.
+ * any command: quiet the first, one line the second. For the whole process, once. An error of `process.stdout` comes here
+ * as well, as long as nobody listens to it: looking at the stream now would cost 3 ms for nothing.
  */
 export function installProcessHandlers(isDebug: () => boolean): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(brokenPipeExitCode);
-      throw error;
-    });
-  }
-  const fatal = (error: unknown) => process.exit(report(error, isDebug(), 1));
+  const fatal = (error: unknown) => {
+    process.exit(isBrokenPipe(error) ? brokenPipeExitCode : report(error, isDebug(), 1));
+  };
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);
 }

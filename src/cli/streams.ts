@@ -1,5 +1,6 @@
 /** Where archives come from and go to: files, standard input and output, and the web. */
-import { createReadStream, fstatSync } from 'node:fs';
+import { createReadStream, existsSync, fstatSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { closeFile, openFile, removeFile, renameFile, writeAll } from '../linux/files.ts';
 import { writeOut } from './output.ts';
@@ -55,14 +56,19 @@ async function* buffers(source: AsyncIterable<unknown>): AsyncGenerator<Buffer> 
 
 /**
  * Writes a stream to `output`, or to standard output when that is undefined. A file appears under its name only when it
- * is complete; a terminal is refused.
+ * is complete; a terminal is refused. `what` is what fails when it cannot be put there: `save image`.
  */
-export async function writeStream(data: AsyncIterable<Buffer>, output: string | undefined): Promise<void> {
+export async function writeStream(
+  data: AsyncIterable<Buffer>,
+  output: string | undefined,
+  what: string,
+): Promise<void> {
   if (output === undefined) {
     refuseTerminal();
     for await (const chunk of data) await writeOut(1, chunk);
     return;
   }
+  checkOutput(output, what);
   const temporary = `${output}.tmp-${process.pid}`;
   const fd = openFile(temporary, 'wx', 0o600);
   try {
@@ -76,6 +82,20 @@ export async function writeStream(data: AsyncIterable<Buffer>, output: string | 
     removeFile(temporary);
     throw error;
   }
+}
+
+/** Fails where no file can be put: a folder that is not there, a device in its place. Docker's words. */
+function checkOutput(path: string, what: string): void {
+  const fail = (why: string): never => {
+    throw new TsengineError('InvalidParameter', `failed to ${what}: invalid output path: ${why}`);
+  };
+  const folder = dirname(path);
+  if (!existsSync(folder)) fail(`directory "${folder}" does not exist`);
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isCharacterDevice() || there?.isBlockDevice())
+    fail(`"${path}" must be a directory or a regular file: got a device`);
+  if (there?.isFIFO() || there?.isSocket())
+    fail(`"${path}" must be a directory or a regular file: got an irregular file`);
 }
 
 /** Fails when standard output is a terminal, which an archive would only confuse. Source: Docker's message. */

@@ -15,6 +15,7 @@ export async function withEngine<T>(
     ...(globals.configFile === undefined ? {} : { configFile: globals.configFile }),
     ...(globals.runtime === undefined ? {} : { runtime: globals.runtime }),
     ...(globals.logLevel === undefined ? {} : { logLevel: globals.logLevel }),
+    readOnlyRoot: globals.readOnlyRoot,
     storageOpts: globals.storageOpts,
     warn,
   });

@@ -87,6 +87,15 @@ export interface CreateOptions {
   readonly mountLabel?: string;
 }
 
+/** How a layer is to be mounted. */
+export interface MountOptions {
+  /**
+   * What is written need not survive a crash of the machine: the layer is removed then anyway. A driver may leave out
+   * every sync, that of the unmount and those that the container asks for. Ignored while the layer is mounted already.
+   */
+  readonly isVolatile?: boolean;
+}
+
 /** A mounted layer. Dispose of it, or call `put`, exactly once. */
 export interface MountedLayer extends AsyncDisposable {
   /** Absolute path at which the layer, with all its parents, is read and written. */
@@ -139,7 +148,7 @@ export interface GraphDriver {
    * Mounts the layer, or counts one more user of it when it is mounted, and gives where. Image layers may be given
    * read-only or without any mount. The path stays the same for as long as the count is above zero.
    */
-  get(id: string, mountLabel?: string): Promise<MountedLayer>;
+  get(id: string, mountLabel?: string, options?: MountOptions): Promise<MountedLayer>;
 
   /** One release of `get`. The last one unmounts. One too many is harmless. */
   put(id: string): Promise<void>;
@@ -203,6 +212,12 @@ export interface DriverContext {
   readonly runHome: string;
   /** Docker's `--storage-opt` values of the engine, `key` to `value`, in order. Keys may carry the driver's prefix. */
   readonly options: readonly (readonly [key: string, value: string])[];
+  /**
+   * The store is only looked at, perhaps on a read-only filesystem, perhaps while another engine works on it: nothing
+   * below `home` is written, not even a lock or a mount point. `get` then gives a tree that cannot be written, with
+   * nothing of it left when the process dies, and every method that would change something fails with `Forbidden`.
+   */
+  readonly readOnly?: boolean;
   /** Receives one-line warnings for people. */
   warn(message: string): void;
 }

@@ -23,7 +23,7 @@ export interface CountedMount {
   readonly path: string;
   /** Makes the mount point and mounts. When it throws, nothing is mounted and the mount point is gone. */
   mount(): void;
-  /** Unmounts and removes the mount point. */
+  /** Unmounts and removes the mount point, as far as they are there. */
   unmount(): void;
 }
 
@@ -65,7 +65,11 @@ export class MountCounter {
   /** One user less; the last one unmounts, and so does one too many that finds a mount nobody counts. */
   async release(id: string, point: CountedMount): Promise<void> {
     using _lock = await this.lock(id);
-    if (!isMountPoint(point.path)) return removeFile(this.#file(id));
+    if (!isMountPoint(point.path)) {
+      // A kill between the mount point and the mount.
+      point.unmount();
+      return removeFile(this.#file(id));
+    }
     const users = this.#size(id);
     if (users > 1) this.#cut(id, users - 1);
     else {
@@ -101,7 +105,11 @@ export class MountCounter {
   /** Forgets all counts, and removes what killed processes left. */
   forget(): void {
     for (const name of listDirectory(this.#counts)) removeFile(`${this.#counts}/${name}`);
-    // Lock files that killed processes left; one that somebody holds stays.
+    this.sweep();
+  }
+
+  /** Removes the lock files that killed processes left; one that somebody holds stays. One directory listing when there is none. */
+  sweep(): void {
     for (const name of listDirectory(this.#locks)) {
       tryLockFile(`${this.#locks}/${name}`, 'exclusive', { ephemeral: true })?.release();
     }

@@ -58,7 +58,10 @@ export class Staging {
     }
   }
 
-  /** Renames the layer `id` at `path` into the folder and gives where it is now; `undefined` when it is not there. */
+  /**
+   * Renames the layer `id` at `path` into the folder and gives where it is now; `undefined` when it is not there. On a
+   * filesystem too full for a rename it stays where it is, to be deleted there: that must work, or nothing ever would.
+   */
   takeAway(path: string, id: string): string | undefined {
     const away = this.name(id);
     try {
@@ -66,6 +69,7 @@ export class Staging {
       return away;
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
+      if (hasErrno(error, 'ENOSPC', 'EDQUOT')) return path;
       throw error;
     }
   }

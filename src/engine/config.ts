@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import { parseStorageOption } from '../drivers/storage-options.ts';
 import { TsengineError } from '../errors.ts';
 import { readText, readTextIfAny } from '../linux/files.ts';
+import { once } from '../once.ts';
 import type { EngineOptions } from './api/services.ts';
 import { parseJsonText, schemaMessage } from './json.ts';
 import { DEFAULT_RUNTIME_SETTINGS, type RuntimeSettings } from './runtime/settings.ts';
@@ -18,6 +19,8 @@ export const DEFAULT_CONFIG_FILE = '/etc/tsengine/daemon.json';
 export interface EngineConfig {
   readonly dataRoot: string | undefined;
   readonly execRoot: string | undefined;
+  /** Whether the data root is only looked at. No key of the file's: it belongs to one command. */
+  readonly readOnlyRoot: boolean;
   readonly storageDriver: string | undefined;
   /** The driver's options, key and value, in order. */
   readonly storageOptions: readonly (readonly [key: string, value: string])[];
@@ -30,32 +33,34 @@ export interface EngineConfig {
 const text = z.string();
 const list = z.array(text);
 
-const fileSchema = z.strictObject({
-  'data-root': z.optional(text),
-  graph: z.optional(text),
-  'exec-root': z.optional(text),
-  'storage-driver': z.optional(text),
-  'storage-opts': z.optional(list),
-  'sync-layers': z.optional(z.boolean()),
-  'log-level': z.optional(z.enum(['debug', 'info', 'warn', 'error', 'fatal'])),
-  debug: z.optional(z.boolean()),
-  runtimes: z.optional(z.record(text, z.strictObject({ path: text, runtimeArgs: z.optional(list) }))),
-  'default-runtime': z.optional(text),
-  'cgroup-parent': z.optional(text),
-  'exec-opts': z.optional(list),
-  'default-ulimits': z.optional(
-    z.record(text, z.object({ Name: z.optional(text), Hard: z.int(), Soft: z.int() })),
-  ),
-  init: z.optional(z.boolean()),
-  'init-path': z.optional(text),
-  'no-new-privileges': z.optional(z.boolean()),
-  'seccomp-profile': z.optional(text),
-  dns: z.optional(list),
-  'dns-opts': z.optional(list),
-  'dns-search': z.optional(list),
-  'host-gateway-ip': z.optional(text),
-});
-type ConfigFile = z.output<typeof fileSchema>;
+const fileSchema = once(() =>
+  z.strictObject({
+    'data-root': z.optional(text),
+    graph: z.optional(text),
+    'exec-root': z.optional(text),
+    'storage-driver': z.optional(text),
+    'storage-opts': z.optional(list),
+    'sync-layers': z.optional(z.boolean()),
+    'log-level': z.optional(z.enum(['debug', 'info', 'warn', 'error', 'fatal'])),
+    debug: z.optional(z.boolean()),
+    runtimes: z.optional(z.record(text, z.strictObject({ path: text, runtimeArgs: z.optional(list) }))),
+    'default-runtime': z.optional(text),
+    'cgroup-parent': z.optional(text),
+    'exec-opts': z.optional(list),
+    'default-ulimits': z.optional(
+      z.record(text, z.object({ Name: z.optional(text), Hard: z.int(), Soft: z.int() })),
+    ),
+    init: z.optional(z.boolean()),
+    'init-path': z.optional(text),
+    'no-new-privileges': z.optional(z.boolean()),
+    'seccomp-profile': z.optional(text),
+    dns: z.optional(list),
+    'dns-opts': z.optional(list),
+    'dns-search': z.optional(list),
+    'host-gateway-ip': z.optional(text),
+  }),
+);
+type ConfigFile = z.output<ReturnType<typeof fileSchema>>;
 
 /** Docker 20.10's other keys: `dockerd`'s options, and what only its file has. */
 const DOCKER_KEYS: ReadonlySet<string> = new Set(
@@ -84,7 +89,7 @@ function readConfigFile(path: string, named: boolean, warn: (message: string) =>
   const idle = Object.keys(json).filter((key) => DOCKER_KEYS.has(key));
   if (idle.length > 0) warn(`${path}: without effect in tsengine: ${idle.join(', ')}`);
   const unknown = Object.keys(json).filter(
-    (key) => !DOCKER_KEYS.has(key) && !Object.hasOwn(fileSchema.shape, key),
+    (key) => !DOCKER_KEYS.has(key) && !Object.hasOwn(fileSchema().shape, key),
   );
   if (unknown.length > 0) {
     throw new TsengineError(
@@ -93,7 +98,7 @@ function readConfigFile(path: string, named: boolean, warn: (message: string) =>
     );
   }
   const used = Object.fromEntries(Object.entries(json).filter(([key]) => !DOCKER_KEYS.has(key)));
-  const result = z.safeParse(fileSchema, used);
+  const result = z.safeParse(fileSchema(), used);
   if (result.success) return result.data;
   throw new TsengineError('InvalidParameter', `${path}: ${schemaMessage(result.error)}`, {
     cause: result.error,
@@ -213,6 +218,7 @@ export function readConfig(options: EngineOptions = {}): EngineConfig {
   return {
     dataRoot: options.dataRoot ?? file['data-root'] ?? file.graph,
     execRoot: options.execRoot ?? file['exec-root'],
+    readOnlyRoot: options.readOnlyRoot ?? false,
     storageDriver: options.storageDriver ?? file['storage-driver'],
     storageOptions: storageOpts.map(parseStorageOption),
     syncLayers: file['sync-layers'] ?? true,

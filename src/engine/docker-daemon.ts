@@ -26,8 +26,24 @@ export function holdAgainstDockerd(dataRoot: string): Disposable | undefined {
   const pid = lockHolder(database) ?? readPidFile(DOCKER_PID_FILE);
   throw new TsengineError(
     'Conflict',
-    `data root ${dataRoot} is in use by dockerd${pid === undefined ? '' : ` (pid ${pid})`}: stop it first, or use another --data-root`,
+    `data root ${dataRoot} is in use by dockerd${pid === undefined ? '' : ` (pid ${pid})`}: stop it first, or look at it with --read-only-root`,
   );
+}
+
+/** Whether a live dockerd works on the data root. Takes no lock for longer than it takes to ask, which dockerd waits for. */
+export function isUsedByDockerd(dataRoot: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(`${dataRoot}/volumes/metadata.db`, 'r');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
+    throw error;
+  }
+  try {
+    return !tryFlock(fd, 'shared');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The process that holds a lock on the file, by its inode. Source: proc(5), `/proc/locks`: `1: FLOCK ADVISORY WRITE PID MA:MI:INODE 0 EOF`. */

@@ -5,8 +5,8 @@
  */
 import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.ts';
 import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
-import { TsengineError } from '../errors.ts';
-import { listDirectory } from '../linux/files.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { listDirectory, pathExists } from '../linux/files.ts';
 import type { ContainerService, Engine, EngineOptions } from './api/services.ts';
 import { type EngineConfig, readConfig } from './config.ts';
 import type { ImageContext, ImageUser } from './images/context.ts';
@@ -16,7 +16,9 @@ import { type OpenLayerStore, openLayerStore } from './layers/layer-store.ts';
 import { lazyContainers } from './lazy-containers.ts';
 import { ReferenceStore } from './references/reference-store.ts';
 import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
+import { withReserve } from './reserve.ts';
 import { type DataRoot, openDataRoot } from './root.ts';
+import { removeStaleLocks } from './stale-locks.ts';
 
 /** The hidden command that conmon runs when a container has ended; the container's id follows. */
 export const EXIT_COMMAND = 'internal-exited';
@@ -45,8 +47,21 @@ async function driverNameOf(
   if (storageDriver === undefined || storageDriver === '') {
     const [only, ...more] = driversWithData(root.path);
     if (only !== undefined && more.length === 0) return only;
+    if (only === undefined && root.readOnly) return driverOnRecord(root);
   }
   return (await chooseDriver({ dataRoot: root.path, name: storageDriver, context })).name;
+}
+
+/** Whose images a root without any layer is for: there is nothing to try out where nothing may be written. */
+function driverOnRecord(root: DataRoot): DriverName {
+  const [only, ...more] = DRIVER_NAMES.filter((name) => pathExists(root.imageDir(name)));
+  if (only !== undefined && more.length === 0) return only;
+  throw new TsengineError(
+    'NotFound',
+    only === undefined
+      ? `data root ${root.path} holds nothing of tsengine's or Docker's: name another --data-root`
+      : `data root ${root.path} has images of ${[only, ...more].join(' and ')}: choose one with --storage-driver`,
+  );
 }
 
 /** How conmon reaches us: the same Node and the same code, on the same roots. */
@@ -74,7 +89,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const config = readConfig(options);
   // A name that is none is refused before anything is made for it.
   if ((config.storageDriver ?? '') !== '') await driverFactory(config.storageDriver ?? '');
-  const root = await openDataRoot({ dataRoot: config.dataRoot, execRoot: config.execRoot });
+  const root = await openRoot(config);
   try {
     return await wire(root, config, options);
   } catch (error) {
@@ -83,12 +98,19 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   }
 }
 
+async function openRoot({ dataRoot, execRoot, readOnlyRoot }: EngineConfig): Promise<DataRoot> {
+  if (!readOnlyRoot) return await openDataRoot({ dataRoot, execRoot });
+  const { openReadOnlyRoot } = await import('./read-only-root.ts');
+  return await openReadOnlyRoot({ dataRoot, execRoot });
+}
+
 async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions): Promise<Engine> {
   const warn = options.warn ?? (() => {});
   const driverContext = (name: DriverName): DriverContext => ({
     home: root.driverHome(name),
     runHome: root.driverRunHome(name),
     options: config.storageOptions,
+    readOnly: root.readOnly,
     warn,
   });
   const driverName = await driverNameOf(root, config, driverContext);
@@ -132,9 +154,12 @@ async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions
       running: ['running', 'paused', 'restarting'].includes(State),
     }));
   };
-  const imageContext: ImageContext = { root, driverName, images, references, layers, users, warn };
+  const imageContext: ImageContext = {
+    ...{ root, driverName, images, references, layers, users, warn },
+    usersSince: (known) => newUsers(root, known),
+  };
 
-  await recover(imageContext, layers, imageDir);
+  if (!root.readOnly) await recover(imageContext, layers, imageDir);
   // Options of the driver's are its to refuse, also in commands that would not need it.
   if (config.storageOptions.length > 0) await driver();
   return {
@@ -156,30 +181,55 @@ async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions
   };
 }
 
+/** Containers that are not among `known`. One that cannot be read holds its layers by itself. */
+async function newUsers(root: DataRoot, known: readonly ImageUser[]): Promise<ImageUser[]> {
+  const seen = new Set(known.map(({ containerId }) => containerId));
+  const fresh = listDirectory(root.containersDir).filter((name) => !name.startsWith('.') && !seen.has(name));
+  if (fresh.length === 0) return [];
+  const { ContainerFolders } = await import('./containers/container-folders.ts');
+  const folders = new ContainerFolders(root);
+  return fresh.flatMap((id) => {
+    try {
+      const row = folders.row(id);
+      return row === undefined ? [] : { containerId: id, imageId: row.imageId, running: row.state.Running };
+    } catch (error) {
+      if (error instanceof TsengineError) return [];
+      throw error;
+    }
+  });
+}
+
 /** Finishes what dead processes left in the stores. */
 async function recover(context: ImageContext, layers: OpenLayerStore, imageDir: string): Promise<void> {
   const tmpDir = `${imageDir}/layerdb/tmp`;
   try {
+    removeStaleLocks(context.root);
     if (anyTemporaryFile(tmpDir)) {
       using _ = await context.root.lock('images');
       removeTemporaryFiles(tmpDir);
     }
-    await layers.recover((id) => forgetNameless(context, id));
+    await withReserve(context.root, () => layers.recover((id) => forgetNameless(context, id)));
   } catch (error) {
-    // The driver may be gone, or refuse this kernel: what needs no driver goes on, and the rest says so itself.
-    if (!(error instanceof TsengineError && error.code === 'Unavailable')) throw error;
-    context.warn(`what an interrupted command left is not removed: ${error.message}`);
+    // The driver may be gone, or refuse this kernel: what needs no driver goes on, and the rest says so itself. And on a
+    // disk that is full, what frees space must go on.
+    const isUnavailable = error instanceof TsengineError && error.code === 'Unavailable';
+    if (!isUnavailable && !hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    context.warn(`what an interrupted command left is not removed: ${errorMessage(error)}`);
   }
 }
 
-/** Removes an image that was written by a process that died before it gave it a name. */
+/**
+ * Removes an image that was written by a process that died before it gave it a name, and what is left of one that such a
+ * process was writing or removing.
+ */
 async function forgetNameless(context: ImageContext, id: string): Promise<void> {
-  if (!context.images.exists(id)) return;
-  const users = await context.users();
+  const before = await context.users();
   using _ = await context.root.lock('images');
+  const users = [...before, ...(await context.usersSince(before))];
   const isUsed =
-    context.references.read().of(id).length > 0 ||
-    context.images.children(id).length > 0 ||
-    users.some(({ imageId }) => imageId === id);
+    context.images.exists(id) &&
+    (context.references.read().of(id).length > 0 ||
+      context.images.children(id).length > 0 ||
+      users.some(({ imageId }) => imageId === id));
   if (!isUsed) context.images.delete(id);
 }

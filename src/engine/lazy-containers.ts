@@ -9,6 +9,7 @@ export function lazyContainers(load: () => Promise<ContainerService>): Container
     stop: async (name, options) => (await load()).stop(name, options),
     kill: async (name, signal) => (await load()).kill(name, signal),
     remove: async (name, options) => (await load()).remove(name, options),
+    prune: async (filters) => (await load()).prune(filters),
     recordExit: async (id) => (await load()).recordExit(id),
     list: async (options) => (await load()).list(options),
     inspect: async (name, options) => (await load()).inspect(name, options),

@@ -14,15 +14,16 @@
  * Always taken in this order, each for a moment only: a container's, `images`, `layers`. The one that is held for long,
  * a chain's (`chain-…`), is taken from the bottom of an image to its top and never while `images` or `layers` is held.
  */
-import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod/mini';
 import { hasErrno, TsengineError } from '../errors.ts';
 import { makeDirectories, makeDirectory, readTextIfAny, writeFileAtomic } from '../linux/files.ts';
 import { type Lock, type LockMode, lockFile, tryLockFile } from '../linux/flock.ts';
+import { sha256Hex } from '../linux/sha256.ts';
 import { holdAgainstDockerd } from './docker-daemon.ts';
 import { parseJson } from './json.ts';
+import { keepReserve } from './reserve.ts';
 
 /** Where the engine keeps everything unless told otherwise. */
 export const DEFAULT_DATA_ROOT = '/var/lib/tsengine';
@@ -50,6 +51,10 @@ export interface DataRoot extends Disposable {
   readonly tmpDir: string;
   /** `<data-root>/containers`. Made by whoever writes the first container, mode 0710. */
   readonly containersDir: string;
+  /** Opened for reading alone (read-only-root.ts): nothing in it may be written, and the locks fail with `Forbidden`. */
+  readonly readOnly: boolean;
+  /** Whether a dockerd works on it, whose records are then the truth. Only a root opened for reading can have one. */
+  readonly hasDockerd: boolean;
   /** `<data-root>/image/<driver>`. */
   imageDir(driver: string): string;
   /** `<data-root>/<driver>`. */
@@ -84,7 +89,7 @@ export function ensureDirectory(path: string, mode: number): void {
 /** The exec root that belongs to a data root when none is named. Two data roots never share one. */
 export function execRootFor(dataRoot: string): string {
   if (dataRoot === DEFAULT_DATA_ROOT) return DEFAULT_EXEC_ROOT;
-  return `${DEFAULT_EXEC_ROOT}-${createHash('sha256').update(dataRoot).digest('hex').slice(0, 12)}`;
+  return `${DEFAULT_EXEC_ROOT}-${sha256Hex(dataRoot).slice(0, 12)}`;
 }
 
 /**
@@ -110,32 +115,33 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
     return root;
   } catch (error) {
     against?.[Symbol.dispose]();
-    throw error;
+    if (!hasErrno(error, 'EROFS')) throw error;
+    const message = `data root ${path} is on a read-only file system: look at it with --read-only-root`;
+    throw new TsengineError('Unavailable', message, { cause: error });
   }
 }
 
-function refuseNonDirectory(path: string, what: string): void {
+/** Fails with `InvalidParameter` where a folder is wanted and something else is there. */
+export function refuseNonDirectory(path: string, what: string): void {
   if (existsSync(path) && !statSync(path).isDirectory()) {
     throw new TsengineError('InvalidParameter', `${what} ${path} is not a directory: name another`);
   }
 }
 
-class OpenDataRoot implements DataRoot {
+/** Where things are in a data root and its exec root. */
+export class RootPaths {
   readonly path: string;
   readonly execRoot: string;
   readonly stateDir: string;
   readonly tmpDir: string;
   readonly containersDir: string;
-  readonly #against: Disposable | undefined;
 
-  constructor(path: string, execRoot: string, against: Disposable | undefined) {
+  constructor(path: string, execRoot: string) {
     this.path = path;
     this.execRoot = execRoot;
     this.stateDir = `${path}/tsengine`;
     this.tmpDir = `${path}/tsengine/tmp`;
     this.containersDir = `${path}/containers`;
-    this.#against = against;
-    for (const name of ['', '/locks', '/leases', '/tmp']) ensureDirectory(this.stateDir + name, 0o700);
   }
 
   imageDir(driver: string): string {
@@ -148,6 +154,18 @@ class OpenDataRoot implements DataRoot {
 
   driverRunHome(driver: string): string {
     return `${this.execRoot}/${driver}`;
+  }
+}
+
+class OpenDataRoot extends RootPaths implements DataRoot {
+  readonly readOnly = false;
+  readonly hasDockerd = false;
+  readonly #against: Disposable | undefined;
+
+  constructor(path: string, execRoot: string, against: Disposable | undefined) {
+    super(path, execRoot);
+    this.#against = against;
+    for (const name of ['', '/locks', '/leases', '/tmp']) ensureDirectory(this.stateDir + name, 0o700);
   }
 
   #lockPath(name: string): string {
@@ -174,7 +192,8 @@ type Upgrade = (root: DataRoot) => void;
 /** The upgrade from version N is at index N - 1. */
 const UPGRADES: readonly Upgrade[] = [];
 
-function readVersion(root: DataRoot): number | undefined {
+/** The version of what is on disk, `undefined` where tsengine never was. Fails with `Unavailable` on a newer one. */
+export function readVersion(root: RootPaths): number | undefined {
   const file = `${root.stateDir}/version.json`;
   const text = readTextIfAny(file);
   if (text === undefined) return undefined;
@@ -195,5 +214,7 @@ async function checkVersion(root: DataRoot): Promise<void> {
   const version = readVersion(root);
   if (version === STATE_VERSION) return;
   for (const upgrade of UPGRADES.slice((version ?? STATE_VERSION) - 1)) upgrade(root);
-  writeFileAtomic(`${root.stateDir}/version.json`, `${JSON.stringify({ version: STATE_VERSION })}\n`);
+  const text = `${JSON.stringify({ version: STATE_VERSION })}\n`;
+  writeFileAtomic(`${root.stateDir}/version.json`, text, { alone: true });
+  keepReserve(root);
 }

@@ -99,18 +99,33 @@ export interface WriteOptions {
   readonly durable?: boolean;
 }
 
+/** How a file is replaced. */
+export interface ReplaceOptions extends WriteOptions {
+  /**
+   * Whether nobody else replaces this file meanwhile, because the caller holds a lock. The temporary name is then always the
+   * same, and what a crash left of it is replaced by the next attempt.
+   */
+  readonly alone?: boolean;
+}
+
+/** The temporary name of a file that is replaced under a lock. */
+export function temporaryName(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return `${path.slice(0, slash + 1)}.tmp-${path.slice(slash + 1)}`;
+}
+
 let sequence = 0;
 
 /**
  * Replaces a file in one step: temporary name beside it, fsync, rename, fsync of the directory. A crash leaves the
  * old file or the new one, and perhaps a name that starts with `.tmp-`, which nobody reads.
  */
-export function writeFileAtomic(path: string, data: Buffer | string, options: WriteOptions = {}): void {
-  const { mode = 0o600, durable = true } = options;
+export function writeFileAtomic(path: string, data: Buffer | string, options: ReplaceOptions = {}): void {
+  const { mode = 0o600, durable = true, alone = false } = options;
   const slash = path.lastIndexOf('/');
-  const temporary = `${path.slice(0, slash + 1)}.tmp-${path.slice(slash + 1)}-${process.pid}-${sequence++}`;
+  const temporary = temporaryName(path) + (alone ? '' : `-${process.pid}-${sequence++}`);
   try {
-    const fd = openFile(temporary, 'wx', mode);
+    const fd = openFile(temporary, alone ? 'w' : 'wx', mode);
     try {
       writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data);
       if (durable) fsync(fd);

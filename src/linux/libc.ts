@@ -34,6 +34,11 @@ function loadAddon(require: NodeJS.Require): typeof Koffi | undefined {
   }
 }
 
+/** Whether this process has called foreign code. */
+export function isKoffiLoaded(): boolean {
+  return koffi !== undefined;
+}
+
 function libc(): Koffi.LibraryHandle {
   library ??= loadKoffi().load('libc.so.6');
   return library;

@@ -106,7 +106,7 @@ describe('flags as pflag reads them', () => {
     assert.throws(() => split('--foo=x'), refuses(`unknown flag: --foo${see}`, 125));
     assert.throws(() => split('-Qx'), refuses(`unknown shorthand flag: 'Q' in -Qx${see}`, 125));
     assert.throws(() => split('--workdir'), refuses(`flag needs an argument: --workdir${see}`, 125));
-    assert.throws(() => split('-iw'), refuses(`flag needs an argument: 'w' in -iw${see}`, 125));
+    assert.throws(() => split('-iw'), refuses(`flag needs an argument: 'w' in -w${see}`, 125));
     const parse = 'strconv.ParseBool: parsing "zz": invalid syntax';
     assert.throws(
       () => split('--rm=zz'),

@@ -88,7 +88,7 @@ describe('the data root', () => {
       assert.ok(tryFlock(fd, 'exclusive'));
       await assert.rejects(open(), {
         code: 'Conflict',
-        message: `data root ${base}/data is in use by dockerd (pid ${process.pid}): stop it first, or use another --data-root`,
+        message: `data root ${base}/data is in use by dockerd (pid ${process.pid}): stop it first, or look at it with --read-only-root`,
       });
     } finally {
       closeSync(fd);

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { findProgram } from '../../src/engine/runtime/programs.ts';
 
 const run = promisify(execFile);
 const folder = peerFolder();
@@ -32,6 +33,12 @@ function peerEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: path, LD_LIBRARY_PATH: libraries };
 }
 
+/** Debian's docker.io recommends tini for `--init`, and does not bring it: the system's is named where there is one. */
+function initFlags(): string[] {
+  const path = findProgram('tini-static', 'tini');
+  return path === undefined ? [] : ['--init-path', path];
+}
+
 /** What a command of the client gave. */
 export interface DockerResult {
   readonly code: number;
@@ -42,6 +49,13 @@ export interface DockerResult {
 /** A running dockerd. Dispose of it: that stops it and removes everything but a data root that was given. */
 export interface Docker extends AsyncDisposable {
   readonly dataRoot: string;
+  /** Where the daemon listens. */
+  readonly socket: string;
+  /** The daemon's process. */
+  readonly pid: number;
+  /** The words before a command of the client, and the environment it needs, for those who start it themselves. */
+  readonly command: readonly [string, ...string[]];
+  readonly env: NodeJS.ProcessEnv;
   /** Runs the client and gives its standard output, trimmed. Throws when it fails. */
   (...args: string[]): Promise<string>;
   /** Runs the client and gives everything. */
@@ -65,11 +79,13 @@ export interface DockerOptions {
   /** An existing data root to open; a fresh one otherwise. */
   readonly dataRoot?: string;
   readonly storageDriver?: string;
+  /** Where everything but the data root goes; the folder for temporary files otherwise. */
+  readonly parent?: string;
 }
 
 /** Starts a dockerd and waits until it answers. */
 export async function startDocker(options: DockerOptions = {}): Promise<Docker> {
-  const base = mkdtempSync(`${tmpdir()}/ts-dk-`);
+  const base = mkdtempSync(`${options.parent ?? tmpdir()}/ts-dk-`);
   const dataRoot = options.dataRoot ?? `${base}/data`;
   const socket = `${base}/sock`;
   const log = openSync(`${base}/log`, 'w');
@@ -89,6 +105,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     '--bridge',
     'none',
     '--iptables=false',
+    ...initFlags(),
   ];
   const script = 'ip link set lo up; exec "$@"';
   const daemon = spawn('unshare', ['--net', 'sh', '-c', script, 'sh', DAEMON, ...flags, ...storage], {
@@ -124,6 +141,10 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     },
     {
       dataRoot,
+      socket,
+      pid: daemon.pid ?? 0,
+      command: [CLIENT, '-H', `unix://${socket}`] as const,
+      env: peerEnvironment(),
       try: client,
       api: (method: string, path: string) => ask(socket, method, path),
       stop,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
 import { writeOut } from '../output.ts';
 import { withEngine } from '../with-engine.ts';
@@ -12,6 +13,7 @@ export function register(command: Command, context: CommandContext): void {
     .usage('CONTAINER')
     .argument('<container>')
     .action(async (name: string) => {
+      if (name === '') throw new TsengineError('InvalidParameter', 'Container name cannot be empty');
       await withEngine(context, async (engine) => {
         const changes = await engine.containers.changes(name);
         const lines = changes.map(({ kind, path }) =>

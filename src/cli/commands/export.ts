@@ -11,6 +11,8 @@ export function register(command: Command, context: CommandContext): void {
     .option('-o, --output <string>', 'Write to a file, instead of STDOUT')
     .action(async (name: string, flags: { readonly output?: string }) => {
       if (flags.output === undefined) refuseTerminal();
-      await withEngine(context, (engine) => writeStream(engine.containers.export(name), flags.output));
+      await withEngine(context, (engine) =>
+        writeStream(engine.containers.export(name), flags.output, 'export container'),
+      );
     });
 }

@@ -51,7 +51,7 @@ const CREATED_BY_WIDTH = 45;
 /** What a template sees of one step. */
 function historyRow(item: HistoryItem, { human, trunc }: HistoryFlags): object {
   const createdAt = new Date(item.Created * 1000).toISOString().replace(/\.000Z$/, 'Z');
-  return asRow('*formatter.historyContext', {
+  return asRow('*image.historyContext', {
     get Comment() {
       return item.Comment;
     },

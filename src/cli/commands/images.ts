@@ -22,6 +22,15 @@ interface ImagesFlags {
 const PLAIN = 'table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}';
 const WITH_DIGESTS = 'table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}';
 
+const rawOf = (digest: string) => `repository: {{.Repository}}
+tag: {{.Tag}}
+${digest}image_id: {{.ID}}
+created_at: {{.CreatedAt}}
+virtual_size: {{.Size}}
+`;
+const RAW = { full: rawOf(''), quiet: 'image_id: {{.ID}}' };
+const RAW_WITH_DIGESTS = { full: rawOf('digest: {{.Digest}}\n'), quiet: 'image_id: {{.ID}}' };
+
 const HEADINGS = {
   ID: 'IMAGE ID',
   Repository: 'REPOSITORY',
@@ -54,7 +63,11 @@ export function register(command: Command, context: CommandContext): void {
       const images = await withEngine(context, (engine) =>
         engine.images.list({ all: flags.all === true, filters, digests }),
       );
-      const list: ListFormat = { headings: HEADINGS, table: digests ? WITH_DIGESTS : PLAIN };
+      const list: ListFormat = {
+        headings: HEADINGS,
+        table: digests ? WITH_DIGESTS : PLAIN,
+        raw: digests ? RAW_WITH_DIGESTS : RAW,
+      };
       const wantsDigest = digests || (flags.format?.includes('{{.Digest}}') ?? false);
       const rows = images.flatMap((image) => imageRows(image, !flags.trunc, wantsDigest));
       await writeOut(1, formatList(list, rows, { format: flags.format, quiet: flags.quiet }));
@@ -99,7 +112,7 @@ function splitDigest(name: string): { repository: string; digest: string } {
 
 /** What a template sees of an image under one of its names. */
 function imageRow(image: ImageSummary, name: NamedImage, full: boolean): object {
-  const counted = (bytes: number) => (bytes < 0 ? 'N/A' : humanSize(bytes, 3));
+  const counted = (bytes: number) => (bytes < 0 ? 'N/A' : humanSize(bytes));
   return asRow('*formatter.imageContext', {
     get Containers() {
       return image.Containers < 0 ? 'N/A' : String(image.Containers);
@@ -132,7 +145,7 @@ function imageRow(image: ImageSummary, name: NamedImage, full: boolean): object 
       return counted(image.SharedSize < 0 ? -1 : image.VirtualSize - image.SharedSize);
     },
     get VirtualSize() {
-      return humanSize(image.VirtualSize, 3);
+      return humanSize(image.VirtualSize);
     },
   });
 }

@@ -17,11 +17,11 @@ export function register(command: Command, context: CommandContext): void {
   command
     .usage('[OPTIONS] file|URL|- [REPOSITORY[:TAG]]')
     .argument('<source>')
-    .argument('[reference]')
+    .argument('[reference...]')
     .addOption(listOption('-c, --change <list>', 'Apply Dockerfile instruction to the created image'))
     .option('-m, --message <string>', 'Set commit message for imported image')
     .option('--platform <string>', 'Set platform if server is multi-platform capable')
-    .action(async (source: string, reference: string | undefined, flags: ImportFlags) => {
+    .action(async (source: string, [reference]: readonly string[], flags: ImportFlags) => {
       await withEngine(context, async (engine) => {
         using progress = showProgress();
         const id = await engine.images.import(open(source), {

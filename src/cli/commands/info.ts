@@ -14,10 +14,16 @@ export function register(command: Command, context: CommandContext): void {
     .action(async (flags: { readonly format?: string }) => {
       const { format = '' } = flags;
       const template =
-        format === '' ? undefined : compileTemplate(format === 'json' ? '{{json .}}' : format, 'object');
+        format === '' ? undefined : compileTemplate(format === 'json' ? '{{json .}}' : format, 'info');
       const info = await withEngine(context, (engine) => engine.info());
-      const text = template === undefined ? infoText(info) : `${executeOnObject(template, info)}\n`;
-      await writeOut(1, text);
+      if (template === undefined) return await writeOut(1, infoText(info));
+      let text = '';
+      try {
+        text = executeOnObject(template, info, { '': 'system.info' });
+      } finally {
+        // Docker ends the line also after what went wrong.
+        await writeOut(1, `${text}\n`);
+      }
     });
 }
 

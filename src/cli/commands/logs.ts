@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
 import { writeOut } from '../output.ts';
 import { withEngine } from '../with-engine.ts';
@@ -9,6 +8,7 @@ interface LogsFlags {
   readonly since?: string;
   readonly until?: string;
   readonly tail: string;
+  readonly details?: boolean;
   readonly timestamps?: boolean;
 }
 
@@ -17,6 +17,7 @@ export function register(command: Command, context: CommandContext): void {
   command
     .usage('[OPTIONS] CONTAINER')
     .argument('<container>')
+    .option('--details', 'Show extra details provided to logs')
     .option('-f, --follow', 'Follow log output')
     .option(
       '--since <string>',
@@ -40,15 +41,7 @@ export function register(command: Command, context: CommandContext): void {
     });
 }
 
-/** `all`, and a negative number as in Docker, mean every line. */
+/** `all` and, as in Docker, whatever is no number and a negative one mean every line. */
 function tailLines(text: string): number | undefined {
-  if (text === 'all' || text === '') return undefined;
-  if (!/^-?[0-9]+$/.test(text)) {
-    throw new TsengineError(
-      'InvalidParameter',
-      `invalid value for --tail: "${text}" is neither a number of lines nor "all"`,
-    );
-  }
-  const lines = Number(text);
-  return lines < 0 ? undefined : lines;
+  return /^\+?[0-9]+$/.test(text) ? Number(text) : undefined;
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { ContainerSummary } from '../../engine/api/services.ts';
 import type { CommandContext } from '../command.ts';
-import { usageError } from '../flags/flag-error.ts';
+import { intFlag } from '../flags/flag-error.ts';
 import { parseFilters } from '../format/filter.ts';
 import { agoText, commandCell, createdAtText, ellipsis, shortId } from '../format/ps.ts';
 import { formatList, type ListFormat } from '../format/table.ts';
-import { asRow } from '../format/template.ts';
+import { asRow, compileTemplate } from '../format/template.ts';
 import { humanSize } from '../format/units.ts';
 import { listOption } from '../options.ts';
 import { writeOut } from '../output.ts';
@@ -25,6 +25,17 @@ interface PsFlags {
 const COLUMNS =
   'table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}';
 
+const RAW = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{- pad .State 1 0}}
+status: {{- pad .Status 1 0}}
+names: {{.Names}}
+labels: {{- pad .Labels 1 0}}
+ports: {{- pad .Ports 1 0}}
+`;
+
 const LIST: ListFormat = {
   headings: {
     ID: 'CONTAINER ID',
@@ -43,6 +54,14 @@ const LIST: ListFormat = {
     Networks: 'NETWORKS',
   },
   table: COLUMNS,
+  raw: { full: RAW, quiet: 'container_id: {{.ID}}' },
+};
+
+/** With the column that `--size` adds. */
+const WITH_SIZE: ListFormat = {
+  ...LIST,
+  table: `${COLUMNS}\t{{.Size}}`,
+  raw: { full: `${RAW}size: {{.Size}}\n`, quiet: 'container_id: {{.ID}}' },
 };
 
 /** `tsengine ps`: containers, the running ones unless `-a`. */
@@ -58,20 +77,20 @@ export function register(command: Command, context: CommandContext): void {
     .option('-q, --quiet', 'Only display container IDs')
     .option('-s, --size', 'Display total file sizes')
     .action(async (flags: PsFlags) => {
-      const last = lastCount(flags.last);
+      const last = intFlag('-n, --last', flags.last);
       const filters = parseFilters(flags.filter);
-      const size = flags.size === true || (flags.format?.includes('.Size') ?? false);
+      const size = flags.size === true || asksForSize(flags.format ?? '');
       const all = flags.all === true || last > 0;
       const rows = await withEngine(context, (engine) =>
         engine.containers.list({
           all,
           size,
           filters,
-          ...(flags.latest === true ? { latest: true } : {}),
+          ...(flags.latest === true && last === -1 ? { latest: true } : {}),
           ...(last > 0 ? { last } : {}),
         }),
       );
-      const list = flags.size === true ? { ...LIST, table: `${COLUMNS}\t{{.Size}}` } : LIST;
+      const list = flags.size === true ? WITH_SIZE : LIST;
       const options = { format: flags.format, quiet: flags.quiet };
       await writeOut(
         1,
@@ -84,11 +103,35 @@ export function register(command: Command, context: CommandContext): void {
     });
 }
 
-function lastCount(text: string): number {
-  if (/^-?[0-9]+$/.test(text)) return Number(text);
-  throw usageError(
-    `invalid argument "${text}" for "-n, --last" flag: strconv.ParseInt: parsing "${text}": invalid syntax`,
-  );
+/** A container of which nothing is known. */
+const NOBODY: ContainerSummary = {
+  ...{ Id: '', Names: [], Image: '', ImageID: '', Command: '', Created: 0, State: '', Status: '' },
+  ...{
+    Ports: [],
+    Labels: {},
+    Mounts: [],
+    HostConfig: { NetworkMode: '' },
+    NetworkSettings: { Networks: {} },
+  },
+};
+
+/**
+ * Whether a format asks for sizes, which cost a walk over the files of each container. Found as Docker finds it: the
+ * template is run over a container of which nothing is known, so that its mistakes come out when there is none, too.
+ */
+function asksForSize(format: string): boolean {
+  if (format === '' || format === 'table' || format === 'json' || format === 'raw') return false;
+  let asked = false;
+  const row = containerRow(NOBODY, false);
+  Object.defineProperty(row, 'Size', {
+    enumerable: true,
+    get() {
+      asked = true;
+      return '';
+    },
+  });
+  compileTemplate(format, 'probe').execute(row);
+  return asked;
 }
 
 /** What a template sees of a container; each field is worked out when it is asked for. */
@@ -141,11 +184,11 @@ function containerRow(container: ContainerSummary, full: boolean): object {
   });
 }
 
-/** The image as the container was made from it; an id is shortened. */
-function imageName(container: ContainerSummary, full: boolean): string {
-  const { Image } = container;
+/** The image as the container was made from it; an id is shortened, and a digest left out. */
+function imageName({ Image, ImageID }: ContainerSummary, full: boolean): string {
   if (Image === '') return '<no image>';
-  return !full && /^sha256:[0-9a-f]{64}$/.test(Image) ? shortId(Image) : Image;
+  if (full) return Image;
+  return shortId(Image) === shortId(ImageID) ? shortId(ImageID) : Image.replace(/@.*$/, '');
 }
 
 function mountName(mount: Readonly<Record<string, unknown>>, full: boolean): string {

@@ -18,11 +18,15 @@ export function register(command: Command, context: CommandContext): void {
     .option('-v, --volumes', 'Remove anonymous volumes associated with the container')
     .action(async (names: string[], options: RemoveOptions) => {
       await withEngine(context, (engine) =>
-        forEachName(names, (name) => {
-          const plain = name.replace(/^\/+/, '');
-          if (plain === '') throw new TsengineError('InvalidParameter', 'Container name cannot be empty');
-          return engine.containers.remove(plain, options);
-        }),
+        forEachName(
+          names,
+          (name) => {
+            const plain = name.replace(/^\/+/, '');
+            if (plain === '') throw new TsengineError('InvalidParameter', 'Container name cannot be empty');
+            return engine.containers.remove(plain, options);
+          },
+          { missingIsFine: options.force === true },
+        ),
       );
     });
 }

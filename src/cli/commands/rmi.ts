@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { errorMessage } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
 import { printLine } from '../output.ts';
 import { withEngine } from '../with-engine.ts';
@@ -25,8 +25,10 @@ export function register(command: Command, context: CommandContext): void {
               await printLine('Untagged' in item ? `Untagged: ${item.Untagged}` : `Deleted: ${item.Deleted}`);
             }
           } catch (error) {
-            process.stderr.write(`tsengine: ${errorMessage(error)}\n`);
-            process.exitCode = 1;
+            const isMissing = error instanceof TsengineError && error.code === 'NotFound';
+            const message = isMissing ? `No such image: ${name}` : errorMessage(error);
+            process.stderr.write(`tsengine: ${message}\n`);
+            if (!isMissing || !force) process.exitCode = 1;
           }
         }
       });

@@ -32,8 +32,10 @@ export function register(command: Command, context: CommandContext): void {
         } catch (error) {
           if (flags.rm === true) await removeQuietly(engine, id);
           throw error;
+        } finally {
+          // Docker names the container that did not start as well.
+          if (detached) await printLine(id);
         }
-        if (detached) await printLine(id);
       });
     });
 }

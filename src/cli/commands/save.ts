@@ -14,7 +14,8 @@ export function register(command: Command, context: CommandContext): void {
       if (flags.output === undefined) refuseTerminal();
       await withEngine(context, async (engine) => {
         using progress = showProgress();
-        await writeStream(engine.images.save(names, { progress: progress.report }), flags.output);
+        const archive = engine.images.save(names, { progress: progress.report });
+        await writeStream(archive, flags.output, 'save image');
       });
     });
 }

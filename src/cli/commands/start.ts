@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Engine } from '../../engine/api/services.ts';
 import { TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
 import { forEachName } from '../each.ts';
@@ -27,14 +28,24 @@ export function register(command: Command, context: CommandContext): void {
       }
       await withEngine(context, async (engine) => {
         const [only] = names;
-        if (!attach || only === undefined) return forEachName(names, (name) => engine.containers.start(name));
+        if (!attach || only === undefined) {
+          const failed = await forEachName(names, (name) => engine.containers.start(name));
+          if (failed.length > 0)
+            process.stderr.write(`tsengine: failed to start containers: ${failed.join(', ')}\n`);
+          return;
+        }
         const id = await engine.containers.resolve(only);
-        process.exitCode = await runInForeground(engine, id, {
-          stdin: options.interactive === true,
-          stdout: true,
-          stderr: true,
-          signalProxy: true,
-        });
+        process.exitCode = await attached(engine, id, options.interactive === true);
       });
     });
+}
+
+/** Starts it in the foreground. Unlike `run`, `docker start` has one exit code for whatever keeps a container from starting. */
+async function attached(engine: Engine, id: string, stdin: boolean): Promise<number> {
+  try {
+    return await runInForeground(engine, id, { stdin, stdout: true, stderr: true, signalProxy: true });
+  } catch (error) {
+    if (!(error instanceof TsengineError)) throw error;
+    throw new TsengineError(error.code, error.message, { cause: error, exitCode: 1 });
+  }
 }

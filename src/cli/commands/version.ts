@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { versionDocument, versionText } from '../version-text.ts';
 
+/** Docker's names of the types, for errors. */
+const TYPES = { '': 'system.versionInfo', '.Client': 'system.clientVersion', '.Server': '*types.Version' };
+
 /** `tsengine version`: reached with flags only; without any, `main.ts` has answered already. */
 export function register(command: Command): void {
   command
@@ -11,7 +14,13 @@ export function register(command: Command): void {
       const { format = '' } = options;
       if (format === '') return void process.stdout.write(versionText(version));
       const { compileTemplate, executeOnObject } = await import('../format/template.ts');
-      const template = compileTemplate(format === 'json' ? '{{json .}}' : format, 'object');
-      process.stdout.write(`${executeOnObject(template, version)}\n`);
+      const template = compileTemplate(format === 'json' ? '{{json .}}' : format, 'version');
+      let text = '';
+      try {
+        text = executeOnObject(template, version, TYPES);
+      } finally {
+        // Docker ends the line also after what went wrong.
+        process.stdout.write(`${text}\n`);
+      }
     });
 }

@@ -9,7 +9,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type ReadFile = (path: string) => Buffer;
 
 /**
- * The `Config.Env` of a command line: the files' lines, then the `-e` values. A bare `NAME` takes its value from
+ * The `Config.Env` of a command line: the files' lines, then the `-e` values, of two for one name the last. A bare `NAME` takes its value from
  * `environment`; where it has none, `-e NAME` stays as it is (it unsets the image's variable) and a line `NAME` of a
  * file is left out. Throws InvalidParameter in Docker's words.
  */
@@ -20,8 +20,12 @@ export function parseEnv(
   readFile: ReadFile,
 ): string[] {
   const env = files.flatMap((file) => parseKeyValueFile(file, readOrFail(file, readFile), environment));
-  for (const value of values) env.push(parseFlag('-e, --env', value, (text) => envValue(text, environment)));
-  return env;
+  const flags = new Map<string, string>();
+  for (const value of values) {
+    const entry = parseFlag('-e, --env', value, (text) => envValue(text, environment));
+    flags.set(splitPair(entry)[0], entry);
+  }
+  return [...env, ...flags.values()];
 }
 
 /**

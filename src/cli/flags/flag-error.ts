@@ -23,6 +23,14 @@ export function usageError(message: string): TsengineError {
   return new TsengineError('InvalidParameter', message, { exitCode: USAGE });
 }
 
+/** A Go int, as pflag reads it: `invalid argument "x" for "-n, --last" flag: …` when it is none. */
+export function intFlag(flag: string, text: string): number {
+  return parseFlag(flag, text, (value) => {
+    if (/^[+-]?[0-9]+$/.test(value)) return Number(value);
+    throw new TsengineError('InvalidParameter', `strconv.ParseInt: parsing ${quote(value)}: invalid syntax`);
+  });
+}
+
 /** A Go bool (`1 t T true TRUE True 0 f …`), `undefined` for anything else. */
 export function parseBoolean(text: string): boolean | undefined {
   if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;

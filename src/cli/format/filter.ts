@@ -5,13 +5,13 @@ import { parseFlag } from '../flags/flag-error.ts';
 /**
  * Reads the values of a repeated `--filter` into values by key, in order and without repetitions. Keys are made lower
  * case and blanks around keys and values dropped, as Docker does; `label!=x` has the key `label!`; an empty argument
- * is ignored. Throws InvalidParameter in Docker's words.
+ * is ignored. Throws InvalidParameter in Docker's words; `flag` is the flag as help shows it.
  */
-export function parseFilters(values: readonly string[]): Map<string, string[]> {
+export function parseFilters(values: readonly string[], flag = '-f, --filter'): Map<string, string[]> {
   const filters = new Map<string, string[]>();
   for (const value of values) {
     if (value === '') continue;
-    const [key, wanted] = parseFlag('-f, --filter', value, parseFilter);
+    const [key, wanted] = parseFlag(flag, value, parseFilter);
     const known = filters.get(key) ?? [];
     if (!known.includes(wanted)) known.push(wanted);
     filters.set(key, known);

@@ -23,6 +23,7 @@ import type {
   DriverContext,
   GraphDriver,
   MountedLayer,
+  MountOptions,
   StatusRow,
 } from '../driver.ts';
 import {
@@ -40,7 +41,7 @@ import { treeSize } from '../tree-size.ts';
 import { hasRedirects, upperChanges } from './changes.ts';
 import { Children } from './children.ts';
 import { type Layout, randomName } from './layout.ts';
-import { mountFailure, mountOverlay, tooManyLowers } from './mount.ts';
+import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './mount.ts';
 import { checkLayerOptions, refuseImageLayerOptions } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
 
@@ -145,11 +146,11 @@ export class Overlay2Driver implements GraphDriver {
     chmodAt(AT_FDCWD, diff, (like?.mode ?? 0o755) & 0o7777);
   }
 
-  async get(id: string, mountLabel?: string): Promise<MountedLayer> {
+  async get(id: string, mountLabel?: string, options: MountOptions = {}): Promise<MountedLayer> {
     this.#mustExist(id);
     const lowers = this.#layout.lowers(id);
     if (lowers.length === 0) return { path: this.#layout.diff(id), [Symbol.asyncDispose]: async () => {} };
-    const point = this.#point(id, lowers, mountLabel);
+    const point = this.#point(id, lowers, mountLabel, options.isVolatile);
     await this.#counter.acquire(id, point);
     let released = false;
     return {
@@ -167,21 +168,27 @@ export class Overlay2Driver implements GraphDriver {
     await this.#counter.release(id, this.#point(id, [], undefined));
   }
 
-  #point(id: string, lowers: readonly string[], label: string | undefined): CountedMount {
+  #point(id: string, lowers: readonly string[], label: string | undefined, isVolatile = false): CountedMount {
     const path = this.#layout.merged(id);
     return {
       path,
-      mount: () => this.#mount(id, lowers, label),
-      unmount: () => this.#unmount(path),
+      mount: () => this.#mount(id, lowers, label, isVolatile),
+      unmount: () => this.#unmount(id, path),
     };
   }
 
-  #unmount(path: string): void {
+  #unmount(id: string, path: string): void {
     if (isMountPoint(path)) unmount(path, MNT_DETACH);
-    removeDirectory(path);
+    try {
+      removeDirectory(path);
+    } catch (error) {
+      // A kill before the mount point was made, or after it was removed.
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
+    dropVolatileMark(this.#layout.work(id));
   }
 
-  #mount(id: string, lowers: readonly string[], label: string | undefined): void {
+  #mount(id: string, lowers: readonly string[], label: string | undefined, isVolatile: boolean): void {
     const target = this.#layout.merged(id);
     try {
       makeDirectory(target, 0o700);
@@ -189,19 +196,27 @@ export class Overlay2Driver implements GraphDriver {
       if (!hasErrno(error, 'EEXIST')) throw error;
     }
     try {
-      this.#mountOn(target, id, lowers, label);
+      this.#mountOn(target, id, lowers, label, isVolatile);
     } catch (error) {
-      this.#unmount(target);
+      this.#unmount(id, target);
       throw mountFailure(error, id, lowers.length);
     }
   }
 
-  #mountOn(target: string, id: string, lowers: readonly string[], label: string | undefined): void {
+  #mountOn(
+    target: string,
+    id: string,
+    lowers: readonly string[],
+    label: string | undefined,
+    isVolatile: boolean,
+  ): void {
     const layout = this.#layout;
     const directories = layout.isCommitted(id)
       ? { lowers: [`${id}/diff`, ...lowers] }
       : { lowers, writable: { upper: `${id}/diff`, work: `${id}/work` } };
-    const request = { home: layout.home, target, options: this.#abilities.options, label, ...directories };
+    const { options } = this.#abilities;
+    const request = { home: layout.home, target, options, label, isVolatile, ...directories };
+    dropVolatileMark(layout.work(id));
     const farm = `${this.#context.runHome}/links`;
     try {
       mountOverlay(request, farm);
@@ -287,14 +302,15 @@ export class Overlay2Driver implements GraphDriver {
       );
     }
     const { unpackLayer } = await import('../../archive/unpack.ts');
-    const { size, warnings } = await unpackLayer(tar, this.#layout.diff(id), {
+    const { size, linkBytes, warnings } = await unpackLayer(tar, this.#layout.diff(id), {
       // Without a parent there is nothing to hide, and a marker would be seen as a file.
       whiteouts: parent === undefined ? 'delete' : 'overlay',
       xattrPrefix: xattrPrefix(this.#abilities),
       ...options,
     });
     for (const warning of warnings) this.#context.warn(warning);
-    return { size };
+    // Docker's overlay2 adds up what is on disk; its vfs, what the archive says.
+    return { size: size + linkBytes };
   }
 
   async diffSize(id: string, parent: string | undefined): Promise<number> {

@@ -6,6 +6,8 @@ import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
+import { MountCounter } from '../mount-counter.ts';
+import { existingFolder } from '../read-only.ts';
 import { Staging } from '../staging.ts';
 import { Overlay2Driver } from './driver.ts';
 import { Layout } from './layout.ts';
@@ -34,7 +36,7 @@ function discard(folder: string): void {
 }
 
 async function probe(context: DriverContext): Promise<Support> {
-  const result = probeIn(`${existing(context.home)}/.tsengine-probe-${process.pid}`);
+  const result = probeIn(`${existingFolder(context.home)}/.tsengine-probe-${process.pid}`);
   if ('reason' in result) return { supported: false, reason: result.reason };
   const { notNative } = result.abilities;
   return notNative === ''
@@ -43,7 +45,8 @@ async function probe(context: DriverContext): Promise<Support> {
 }
 
 async function open(context: DriverContext): Promise<GraphDriver> {
-  checkEngineOptions(context, existing(context.home));
+  checkEngineOptions(context, existingFolder(context.home));
+  if (context.readOnly === true) return (await import('./read-only.ts')).readOnlyOverlay2(context);
   const layout = new Layout(context.home);
   const fresh = !pathExists(context.home);
   if (fresh) makeDirectories(dirname(context.home), 0o710);
@@ -64,12 +67,8 @@ async function open(context: DriverContext): Promise<GraphDriver> {
     layout.dropLink(path);
     discard(path);
   });
+  new MountCounter(context.runHome).sweep();
   return new Overlay2Driver({ context, layout, staging, abilities });
-}
-
-/** The path itself, or the folder above it that is there. */
-function existing(path: string): string {
-  return pathExists(path) ? path : existing(dirname(path));
 }
 
 async function abilitiesOf(context: DriverContext, staging: Staging): Promise<Abilities> {

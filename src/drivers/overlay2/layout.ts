@@ -21,17 +21,15 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { readlinkAt } from '../../linux/at.ts';
 import {
-  closeFile,
   makeDirectory,
   makeSymlink,
-  openFile,
   pathExists,
-  readInto,
   readTextIfAny,
   removeDirectory,
   removeFile,
   writeNewFile,
 } from '../../linux/files.ts';
+import { randomBytes } from '../../linux/random.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import { isLayerId } from '../layer-id.ts';
 import { isDirectory } from '../staging.ts';
@@ -177,16 +175,9 @@ export class Layout {
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const NAME_LENGTH = 26;
 
-/** A new short name, without `l/`: 26 random characters. From the device, because `node:crypto` takes 5 ms to load and nothing else here needs it. */
+/** A new short name, without `l/`: 26 random characters. */
 export function randomName(): string {
-  const bytes = Buffer.alloc(NAME_LENGTH);
-  const fd = openFile('/dev/urandom', 'r');
-  try {
-    readInto(fd, bytes, 0, bytes.length, null);
-  } finally {
-    closeFile(fd);
-  }
   let name = '';
-  for (const byte of bytes) name += BASE32.charAt(byte & 31);
+  for (const byte of randomBytes(NAME_LENGTH)) name += BASE32.charAt(byte & 31);
   return name;
 }

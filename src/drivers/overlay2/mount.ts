@@ -10,7 +10,7 @@
 
 import { LIMITS } from '../../archive/types.ts';
 import { hasErrno, TsengineError } from '../../errors.ts';
-import { makeDirectories, makeSymlink } from '../../linux/files.ts';
+import { makeDirectories, makeSymlink, pathExists } from '../../linux/files.ts';
 import { MOUNT_DATA_MAX, mount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { inDirectory } from './in-directory.ts';
@@ -27,10 +27,39 @@ export interface OverlayMount {
   /** Options beside the directories. */
   readonly options: string;
   readonly label?: string | undefined;
+  /** Without any sync, where the kernel can do that (5.10 and newer). */
+  readonly isVolatile?: boolean;
 }
 
 /** Mounts it. `farmHome` is a folder for short-lived links, on any filesystem. */
 export function mountOverlay(request: OverlayMount, farmHome: string): void {
+  if (request.isVolatile === true && request.writable !== undefined) {
+    const options = [request.options, 'volatile'].filter(Boolean).join(',');
+    try {
+      mountOnce({ ...request, options }, farmHome);
+      return;
+    } catch (error) {
+      // What an older kernel says to an option that it does not know.
+      if (!hasErrno(error, 'EINVAL')) throw error;
+    }
+  }
+  mountOnce(request, farmHome);
+}
+
+/** Where overlayfs notes, below a work directory, which of its features may have left it unusable. */
+const INCOMPATIBLE = 'work/incompat';
+
+/**
+ * Removes the mark by which overlayfs refuses a work directory that was mounted `volatile` before, because a crash in
+ * between may have cost it files. Layers that are mounted so are removed after a crash; after an unmount nothing is
+ * amiss. Source: the kernel's `Documentation/filesystems/overlayfs.rst`, "Volatile mount".
+ */
+export function dropVolatileMark(work: string): void {
+  const mark = `${work}/${INCOMPATIBLE}`;
+  if (pathExists(mark)) removeTree(mark);
+}
+
+function mountOnce(request: OverlayMount, farmHome: string): void {
   const { lowers } = request;
   if (lowers.length > LIMITS.lowerLayers) throw tooManyLowers(lowers.length);
   const data = mountData(request, lowers, request.writable);

@@ -49,7 +49,7 @@ const UNSUITABLE: ReadonlySet<string> = new Set(['aufs', 'ecryptfs', 'nfs', 'ove
  * Options that change what a layer's directories hold (`metacopy`, `redirect_dir`), tie them to one mount (`index`)
  * or make inode numbers depend on how layers are stacked (`xino`). A kernel knows those that it has.
  */
-const OFF = ['index=off', 'metacopy=off', 'redirect_dir=off', 'xino=off'];
+export const OFF = ['index=off', 'metacopy=off', 'redirect_dir=off', 'xino=off'];
 
 /** Why a filesystem cannot serve, told from its type and its directories alone; `undefined` when nothing speaks against it. */
 export function unsuitable(folder: string): string | undefined {

@@ -184,6 +184,7 @@ export const vfsFactory: DriverFactory = {
   hasData: (home) => holdsLayers('vfs', home),
   open: async (context) => {
     checkEngineOptions(context);
+    if (context.readOnly === true) return (await import('./read-only.ts')).readOnlyVfs(context);
     const driver = new VfsDriver(context);
     driver.prepare();
     return driver;

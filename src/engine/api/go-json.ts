@@ -5,6 +5,7 @@
  * gives a complete object, and writing it again gives the keys that Docker 20.10 writes, in its order.
  */
 import * as z from 'zod/mini';
+import { once } from '../../once.ts';
 
 function withZero<T>(inner: z.ZodMiniType<T>, zero: () => T) {
   return z.pipe(
@@ -13,14 +14,7 @@ function withZero<T>(inner: z.ZodMiniType<T>, zero: () => T) {
   );
 }
 
-/** Makes a schema once, at first use: most fields are of a few types, and each schema costs 50 µs at start-up. */
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}
+// Most fields are of a few types, and each schema costs 50 µs at start-up: each is made once.
 
 /** A Go `string`: absent and null mean the empty string. */
 export const goString = once(() => withZero(z.string(), () => ''));

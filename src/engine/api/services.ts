@@ -63,6 +63,18 @@ export interface HistoryItem {
 /** One thing `rmi` did. */
 export type ImageDeleteItem = { readonly Untagged: string } | { readonly Deleted: string };
 
+/** What `image prune` did, and the bytes of the layers that went. */
+export interface PrunedImages {
+  readonly deleted: readonly ImageDeleteItem[];
+  readonly spaceReclaimed: number;
+}
+
+/** The ids of the containers that `container prune` removed, and the bytes that they had added. */
+export interface PrunedContainers {
+  readonly deleted: readonly string[];
+  readonly spaceReclaimed: number;
+}
+
 /** Options of `import`. */
 export interface ImportOptions {
   /** `repository[:tag]` to give the image. */
@@ -109,6 +121,8 @@ export interface ImageService {
     name: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<ImageDeleteItem[]>;
+  /** Removes images that nothing uses: those without a name, or all with the filter `dangling=false`. */
+  prune(filters: Filters): Promise<PrunedImages>;
   /** Makes an image of one layer from a root filesystem as tar, plain or compressed. Gives its `sha256:…` id. */
   import(tar: AsyncIterable<Buffer>, options?: ImportOptions): Promise<string>;
   /** Reads a docker-save archive or an OCI layout, as tar, plain or compressed. */
@@ -171,6 +185,8 @@ export interface CommitOptions {
   readonly author?: string;
   readonly message?: string;
   readonly changes?: readonly string[];
+  /** Freeze a running container meanwhile, so that files that belong together are seen together; true unless given. */
+  readonly pause?: boolean;
 }
 
 /** Options of `logs`. Times are RFC 3339, Unix seconds or durations back from now, as Docker takes them. */
@@ -181,6 +197,8 @@ export interface LogsOptions {
   /** Lines from the end; all when not given. */
   readonly tail?: number;
   readonly timestamps?: boolean;
+  /** Before each line what the log driver was told to note (`--log-opt labels=…`, `env=…`), where it did. */
+  readonly details?: boolean;
 }
 
 /** A piece of a container's output. */
@@ -213,6 +231,8 @@ export interface ContainerService {
   stop(name: string, options?: { readonly timeout?: number }): Promise<void>;
   kill(name: string, signal?: string): Promise<void>;
   remove(name: string, options?: { readonly force?: boolean; readonly volumes?: boolean }): Promise<void>;
+  /** Removes the containers that do not run. */
+  prune(filters: Filters): Promise<PrunedContainers>;
   /**
    * Records the end of a container that has ended, and removes it if it is to be removed at its end. Does nothing when
    * that was done already. What conmon's exit command comes to; `id` is a full id.
@@ -249,6 +269,8 @@ export interface Engine extends AsyncDisposable {
 export interface EngineOptions {
   readonly dataRoot?: string;
   readonly execRoot?: string;
+  /** Only look at the data root: nothing in it is written, and what would change it fails with `Forbidden`. */
+  readonly readOnlyRoot?: boolean;
   readonly storageDriver?: string;
   /** `key=value`, repeated. */
   readonly storageOpts?: readonly string[];

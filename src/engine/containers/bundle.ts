@@ -27,7 +27,7 @@ function writeNetworkFiles(
   paths: ContainerPaths,
 ): void {
   const { file, hostConfig } = container;
-  const options = { mode: 0o644, durable: false };
+  const options = { mode: 0o644, durable: false, alone: true };
   writeFileAtomic(paths.hostname, `${file.Config.Hostname}\n`, options);
   writeFileAtomic(paths.hosts, hostsFile(hostConfig, context.settings), options);
   writeFileAtomic(paths.resolvConf, resolvConfFile(hostConfig, context.settings), options);
@@ -87,7 +87,6 @@ async function loadAppArmor(context: ContainerContext, profile: string): Promise
 /** What a start changes in `config.v2.json`. */
 export interface Prepared {
   readonly shmPath: string;
-  readonly cgroupDriver: 'cgroupfs' | 'systemd';
   readonly appArmorProfile: string;
 }
 
@@ -145,5 +144,5 @@ export async function writeBundle(
   const appArmorProfile = spec.process.apparmorProfile ?? '';
   if (appArmorProfile !== '') await loadAppArmor(context, appArmorProfile);
   writeNewFile(run.config, serializeSpec(spec), { mode: 0o600, durable: false });
-  return { shmPath: shm.path, cgroupDriver: host.cgroupDriver, appArmorProfile };
+  return { shmPath: shm.path, appArmorProfile };
 }

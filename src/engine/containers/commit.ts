@@ -41,7 +41,7 @@ export async function commitContainer(
       message: options.message ?? '',
       reference: options.reference,
     });
-  if (!file.State.Running || file.State.Paused) return await commit();
+  if (!file.State.Running || file.State.Paused || options.pause === false) return await commit();
   const runtime = findRuntime(hostConfig.Runtime ?? '', context.settings, context.root.execRoot);
   return await whileFrozen(runOf(context, id), runtime, commit);
 }

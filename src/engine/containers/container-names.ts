@@ -23,6 +23,9 @@ export interface NamedContainers {
   isBeingMade(id: string): boolean;
 }
 
+/** What a kill leaves of a stamp that was being written: see `temporaryName`. */
+const TEMPORARY_STAMP = '.tmp-.stamp';
+
 /** The index of names. */
 export class ContainerNames {
   readonly #root: DataRoot;
@@ -53,6 +56,8 @@ export class ContainerNames {
   /** The id that has the name; `undefined` when none does. */
   async find(name: string): Promise<string | undefined> {
     if (name === '' || name.startsWith('.') || name.includes('/')) return undefined;
+    // The index is not ours to make, and perhaps not Docker's to keep: the containers' own files say it too.
+    if (this.#root.readOnly) return this.#containers.ids().find((id) => this.#containers.nameOf(id) === name);
     await this.#ensureComplete();
     const holder = this.#holder(name);
     return holder !== undefined && this.#containers.nameOf(holder) === name ? holder : undefined;
@@ -63,15 +68,18 @@ export class ContainerNames {
     if (this.#holder(name) === id) removeFile(this.#path(name));
   }
 
-  /** Whether there are more names than containers. */
+  /** Whether there are more names than containers, or a stamp that was not finished. */
   mayNeedPruning(): boolean {
-    return this.#names().length > this.#containers.ids().length;
+    const all = listDirectory(this.#directory);
+    const names = all.filter((name) => !name.startsWith('.'));
+    return all.includes(TEMPORARY_STAMP) || names.length > this.#containers.ids().length;
   }
 
   /** Removes names of containers that are gone or were never finished: what a kill leaves. */
   async prune(): Promise<void> {
     const ids = new Set(this.#containers.ids());
     using _ = await this.#root.lock('container-names');
+    removeFile(this.#path(TEMPORARY_STAMP));
     for (const name of this.#names()) {
       const holder = this.#holder(name);
       if (holder === undefined || ids.has(holder) || this.#isHeld(name, holder)) continue;
@@ -126,7 +134,7 @@ export class ContainerNames {
       using _ = await this.#root.lock('container-names');
       if (readTextIfAny(file) !== stamp) {
         this.#rebuild();
-        writeFileAtomic(file, stamp, { durable: false });
+        writeFileAtomic(file, stamp, { durable: false, alone: true });
       }
     }
     this.#checked = true;

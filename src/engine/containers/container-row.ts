@@ -32,7 +32,7 @@ export interface ContainerRow {
   readonly imageId: string;
   readonly path: string;
   readonly args: readonly string[];
-  readonly state: ContainerState;
+  readonly state: ContainerState & { readonly Pid: number };
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly RowMount[];
   readonly exposedPorts: readonly string[];

@@ -51,7 +51,7 @@ export function createContainerService(deps: ContainerServiceDeps): ContainerSer
     await record(context, id);
   };
   const recover = async (): Promise<void> => {
-    if (!folders.mayNeedRecovery()) return;
+    if (deps.root.readOnly || !folders.mayNeedRecovery()) return;
     const [{ recoverContainers }, { recoverPledges }, context] = await Promise.all([
       import('./run-ending.ts'),
       import('./pledges.ts'),
@@ -82,12 +82,17 @@ export function createContainerService(deps: ContainerServiceDeps): ContainerSer
     },
     kill: async (name, signal) => {
       const [{ killContainer }, context] = await Promise.all([import('./stop.ts'), open()]);
-      await killContainer(context, await idOf(name), name, signal);
+      await killContainer(context, () => idOf(name), name, signal);
     },
     remove: async (name, options = {}) => {
       await recover();
       const [{ removeContainer }, context] = await Promise.all([import('./remove.ts'), open()]);
       await removeContainer(context, await idOf(name), options);
+    },
+    prune: async (filters) => {
+      await recover();
+      const [{ pruneContainers }, context] = await Promise.all([import('./prune.ts'), open()]);
+      return await pruneContainers(context, filters);
     },
     recordExit: recordEnd,
     list: async (options) => {

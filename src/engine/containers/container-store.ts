@@ -5,7 +5,9 @@ import {
   fsyncDirectory,
   makeDirectory,
   readTextIfAny,
+  removeFile,
   renameFile,
+  temporaryName,
   writeFileAtomic,
   writeNewFile,
 } from '../../linux/files.ts';
@@ -21,6 +23,10 @@ import {
   type StoredContainer,
 } from './container-file.ts';
 import { ContainerFolders, type ContainerPaths, pathsIn, VOID_PREFIXES } from './container-folders.ts';
+
+/** In the folder of a container that is being made: the names of volumes that are made with it, one a line. */
+const VOLUMES_NOTE = 'volumes';
+const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /** A container read before, and the look of its files then. */
 interface Remembered {
@@ -41,6 +47,8 @@ function isDurable(container: StoredContainer): boolean {
 /** The containers of one data root. */
 export class ContainerStore extends ContainerFolders {
   readonly #remembered = new Map<string, Remembered>();
+  /** Containers in whose folders is a note about volumes. */
+  readonly #noted = new Set<string>();
 
   /** The container, whole and checked; `undefined` when there is none. Fails with `Corrupt`, naming file and field. */
   read(id: string): StoredContainer | undefined {
@@ -61,38 +69,55 @@ export class ContainerStore extends ContainerFolders {
   }
 
   /**
-   * Makes a container: `fill` gets the folder in which it is made and says what it is. The caller holds the container's
-   * lock. When it fails nothing is left of the folder, and what else `fill` made is its own to undo.
+   * Makes a container: `fill` gets the folder in which it is made and says what it is; `appear` calls what gives the
+   * folder its name, or throws. The caller holds the container's lock. When it fails the folder
+   * stays, or is hidden, for `eraseUnfinished`.
    */
   async create(
     id: string,
     fill: (paths: ContainerPaths) => Promise<StoredContainer>,
+    appear: (rename: () => void) => Promise<void>,
   ): Promise<StoredContainer> {
     ensureDirectory(this.root.containersDir, 0o710);
     const folder = `${this.root.containersDir}/.new-${id}`;
     makeDirectory(folder, 0o710);
     const paths = pathsIn(folder, id);
-    try {
-      makeDirectory(`${folder}/checkpoints`, 0o700);
-      const container = await fill(paths);
-      const durable = isDurable(container);
-      writeNewFile(paths.hostConfig, hostConfigText(container.hostConfig), { mode: 0o644, durable });
-      writeNewFile(paths.config, containerFileText(container.file), { mode: 0o600, durable });
-      if (durable) fsyncDirectory(folder);
-      renameFile(folder, this.paths(id).folder);
-      if (durable) fsyncDirectory(this.root.containersDir);
-      this.#remember(id, container);
-      return container;
-    } catch (error) {
-      removeTree(folder);
-      throw error;
-    }
+    makeDirectory(`${folder}/checkpoints`, 0o700);
+    const container = await fill(paths);
+    const durable = isDurable(container);
+    writeNewFile(paths.hostConfig, hostConfigText(container.hostConfig), { mode: 0o644, durable });
+    writeNewFile(paths.config, containerFileText(container.file), { mode: 0o600, durable });
+    if (durable) fsyncDirectory(folder);
+    await appear(() => renameFile(folder, this.paths(id).folder));
+    if (durable) fsyncDirectory(this.root.containersDir);
+    if (this.#noted.delete(id)) removeFile(`${this.paths(id).folder}/${VOLUMES_NOTE}`);
+    this.#remember(id, container);
+    return container;
+  }
+
+  /** Removes files that a killed process was replacing. The caller holds the container's lock. */
+  clearWrites(id: string): void {
+    const { config, hostname, hosts, resolvConf } = this.paths(id);
+    for (const path of [config, hostname, hosts, resolvConf]) removeFile(temporaryName(path));
+  }
+
+  /** Notes, in the folder of a container that is being made, which volumes are about to be made for it. */
+  noteVolumes(id: string, volumes: readonly string[]): void {
+    this.#noted.add(id);
+    const note = `${this.root.containersDir}/.new-${id}/${VOLUMES_NOTE}`;
+    writeNewFile(note, `${volumes.join('\n')}\n`, { durable: false });
+  }
+
+  /** The volumes that a container which was never finished has made, or was about to. */
+  notedVolumes(id: string): string[] {
+    const text = readTextIfAny(`${this.root.containersDir}/.new-${id}/${VOLUMES_NOTE}`) ?? '';
+    return text.split('\n').filter((name) => VOLUME_NAME.test(name));
   }
 
   /** Writes a container's changed `config.v2.json`. The caller holds its lock. */
   write(container: StoredContainer): void {
     const { file } = container;
-    const options = { mode: 0o600, durable: isDurable(container) };
+    const options = { mode: 0o600, durable: isDurable(container), alone: true };
     writeFileAtomic(this.paths(file.ID).config, containerFileText(file), options);
     this.#remember(file.ID, container);
   }
@@ -109,7 +134,13 @@ export class ContainerStore extends ContainerFolders {
       if (!hasErrno(error, 'ENOENT')) throw error;
       return;
     }
-    if (options.durable) fsyncDirectory(this.root.containersDir);
+    try {
+      if (options.durable) fsyncDirectory(this.root.containersDir);
+    } catch (error) {
+      // Who is told that it failed must find it there.
+      renameFile(this.#hiddenFolder(id, options.volumes), this.paths(id).folder);
+      throw error;
+    }
   }
 
   /**

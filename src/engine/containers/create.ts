@@ -19,7 +19,8 @@ import { mergeConfig } from './merge-config.ts';
 import { checkContainerName, nameConflict, randomId, randomName } from './names.ts';
 import { pledge, redeem } from './pledges.ts';
 import { RootFilesystem } from './root-filesystem.ts';
-import { anonymousVolume, prepareVolumes, removeVolumes } from './volumes.ts';
+import { eraseUnfinished } from './run-ending.ts';
+import { anonymousVolume, prepareVolumes } from './volumes.ts';
 
 /** The key under which Docker keeps a container's part in a network, for the modes that we serve. */
 function networkName(mode: string): string {
@@ -136,12 +137,8 @@ function containerFile(
   };
 }
 
-/** The container's layer, with its working directory, and its volumes. Leaves nothing of the layer when it fails. */
-async function makeLayer(
-  context: ContainerContext,
-  draft: Draft,
-  made: string[],
-): Promise<Record<string, MountPoint>> {
+/** The container's layer, with its working directory, and its volumes. */
+async function makeLayer(context: ContainerContext, draft: Draft): Promise<Record<string, MountPoint>> {
   const { layers, root } = context;
   const { id, image, config, hostConfig } = draft;
   const wanted = mountPoints(context, config, hostConfig);
@@ -157,15 +154,36 @@ async function makeLayer(
     },
   });
   if (!incomplete) return wanted;
+  await using mounted = await layers.mountContainerLayer(id);
+  using files = new RootFilesystem(mounted.path);
+  if (config.WorkingDir !== '') files.makeDirectories(config.WorkingDir);
+  return await prepareVolumes(root, id, wanted, files, (names) => context.store.noteVolumes(id, names));
+}
+
+/**
+ * Calls `rename`, which lets the container appear, while its image is certain to be there. Whoever removes an image looks
+ * for containers under the same lock, so that one of the two fails.
+ */
+async function appearWithImage(
+  context: ContainerContext,
+  image: Image | undefined,
+  rename: () => void,
+): Promise<void> {
+  if (image === undefined) return rename();
+  using _ = await context.root.lock('images');
+  if (!context.images.exists(image.id)) throw new TsengineError('NotFound', `No such image: ${image.id}`);
+  rename();
+}
+
+/** Takes back what a failed creation made. What cannot be undone now the next command undoes: the first error is what people must see. */
+async function undo(context: ContainerContext, name: string, id: string): Promise<void> {
   try {
-    await using mounted = await layers.mountContainerLayer(id);
-    using files = new RootFilesystem(mounted.path);
-    if (config.WorkingDir !== '') files.makeDirectories(config.WorkingDir);
-    return await prepareVolumes(root, wanted, files, made);
-  } catch (error) {
-    await layers.removeContainerLayer(id);
-    throw error;
+    await eraseUnfinished(context, id);
+    context.store.names.release(name, id);
+  } catch {
+    // The folder that is left says what there is to remove.
   }
+  redeem(context, id);
 }
 
 /** Makes a container: see `ContainerService.create`. When it fails nothing is left, the name is free. */
@@ -173,7 +191,7 @@ export async function createContainer(
   context: ContainerContext,
   request: CreateContainer,
 ): Promise<{ id: string; warnings: string[] }> {
-  const { store, images, root } = context;
+  const { store, images } = context;
   const host = { ...context.host(), cpus: availableParallelism() };
   const warnings = checkRequest(request.config, request.hostConfig, host, context.settings);
   const image = request.config.Image === '' ? undefined : images.resolve(request.config.Image);
@@ -185,19 +203,14 @@ export async function createContainer(
   const name = await takeName(context, request.name, id);
   const anonymous = (request.name ?? '') === '';
   const draft: Draft = { id, name, anonymous, image, config: merged, hostConfig, path, args };
-  const volumes: string[] = [];
-  let layered = false;
   try {
-    await store.create(id, async (): Promise<StoredContainer> => {
-      const points = await makeLayer(context, draft, volumes);
-      layered = true;
+    const fill = async (): Promise<StoredContainer> => {
+      const points = await makeLayer(context, draft);
       return { file: containerFile(context, draft, points), hostConfig };
-    });
+    };
+    await store.create(id, fill, (rename) => appearWithImage(context, image, rename));
   } catch (error) {
-    if (layered) await context.layers.removeContainerLayer(id);
-    removeVolumes(root, volumes);
-    store.names.release(name, id);
-    redeem(context, id);
+    await undo(context, name, id);
     throw error;
   }
   return { id, warnings };

@@ -6,6 +6,7 @@ import type { ContainerFile, StoredContainer } from './container-file.ts';
 import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
 import { containerSizes } from './list.ts';
 import { settleContainer } from './run-ending.ts';
+import { seenState } from './seen-state.ts';
 import { volumePath } from './volumes.ts';
 
 function inspectState(state: ContainerFile['State']): Record<string, unknown> {
@@ -21,7 +22,7 @@ function inspectState(state: ContainerFile['State']): Record<string, unknown> {
     Error: state.Error,
     StartedAt: state.StartedAt,
     FinishedAt: state.FinishedAt,
-    ...(state.Health === null ? {} : { Health: state.Health }),
+    ...(state.Health === null ? {} : { Health: { ...state.Health, Log: state.Health.Log ?? [] } }),
   };
 }
 
@@ -68,10 +69,14 @@ function inspectNetworks(settings: ContainerFile['NetworkSettings']): Record<str
   };
 }
 
-/** The container as it is now: an end that nobody recorded is recorded first. */
+/** The container as it is now: an end that nobody recorded is recorded first, where something may be written. */
 async function current(context: ContainerContext, id: string): Promise<StoredContainer> {
   const container = readContainer(context, id);
   if (isSettled(runOf(context, id), container.file.State.Running)) return container;
+  if (context.root.readOnly) {
+    const { file, hostConfig } = container;
+    return { file: { ...file, State: seenState(context, id, file.State) }, hostConfig };
+  }
   using lock = context.store.tryLock(id);
   if (lock === undefined) return container;
   const settled = await settleContainer(context, readContainer(context, id));

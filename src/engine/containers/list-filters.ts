@@ -57,6 +57,12 @@ function health(row: ContainerRow): string {
   return status === '' ? 'none' : status;
 }
 
+function checkHealth(filters: Filters): void {
+  const bad = filters.get('health')?.find((value) => !HEALTH.includes(value));
+  if (bad === undefined) return;
+  throw new TsengineError('InvalidParameter', `Unrecognised filter value for health: ${bad}`);
+}
+
 /** Ports are not published, and those exposed are not in the list, before there are networks. */
 function refusePorts(filters: Filters): RowFilter {
   const none = !filters.has('publish') && !filters.has('expose');
@@ -74,7 +80,7 @@ export function rowFilter(
 ): RowFilter {
   checkFilters(filters, ACCEPTED);
   checkFilterValues(filters, 'status', STATES);
-  checkFilterValues(filters, 'health', HEALTH);
+  checkHealth(filters);
   const codes = exitCodes(filters);
   const wantedIds = filters.get('id')?.map((prefix) => matchIdPrefix(ids, prefix));
   const found = wantedIds?.flatMap((match) => (match.kind === 'found' ? [match.id] : []));
@@ -97,7 +103,7 @@ export function rowFilter(
   return (row) => tests.every((test) => test(row));
 }
 
-/** The container that `before` or `since` names. Fails in Docker's words. */
+/** The container that `before` or `since` names, or has the whole id of. Fails in Docker's words. */
 export function namedRow(
   rows: readonly ContainerRow[],
   filters: Filters,
@@ -108,10 +114,5 @@ export function namedRow(
   const bare = wanted.replace(/^\//, '');
   const match = rows.find((row) => row.id === wanted || row.name === bare);
   if (match !== undefined) return match;
-  const byPrefix = matchIdPrefix(
-    rows.map((row) => row.id),
-    wanted,
-  );
-  if (byPrefix.kind === 'found') return rows.find((row) => row.id === byPrefix.id);
   throw new TsengineError('NotFound', `no such container ${wanted}`);
 }

@@ -44,8 +44,12 @@ function readRow(context: ListContext, id: string): ContainerRow | undefined {
   }
 }
 
-/** Records an end that nobody recorded, and reads the row again. */
+/** Records an end that nobody recorded, and reads the row again. Where nothing may be written it is only told. */
 async function settledRow(context: ListContext, row: ContainerRow): Promise<ContainerRow | undefined> {
+  if (context.root.readOnly) {
+    const { seenState } = await import('./seen-state.ts');
+    return { ...row, state: seenState(context, row.id, row.state) };
+  }
   // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
   const lock = context.store.tryLock(row.id);
   if (lock === undefined) return row;

@@ -10,6 +10,8 @@ export interface LogEntry {
   readonly data: Buffer;
   /** Whether the line ends with this entry; a long or unfinished line is in several. */
   readonly endsLine: boolean;
+  /** What the log driver noted of the container with each line. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /** Reads one line of a log, without its newline; `undefined` for one that a crash or a full disk cut off. */
@@ -57,8 +59,17 @@ export const parseJsonLine: LineParser = (line) => {
   const stream = typeof value.stream === 'string' ? streamOf(value.stream) : undefined;
   if (stream === undefined || typeof value.log !== 'string') return undefined;
   const time = 'time' in value && typeof value.time === 'string' ? value.time : '';
-  return { stream, time, data: Buffer.from(value.log), endsLine: value.log.endsWith('\n') };
+  const attributes = 'attrs' in value ? attributesOf(value.attrs) : undefined;
+  return {
+    ...{ stream, time, data: Buffer.from(value.log), endsLine: value.log.endsWith('\n') },
+    ...(attributes === undefined ? {} : { attributes }),
+  };
 };
+
+function attributesOf(value: unknown): Record<string, string> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
+}
 
 /** When the entry was written, in nanoseconds since 1970; 0 when it does not say. */
 export function entryTime(entry: LogEntry): bigint {

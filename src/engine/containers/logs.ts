@@ -1,10 +1,11 @@
 import { existsSync, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TsengineError } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import { closeFile, openFile, pathExists, readInto } from '../../linux/files.ts';
 import type { LogChunk, LogsOptions } from '../api/services.ts';
 import { formatFixedTimestamp, now, parseTimeOption } from '../text/timestamp.ts';
 import { type ContainerContext, readContainer, runOf } from './context.ts';
+import { detailsText, notedAttributes } from './log-details.ts';
 import { entryTime, type LineParser, type LogEntry, parseCriLine, parseJsonLine } from './log-lines.ts';
 import { findTail, type Tail } from './log-tail.ts';
 
@@ -24,6 +25,8 @@ interface View {
   readonly since: bigint | undefined;
   readonly until: bigint | undefined;
   readonly timestamps: boolean;
+  /** What to show before each line of entries that say nothing themselves; `undefined` for nothing. */
+  readonly details: Readonly<Record<string, string>> | undefined;
 }
 
 /** Reads a log from an offset on, entry by entry, in batches; remembers where it is for the next time. */
@@ -100,8 +103,11 @@ class Renderer {
   #parts(entry: LogEntry): Buffer[] {
     const begins = !this.#midLine[entry.stream];
     this.#midLine[entry.stream] = !entry.endsLine;
-    if (!this.#view.timestamps || !begins) return [entry.data];
-    return [Buffer.from(`${formatFixedTimestamp(entryTime(entry))} `), entry.data];
+    if (!begins) return [entry.data];
+    const { timestamps, details } = this.#view;
+    const time = timestamps ? `${formatFixedTimestamp(entryTime(entry))} ` : '';
+    const noted = details === undefined ? '' : `${detailsText(entry.attributes ?? details)} `;
+    return [Buffer.from(time + noted), entry.data];
   }
 }
 
@@ -161,16 +167,25 @@ async function* follow(
   }
 }
 
-function viewOf(options: LogsOptions): View {
+function viewOf(options: LogsOptions, details: Readonly<Record<string, string>>): View {
   const reference = now();
   const given = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
   const since = given(options.since);
   const until = given(options.until);
   return {
-    since: since === undefined ? undefined : parseTimeOption(since, reference),
-    until: until === undefined || until === '0' ? undefined : parseTimeOption(until, reference),
+    since: since === undefined ? undefined : timeOf('since', since, reference),
+    until: until === undefined || until === '0' ? undefined : timeOf('until', until, reference),
     timestamps: options.timestamps === true,
+    details: options.details === true ? details : undefined,
   };
+}
+
+function timeOf(name: string, text: string, reference: Parameters<typeof parseTimeOption>[1]): bigint {
+  try {
+    return parseTimeOption(text, reference);
+  } catch (error) {
+    throw new TsengineError('InvalidParameter', `invalid value for "${name}": ${errorMessage(error)}`);
+  }
 }
 
 /** `logs`: what the container wrote. See `ContainerService.logs`. */
@@ -179,11 +194,13 @@ export async function* containerLogs(
   id: string,
   options: LogsOptions = {},
 ): AsyncGenerator<LogChunk> {
-  const { hostConfig } = readContainer(context, id);
+  const { file, hostConfig } = readContainer(context, id);
   if (hostConfig.LogConfig.Type === 'none') {
     throw new TsengineError('NotImplemented', 'configured logging driver does not support reading');
   }
-  const renderer = new Renderer(viewOf(options));
+  const renderer = new Renderer(
+    viewOf(options, notedAttributes(file.Config, hostConfig.LogConfig.Config ?? {})),
+  );
   const all = sources(context, id);
   const from = starts(all, options.tail);
   for (const [index, source] of all.entries()) {

@@ -1,6 +1,6 @@
 /** Container names and ids. */
-import { randomBytes, randomInt } from 'node:crypto';
 import { TsengineError } from '../../errors.ts';
+import { randomBytes, randomIndex } from '../../linux/random.ts';
 import { ADJECTIVES, SURNAMES } from './name-words.ts';
 
 /**
@@ -32,7 +32,7 @@ const ATTEMPTS = 6;
  */
 export function randomName(isTaken: (name: string) => boolean, id: string): string {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const name = `${pick(ADJECTIVES)}_${pick(SURNAMES)}${attempt === 0 ? '' : randomInt(10)}`;
+    const name = `${pick(ADJECTIVES)}_${pick(SURNAMES)}${attempt === 0 ? '' : randomIndex(10)}`;
     if (!isTaken(name)) return name;
   }
   return id.slice(0, 12);
@@ -92,5 +92,5 @@ function isNumeric(text: string): boolean {
 }
 
 function pick(words: readonly string[]): string {
-  return words[randomInt(words.length)] ?? '';
+  return words[randomIndex(words.length)] ?? '';
 }

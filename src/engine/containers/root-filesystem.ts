@@ -8,6 +8,7 @@ import { posix } from 'node:path';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import {
   closeFd,
+  lchownAt,
   mkdirAt,
   O_DIRECTORY,
   O_NONBLOCK,
@@ -92,6 +93,8 @@ export class RootFilesystem implements Disposable {
       if (parent === undefined) throw new TsengineError('System', `Cannot mkdir: ${path}: ${dir} has gone`);
       try {
         mkdirAt(parent, base, 0o755);
+        // In a directory with the set-group-ID bit it has that one's group.
+        lchownAt(parent, base, 0, 0);
       } catch (error) {
         links += 1;
         if (!hasErrno(error, 'EEXIST') || links > MAX_LINKS) throw error;

@@ -10,6 +10,7 @@ import { statSync } from 'node:fs';
 import { TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import { keepReserve, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
 import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
 import {
@@ -25,7 +26,7 @@ import { formatTimestamp, now, parseTimestamp } from '../text/timestamp.ts';
 import type { ContainerFile, StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, runOf } from './context.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
-import { isAnonymous, removeVolumes } from './volumes.ts';
+import { abandonVolumes, isAnonymous, removeVolumes } from './volumes.ts';
 
 /** Docker's exit code for a container that did not survive its machine, or its daemon. */
 const EXIT_LOST = 255;
@@ -66,8 +67,11 @@ export async function eraseContainer(
   options: { readonly volumes: boolean },
 ): Promise<void> {
   const { file, hostConfig } = container;
-  context.store.hide(file.ID, { durable: !hostConfig.AutoRemove, volumes: options.volumes });
-  await eraseHidden(context, file.ID, { file, volumes: options.volumes });
+  const { root } = context;
+  const hiding = { durable: !hostConfig.AutoRemove, volumes: options.volumes };
+  await withReserve(root, () => context.store.hide(file.ID, hiding));
+  await withReserve(root, () => eraseHidden(context, file.ID, { file, volumes: options.volumes }));
+  keepReserve(root);
   pruneExitCodes(runOf(context, file.ID).exits);
 }
 
@@ -93,7 +97,14 @@ async function eraseHidden(
       );
     }
   }
+  abandonVolumes(context.root, id, context.store.notedVolumes(id));
   context.store.clear(id);
+}
+
+/** Removes all that there is of a container whose creation failed. The caller holds its lock. */
+export async function eraseUnfinished(context: ContainerContext, id: string): Promise<void> {
+  context.store.hide(id, { durable: false, volumes: true });
+  await eraseHidden(context, id, context.store.hidden(id));
 }
 
 /** Finishes what dead processes began: containers half made or half removed. Costs three directory listings when there are none. */
@@ -114,6 +125,20 @@ function notBefore(time: bigint, start: string): bigint {
   return time < started ? started : time;
 }
 
+/** A container's state, with the keys of `config.v2.json`, after its run ended so. */
+export function endedState<T extends { readonly StartedAt: string }>(state: T, ending: Ending) {
+  return {
+    ...state,
+    Running: false,
+    Paused: false,
+    Restarting: false,
+    Pid: 0,
+    OOMKilled: ending.oomKilled,
+    ExitCode: ending.code,
+    FinishedAt: formatTimestamp(notBefore(ending.finishedAt, state.StartedAt)),
+  };
+}
+
 /** Records that the run ended so. Gives the container as it is now, `undefined` when it is gone with its run. */
 async function recordEnding(
   context: ContainerContext,
@@ -125,37 +150,27 @@ async function recordEnding(
     await eraseContainer(context, container, { volumes: true });
     return undefined;
   }
-  const State = {
-    ...file.State,
-    Running: false,
-    Paused: false,
-    Restarting: false,
-    Pid: 0,
-    OOMKilled: ending.oomKilled,
-    ExitCode: ending.code,
-    FinishedAt: formatTimestamp(notBefore(ending.finishedAt, file.State.StartedAt)),
-  };
-  const ended = { file: { ...file, State }, hostConfig };
-  context.store.write(ended);
+  const ended = { file: { ...file, State: endedState(file.State, ending) }, hostConfig };
+  await withReserve(context.root, () => context.store.write(ended));
   await cleanUpRun(context, runOf(context, file.ID));
   return ended;
 }
 
 /** What the run came to, as far as can be told without conmon; `undefined` when it was never more than prepared. */
-function lostEnding(container: StoredContainer, run: RunDir): Ending | undefined {
-  if (!container.file.State.Running) return undefined;
+export function lostEnding(running: boolean, run: RunDir): Ending | undefined {
+  if (!running) return undefined;
   const code = pathExists(run.path) ? EXIT_KILLED : EXIT_LOST;
   return { code, finishedAt: now(), oomKilled: pathExists(run.oom) };
 }
 
-/** Another exec root may hold the run that ours does not: then the process lives in a cgroup that names the container. */
+/** Another exec root, or a Docker that died, may have the run that ours does not: then the process lives in a cgroup that names the container. */
 function refuseForeignRun(container: StoredContainer): void {
   const { Pid } = container.file.State;
   if (Pid === 0 || !isAlive(Pid) || !isInCgroupOf(Pid, container.file.ID)) return;
   const name = bareName(container);
   throw new TsengineError(
     'Conflict',
-    `container ${name} runs under another exec root: use the --exec-root it was started with`,
+    `container ${name} still runs (pid ${Pid}), started by Docker or under another exec root: end it there first`,
   );
 }
 
@@ -175,9 +190,10 @@ export async function settleContainer(
   const ending = readEnding(run);
   if (ending !== undefined) return await recordEnding(context, container, ending);
   if (container.file.State.Running && isMonitored(run)) return container;
-  const lost = lostEnding(container, run);
+  const lost = lostEnding(container.file.State.Running, run);
   if (lost !== undefined) return await recordEnding(context, container, lost);
   // Prepared, perhaps created, by a process that died before it could say that it runs.
+  context.store.clearWrites(container.file.ID);
   await cleanUpRun(context, run);
   return container;
 }

@@ -2,7 +2,7 @@ import { errorMessage, TsengineError } from '../../errors.ts';
 import { makeDirectories, makeDirectory, removeFile, writeNewFile } from '../../linux/files.ts';
 import type { Attachment } from '../api/services.ts';
 import { attachTo, type MonitorAttachment } from '../runtime/attach.ts';
-import { findConmon, startMonitor } from '../runtime/conmon.ts';
+import { findConmon, Monitor } from '../runtime/conmon.ts';
 import { exitCommandOf } from '../runtime/exit-command.ts';
 import { findRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
 import { type RunDir, readPid } from '../runtime/run-dir.ts';
@@ -58,21 +58,26 @@ function findTools(context: ContainerContext, { hostConfig }: StoredContainer): 
   return { runtime, conmon: findConmon() };
 }
 
-/** The run folder, and all that must be in it before the runtime is called. */
-async function prepare(
-  context: ContainerContext,
-  container: StoredContainer,
-  run: RunDir,
-  runtime: OciRuntime,
-): Promise<Prepared> {
+/** The run folder, with the note that says whose business it is to remove what the run makes. */
+function makeRunFolder(run: RunDir, runtime: OciRuntime): void {
   makeDirectories(run.exits, 0o700);
   makeDirectories(run.path.slice(0, run.path.lastIndexOf('/')), 0o700);
   removeFile(`${run.exits}/${run.id}`);
   makeDirectory(run.path, 0o700);
   noteRuntime(run, runtime);
+}
+
+/** All that must be there before the runtime is called. */
+async function prepare(
+  context: ContainerContext,
+  container: StoredContainer,
+  run: RunDir,
+): Promise<Prepared> {
   writeNewFile(run.mounted, '', { durable: false });
   const { MountLabel } = container.file;
-  const layer = await context.layers.mountContainerLayer(run.id, MountLabel === '' ? undefined : MountLabel);
+  const layer = await context.layers.mountContainerLayer(run.id, MountLabel === '' ? undefined : MountLabel, {
+    isVolatile: container.hostConfig.AutoRemove,
+  });
   return await writeBundle(context, container, run, layer.path);
 }
 
@@ -81,25 +86,25 @@ function stdinOf({ file }: StoredContainer): 'none' | 'once' | 'keep' {
   return OpenStdin ? (StdinOnce ? 'once' : 'keep') : 'none';
 }
 
-/** Makes the container's process; it waits to be started. */
-async function create(
+/** Starts the container's monitor, which waits until all is prepared. */
+function startMonitor(
   context: ContainerContext,
   container: StoredContainer,
   run: RunDir,
   tools: Tools,
-  prepared: Prepared,
   attached: boolean,
-): Promise<number> {
+): Monitor {
   const { hostConfig, file } = container;
-  return await startMonitor(tools.conmon, {
+  const isSystemd = context.host().cgroupDriver === 'systemd';
+  return new Monitor(tools.conmon, {
     run,
     runtime: tools.runtime,
     name: bareName(container),
     terminal: file.Config.Tty,
     stdin: stdinOf(container),
     log: hostConfig.LogConfig.Type === 'none' ? undefined : context.store.paths(run.id).log,
-    systemdCgroup: prepared.cgroupDriver === 'systemd',
-    cgroupParent: prepared.cgroupDriver === 'systemd' ? '/tsengine' : context.settings.spec.cgroupParent,
+    systemdCgroup: isSystemd,
+    cgroupParent: isSystemd ? '/tsengine' : context.settings.spec.cgroupParent,
     exitCommand: exitCommandOf(run, [...context.exitCommand, run.id], attached ? process.pid : undefined),
   });
 }
@@ -170,8 +175,10 @@ async function launch(
   tools: Tools,
   options: StartOptions,
 ): Promise<void> {
-  const prepared = await prepare(context, container, run, tools.runtime);
-  const pid = await create(context, container, run, tools, prepared, options.attach !== undefined);
+  makeRunFolder(run, tools.runtime);
+  await using monitor = startMonitor(context, container, run, tools, options.attach !== undefined);
+  const prepared = await prepare(context, container, run);
+  const pid = await monitor.create();
   const attachment = options.attach === undefined ? undefined : await attachTo(run);
   if (attachment !== undefined) hand(context, run, attachment, options);
   const startedAt = now();

@@ -5,8 +5,14 @@
  */
 import { spawn } from 'node:child_process';
 import { hasErrno, TsengineError } from '../../errors.ts';
-import { chmodAt, closeFd, lchownAt } from '../../linux/at.ts';
-import { listDirectory, makeDirectory, pathExists, readTextIfAny } from '../../linux/files.ts';
+import { chmodAt, closeFd, lchownAt, RENAME_NOREPLACE, renameAt2 } from '../../linux/at.ts';
+import {
+  listDirectory,
+  makeDirectory,
+  pathExists,
+  readTextIfAny,
+  removeDirectory,
+} from '../../linux/files.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { AT_FDCWD, fstat } from '../../linux/stat.ts';
 import type { MountPoint } from '../api/mount-point.ts';
@@ -24,8 +30,13 @@ export function volumePath(root: DataRoot, name: string): string {
   return `${volumeFolder(root, name)}/_data`;
 }
 
-/** Makes the volume's folder unless it is there. Gives whether it was made. Fails for drivers other than `local`. */
-function makeVolume(root: DataRoot, name: string, driver: string): boolean {
+/** Where a volume is made until it is whole, for one container. */
+function asideFolder(root: DataRoot, name: string, containerId: string): string {
+  return `${volumeFolder(root, name)}/.new-${containerId}`;
+}
+
+/** Checks that there is such a volume or can be. Fails for drivers other than `local`. */
+function checkVolume(root: DataRoot, name: string, driver: string): void {
   if (driver !== '' && driver !== 'local') {
     throw new TsengineError(
       'NotFound',
@@ -34,16 +45,26 @@ function makeVolume(root: DataRoot, name: string, driver: string): boolean {
   }
   checkVolumeName(name);
   refuseOptions(root, name);
-  if (pathExists(volumePath(root, name))) return false;
+}
+
+/** Makes a volume with `fill`; it gets its place when it is whole. Another process may be faster. */
+async function makeVolume(
+  root: DataRoot,
+  name: string,
+  containerId: string,
+  fill: (target: string) => Promise<void>,
+): Promise<void> {
   ensureDirectory(`${root.path}/volumes`, 0o701);
   ensureDirectory(volumeFolder(root, name), 0o701);
+  const aside = asideFolder(root, name, containerId);
+  makeDirectory(aside, 0o755);
+  await fill(aside);
   try {
-    makeDirectory(volumePath(root, name), 0o755);
+    renameAt2(AT_FDCWD, aside, AT_FDCWD, volumePath(root, name), RENAME_NOREPLACE);
   } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error;
-    return false;
+    if (!hasErrno(error, 'EEXIST', 'ENOTEMPTY')) throw error;
+    removeTree(aside);
   }
-  return true;
 }
 
 /** A volume with options of mount(8) is not a plain folder. */
@@ -103,42 +124,74 @@ export function anonymousVolume(destination: string): MountPoint {
 
 /** Whether a volume was named by us: such go with `rm -v` and with `--rm`. */
 export function isAnonymous(point: MountPoint): boolean {
-  return point.Type === 'volume' && /^[0-9a-f]{64}$/.test(point.Name) && (point.Spec.Source ?? '') === '';
+  return point.Type === 'volume' && isAnonymousName(point.Name) && (point.Spec.Source ?? '') === '';
+}
+
+/** Whether a volume has the name of one that nobody named. */
+function isAnonymousName(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
 }
 
 /**
  * Makes the volumes of a new container and fills the empty ones from its image. Gives the mount points with names,
- * drivers and paths filled in, and the names of the volumes that were made, to be removed if the creation fails.
+ * drivers and paths filled in. `note` gets the names of volumes that are about to be made, for `abandonVolumes` after a
+ * failure or a kill.
  */
 export async function prepareVolumes(
   root: DataRoot,
+  containerId: string,
   points: Readonly<Record<string, MountPoint>>,
   image: RootFilesystem,
-  made: string[],
+  note: (names: readonly string[]) => void,
 ): Promise<Record<string, MountPoint>> {
-  const done: Record<string, MountPoint> = {};
-  for (const [destination, point] of Object.entries(points)) {
-    if (point.Type !== 'volume') {
-      done[destination] = point;
-      continue;
-    }
+  const named = Object.entries(points).map(([destination, point]) => {
+    if (point.Type !== 'volume') return [destination, point] as const;
     if (image.kindOf(destination) === 'other') {
       throw new TsengineError('System', `cannot mount volume over existing file, file exists ${destination}`);
     }
     const name = point.Name === '' ? randomId() : point.Name;
-    if (makeVolume(root, name, point.Driver)) made.push(name);
-    if (point.Spec.VolumeOptions?.NoCopy !== true) await populate(image, destination, volumePath(root, name));
+    checkVolume(root, name, point.Driver);
+    return [destination, { ...point, Name: name }] as const;
+  });
+  const volumes = named.flatMap(([, point]) => (point.Type === 'volume' ? [point.Name] : []));
+  const missing = new Set(volumes.filter((name) => !pathExists(volumePath(root, name))));
+  if (missing.size > 0) note([...missing]);
+  const done: Record<string, MountPoint> = {};
+  for (const [destination, point] of named) {
+    done[destination] = point;
+    if (point.Type !== 'volume') continue;
+    const fill = async (target: string): Promise<void> => {
+      if (point.Spec.VolumeOptions?.NoCopy !== true) await populate(image, destination, target);
+    };
+    if (missing.delete(point.Name)) await makeVolume(root, point.Name, containerId, fill);
+    else await fill(volumePath(root, point.Name));
     const fromUser = point.Spec.Target !== undefined;
     done[destination] = {
       ...point,
-      Name: name,
       Driver: 'local',
       // Docker leaves the path of an image's volume to its driver.
-      Source: fromUser ? volumePath(root, name) : '',
+      Source: fromUser ? volumePath(root, point.Name) : '',
       ...(fromUser && (point.Relabel ?? '') === '' && { Relabel: 'z' }),
     };
   }
   return done;
+}
+
+/**
+ * Removes what a container that was never finished had made of volumes: those that nobody named, and what is not whole of
+ * others. A whole volume with a name stays, as in Docker: somebody else may use it by now.
+ */
+export function abandonVolumes(root: DataRoot, containerId: string, names: readonly string[]): void {
+  for (const name of names) {
+    if (isAnonymousName(name)) removeTree(volumeFolder(root, name));
+    else removeTree(asideFolder(root, name, containerId));
+    if (pathExists(volumePath(root, name))) continue;
+    try {
+      removeDirectory(volumeFolder(root, name));
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
+    }
+  }
 }
 
 /** Removes volumes with all that is in them. */

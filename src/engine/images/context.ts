@@ -32,6 +32,8 @@ export interface ImageContext {
   readonly layers: LayerStore;
   /** All containers with the images they were made from. */
   users(): Promise<readonly ImageUser[]>;
+  /** Containers that have appeared since `users`. Called under the `images` lock, under which containers appear. */
+  usersSince(known: readonly ImageUser[]): Promise<readonly ImageUser[]>;
   warn(message: string): void;
 }
 

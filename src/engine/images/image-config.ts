@@ -2,9 +2,11 @@
  * Image configurations: the JSON whose digest is an image's id. Source: OCI image spec, config.md; Docker image spec
  * v1.2. Docker's and the OCI's differ only in keys that one of them leaves out.
  */
-import { createHash } from 'node:crypto';
+
 import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
+import { sha256Hex } from '../../linux/sha256.ts';
+import { once } from '../../once.ts';
 import { containerConfigSchema } from '../api/container-config.ts';
 import { goInt, goString, omitEmpty } from '../api/go-json.ts';
 import { parseJsonText, schemaMessage } from '../json.ts';
@@ -19,37 +21,39 @@ export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
 const TIME =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d([.,]\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
-const time = z.string().check(z.regex(TIME, 'expected a time as RFC 3339 has it'));
-const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'expected a sha256 digest'));
+const configSchema = once(() => {
+  const time = z.string().check(z.regex(TIME, 'expected a time as RFC 3339 has it'));
+  const digest = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/, 'expected a sha256 digest'));
 
-const historySchema = z.looseObject({
-  created: omitEmpty(time),
-  author: omitEmpty(z.string()),
-  created_by: omitEmpty(z.string()),
-  comment: omitEmpty(z.string()),
-  empty_layer: omitEmpty(z.boolean()),
-});
+  const historySchema = z.looseObject({
+    created: omitEmpty(time),
+    author: omitEmpty(z.string()),
+    created_by: omitEmpty(z.string()),
+    comment: omitEmpty(z.string()),
+    empty_layer: omitEmpty(z.boolean()),
+  });
 
-const configSchema = z.looseObject({
-  created: omitEmpty(time),
-  author: goString(),
-  architecture: goString(),
-  variant: goString(),
-  os: goString(),
-  'os.version': goString(),
-  comment: goString(),
-  docker_version: goString(),
-  container: goString(),
-  Size: goInt(),
-  config: omitEmpty(containerConfigSchema),
-  container_config: omitEmpty(containerConfigSchema),
-  rootfs: z.looseObject({ type: goString(), diff_ids: z.nullish(z.array(digest)) }),
-  history: z.nullish(z.array(historySchema)),
+  return z.looseObject({
+    created: omitEmpty(time),
+    author: goString(),
+    architecture: goString(),
+    variant: goString(),
+    os: goString(),
+    'os.version': goString(),
+    comment: goString(),
+    docker_version: goString(),
+    container: goString(),
+    Size: goInt(),
+    config: omitEmpty(containerConfigSchema),
+    container_config: omitEmpty(containerConfigSchema),
+    rootfs: z.looseObject({ type: goString(), diff_ids: z.nullish(z.array(digest)) }),
+    history: z.nullish(z.array(historySchema)),
+  });
 });
 
 /** The id of the image that has this configuration. */
 export function imageIdOf(raw: Buffer): string {
-  return `sha256:${createHash('sha256').update(raw).digest('hex')}`;
+  return `sha256:${sha256Hex(raw)}`;
 }
 
 /** Reads a configuration that came from `source`. Fails with `Corrupt`, naming `source` and the field that is wrong. */
@@ -58,7 +62,7 @@ export function parseImage(raw: Buffer, source: string, id = imageIdOf(raw)): Im
   if (typeof json !== 'object' || json === null || !('rootfs' in json)) {
     throw new TsengineError('Corrupt', `${source}: invalid image JSON, no RootFS key`);
   }
-  const result = z.safeParse(configSchema, json);
+  const result = z.safeParse(configSchema(), json);
   if (!result.success) {
     throw new TsengineError('Corrupt', `${source}: ${schemaMessage(result.error)}`, { cause: result.error });
   }

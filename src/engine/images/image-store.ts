@@ -89,10 +89,14 @@ export class FileImageStore implements ImageStore {
 
   /** The id of the one image whose id begins with `prefix` (with or without `sha256:`); `undefined` when there is none or there are several. */
   search(prefix: string): string | undefined {
-    const hex = prefix.startsWith('sha256:') ? prefix.slice(7) : prefix;
-    if (!/^[0-9a-f]{1,64}$/.test(hex)) return undefined;
-    const [only, ...more] = this.ids().filter((id) => id.startsWith(hex, 7));
+    const [only, ...more] = this.matching(prefix);
     return more.length === 0 ? only : undefined;
+  }
+
+  /** The ids that begin with `prefix` (with or without `sha256:`). */
+  matching(prefix: string): string[] {
+    const hex = prefix.startsWith('sha256:') ? prefix.slice(7) : prefix;
+    return /^[0-9a-f]{1,64}$/.test(hex) ? this.ids().filter((id) => id.startsWith(hex, 7)) : [];
   }
 
   /** The layers of every image, for counting references. */

@@ -30,8 +30,13 @@ function platformOf(text: string | undefined): Platform {
   const host = hostArchitecture();
   if (text === undefined || text === '') return { os: 'linux', architecture: host, variant: '' };
   const [first = '', second, variant = '', ...more] = text.toLowerCase().split('/');
-  if (more.length > 0 || !/^[a-z0-9_.-]+(\/[a-z0-9_.-]+){0,2}$/.test(text.toLowerCase())) {
-    throw new TsengineError('InvalidParameter', `${JSON.stringify(text)} is an invalid platform`);
+  const bad = (why: string) => new TsengineError('InvalidParameter', `${why}: invalid argument`);
+  if (more.length > 0) throw bad(`${JSON.stringify(text)}: cannot parse platform specifier`);
+  for (const part of text.split('/')) {
+    if (/^[A-Za-z0-9_-]+$/.test(part)) continue;
+    throw bad(
+      `${JSON.stringify(part)} is an invalid component of ${JSON.stringify(text)}: platform specifier component must match "^[A-Za-z0-9_-]+$"`,
+    );
   }
   const platform =
     second === undefined && first !== 'linux' && first !== 'windows'

@@ -18,10 +18,10 @@ export interface ListOptions {
   readonly filters?: Filters;
 }
 
-/** Docker's `true`, `false` of a filter's value, as Go's `ParseBool` has it. */
+/** The `dangling` filter, which Docker takes in these two words alone. */
 function danglingFilter(values: readonly string[]): boolean {
-  if (values.some((value) => ['true', '1'].includes(value))) return true;
-  if (values.some((value) => ['false', '0'].includes(value))) return false;
+  if (values.includes('true')) return true;
+  if (values.includes('false')) return false;
   throw new TsengineError('InvalidParameter', `Invalid filter 'dangling=[${values.join(' ')}]'`);
 }
 
@@ -34,8 +34,8 @@ function matchesLabels(labels: Readonly<Record<string, string>> | null, wanted: 
   });
 }
 
-/** When an image was made, to the nanosecond, in a form that sorts. */
-function createdKey(image: Pick<ImageFacts, 'created'>): bigint {
+/** When an image was made: nanoseconds since 1970, of which digits past the ninth are cut. */
+export function createdKey(image: Pick<ImageFacts, 'created'>): bigint {
   const fraction = /[.,](\d+)/.exec(image.created)?.[1] ?? '';
   return BigInt(unixSeconds(image.created)) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
 }

@@ -21,7 +21,9 @@ export async function recordImage(
   if (fresh) batch.announce(id);
   const before = names.length === 0 ? undefined : context.references.read();
   try {
-    await context.images.create(raw, parent);
+    // The image it was made from may have gone while the layer was read.
+    const from = parent !== undefined && context.images.exists(parent) ? parent : undefined;
+    await context.images.create(raw, from);
     if (names.length > 0) {
       context.images.setTagged(id);
       const references = context.references.read();

@@ -7,6 +7,7 @@ import type { ImageDeleteItem } from '../api/services.ts';
 import type { LayerHold } from '../layers/types.ts';
 import { familiarString, type Reference, repositoryName, withDefaultTag } from '../references/reference.ts';
 import type { References } from '../references/reference-store.ts';
+import { keepReserve, withReserve } from '../reserve.ts';
 import { type ImageContext, type ImageUser, parseName, resolveImage } from './context.ts';
 import type { Image } from './types.ts';
 
@@ -15,6 +16,8 @@ export interface RemoveOptions {
   readonly force?: boolean;
   /** Keep the untagged images that it was made from. */
   readonly noPrune?: boolean;
+  /** Do nothing unless the name means this image, which is what `prune` has chosen, and, with `nameless`, unless it has no tag. */
+  readonly only?: { readonly id: string; readonly nameless: boolean };
 }
 
 /** The 12 characters of an id that Docker shows. */
@@ -53,6 +56,7 @@ class Removal {
   readonly #names: References;
   readonly #users: readonly ImageUser[];
   readonly #layers: LayerHold;
+  readonly #untagged: { readonly reference: Reference; readonly id: string }[] = [];
   #changed = false;
 
   constructor(context: ImageContext, names: References, users: readonly ImageUser[], layers: LayerHold) {
@@ -75,7 +79,24 @@ class Removal {
     this.#changed = false;
   }
 
+  /** After a failure: gives images that could not be removed their names back. What fails here as well the lease takes care of. */
+  takeBack(): void {
+    const { references, images } = this.#context;
+    try {
+      const names = references.read();
+      const lost = this.#untagged.filter(
+        ({ reference, id }) => names.get(reference) === undefined && images.exists(id),
+      );
+      for (const { reference, id } of lost) names.put(reference, id);
+      if (lost.length > 0) references.write(names);
+    } catch {
+      this.#layers.leaveBehind();
+    }
+  }
+
   #untag(reference: Reference): void {
+    const id = this.#names.get(reference);
+    if (id !== undefined) this.#untagged.push({ reference, id });
     this.#names.delete(reference);
     this.#changed = true;
     this.items.push({ Untagged: familiarString(reference) });
@@ -165,6 +186,39 @@ class Removal {
   }
 }
 
+/** Whether it is still what was chosen. */
+function isWanted(image: Image, names: References, only: RemoveOptions['only']): boolean {
+  if (only === undefined) return true;
+  if (image.id !== only.id) return false;
+  return !only.nameless || names.of(image.id).every(({ digest }) => digest !== undefined);
+}
+
+/** Removes names and images from the records; their layers are still there. `undefined` when it is not what was chosen any more. */
+async function removeRecords(
+  context: ImageContext,
+  name: string,
+  options: RemoveOptions,
+  before: readonly ImageUser[],
+  layers: LayerHold,
+): Promise<Removal | undefined> {
+  using _ = await context.root.lock('images');
+  const users = [...before, ...(await context.usersSince(before))];
+  const names = context.references.read();
+  const image = resolveImage(context, name, names);
+  if (!isWanted(image, names, options.only)) return undefined;
+  const removal = new Removal(context, names, users, layers);
+  try {
+    removal.run(name, image, options.force === true, options.noPrune !== true);
+    removal.flush();
+  } catch (error) {
+    // Docker, too, keeps what was untagged when the image then cannot go. A disk that failed is another matter.
+    if (error instanceof TsengineError) removal.flush();
+    else removal.takeBack();
+    throw error;
+  }
+  return removal;
+}
+
 /**
  * Removes a name, or an image with its names and the layers that nothing else uses. Gives what happened, in Docker's
  * order. A crash leaves either the image or nothing of it; layers that it left are removed by the next start.
@@ -176,27 +230,22 @@ export async function removeImage(
 ): Promise<ImageDeleteItem[]> {
   resolveImage(context, name);
   // Before the lock: locks of containers come before that of images.
-  const users = await context.users();
+  const before = await context.users();
   using layers = context.layers.hold();
-  let removal: Removal;
-  {
-    using _ = await context.root.lock('images');
-    const names = context.references.read();
-    removal = new Removal(context, names, users, layers);
-    try {
-      removal.run(name, resolveImage(context, name, names), options.force === true, options.noPrune !== true);
-    } finally {
-      // Docker, too, keeps what was untagged when the image then cannot go.
-      removal.flush();
-    }
-  }
+  const removal = await withReserve(context.root, () =>
+    removeRecords(context, name, options, before, layers),
+  );
+  if (removal === undefined) return [];
   const items = [...removal.items];
   let shift = 0;
   for (const { image, at } of removal.removed) {
     if (image.topLayer === undefined) continue;
-    const gone = (await layers.release(image.topLayer)).map(({ chainId }) => ({ Deleted: chainId }));
+    const { topLayer } = image;
+    const released = await withReserve(context.root, () => layers.release(topLayer));
+    const gone = released.map(({ chainId }) => ({ Deleted: chainId }));
     items.splice(at + shift, 0, ...gone);
     shift += gone.length;
   }
+  keepReserve(context.root);
   return items;
 }

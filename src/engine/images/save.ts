@@ -71,13 +71,20 @@ function meaningOf(context: ImageContext, references: References, name: string):
   }
   const all = isBare ? references.ofRepository(reference) : [];
   if (all.length > 0) return all;
-  const id = context.images.search(name);
+  const [id, ...others] = context.images.matching(name);
+  if (others.length > 0) throw new TsengineError('InvalidParameter', 'ambiguous digest string');
   if (id === undefined) throw new TsengineError('NotFound', `No such image: ${name}`);
   return [{ id, reference: undefined }];
 }
 
+/** The image that it was made from on this machine, if the archive has that too: as Docker, which knows it again at `load`. */
+function parentIn(context: ImageContext, wanted: readonly Wanted[], id: string): { Parent?: string } {
+  const parent = context.images.parentOf(id);
+  return parent !== undefined && wanted.some(({ image }) => image.id === parent) ? { Parent: parent } : {};
+}
+
 /** All members but the end of the archive, in the order of their paths. */
-function membersOf(wanted: readonly Wanted[]): Member[] {
+function membersOf(context: ImageContext, wanted: readonly Wanted[]): Member[] {
   const members: Member[] = [];
   const folders = new Set<string>();
   const layerPaths = new Map<DiffId, string>();
@@ -117,6 +124,7 @@ function membersOf(wanted: readonly Wanted[]): Member[] {
       Config: config,
       RepoTags: tagged.length === 0 ? null : tagged.map(familiarString),
       Layers: layers.map(({ id }) => `${id}/layer.tar`),
+      ...parentIn(context, wanted, image.id),
     });
   }
   members.push({ path: 'manifest.json', time: 0, content: { data: Buffer.from(`${goJson(manifest)}\n`) } });
@@ -173,7 +181,7 @@ export async function* saveImages(
   names: readonly string[],
   progress?: Progress,
 ): AsyncGenerator<Buffer> {
-  for (const member of membersOf(wantedImages(context, names))) {
+  for (const member of membersOf(context, wantedImages(context, names))) {
     const { content } = member;
     if ('layer' in content) yield* layerMember(context, member, content, progress);
     else if ('data' in content) {

@@ -52,6 +52,8 @@ export interface ImageStore {
 export interface ImageLookup {
   /** The image a reference, id or prefix means; fails with `NotFound` in Docker's words (`No such image: x:latest`). */
   resolve(name: string): Image;
+  /** Whether there is an image of that id. */
+  exists(id: string): boolean;
   /**
    * Registers what a container changed as a new layer on top of its image and makes an image of it.
    * `config` is what the new image's containers start from.

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../../linux/sha256.ts';
 import type { ChainId, DiffId } from './types.ts';
 
 /** The 64 hexadecimal characters of a `sha256:…` digest. Throws `TypeError` on anything else: such a string never becomes a path. */
@@ -11,7 +11,7 @@ export function digestHex(digest: string): string {
 /** The chain ID of a layer on top of `parent` (on nothing when `undefined`). Source: OCI image spec, config.md, "Layer ChainID". */
 export function chainIdOf(parent: ChainId | undefined, diff: DiffId): ChainId {
   if (parent === undefined) return diff;
-  return `sha256:${createHash('sha256').update(`${parent} ${diff}`).digest('hex')}`;
+  return `sha256:${sha256Hex(`${parent} ${diff}`)}`;
 }
 
 /** The chain IDs of an image's layers, bottom first. */

@@ -74,7 +74,8 @@ export async function makeContainerLayer(
   try {
     if (initId !== undefined && initialise !== undefined) {
       await driver.createReadWrite(initId, below?.cacheId, create);
-      await using mounted = await driver.get(initId, mountLabel);
+      // Empty files and directories, which the write-set removes after a crash.
+      await using mounted = await driver.get(initId, mountLabel, { isVolatile: true });
       await initialise(mounted.path);
     }
     await driver.createReadWrite(mountId, initId ?? below?.cacheId, create);

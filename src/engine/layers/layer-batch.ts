@@ -13,12 +13,13 @@
  *  8. the folder of layers is synced            the same
  *  9. the image is written (`refer`)            layers and image, whole
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { decompress } from '../../archive/compression.ts';
 import type { GraphDriver } from '../../drivers/driver.ts';
 import { TsengineError } from '../../errors.ts';
 import { fsyncDirectory, writeNewFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
+import { randomBytes } from '../../linux/random.ts';
 import type { DataRoot } from '../root.ts';
 import { chainIdOf, digestHex } from './chain-id.ts';
 import { type DataSync, dataSync, NO_SYNC } from './data-sync.ts';

@@ -100,18 +100,27 @@ export class LayerDb {
     return existsSync(this.layerDir(chainId));
   }
 
-  /** The registered layer, or `undefined`. */
+  /** The registered layer, or `undefined`. Another process may remove it at any moment unless the caller holds it. */
   layer(chainId: ChainId): Layer | undefined {
     const dir = this.layerDir(chainId);
-    const cacheId = readValue(`${dir}/cache-id`, CACHE_ID);
-    if (cacheId === undefined && !existsSync(dir)) return undefined;
-    return {
-      chainId,
-      cacheId: needed(cacheId, `${dir}/cache-id`),
-      diffId: needed(readValue(`${dir}/diff`, DIGEST), `${dir}/diff`),
-      parent: readValue(`${dir}/parent`, DIGEST),
-      size: this.size(chainId),
-    };
+    for (let attempt = 1; ; attempt += 1) {
+      const cacheId = readValue(`${dir}/cache-id`, CACHE_ID);
+      const diffId = readValue(`${dir}/diff`, DIGEST);
+      const parent = readValue(`${dir}/parent`, DIGEST);
+      const size = readValue(`${dir}/size`, SIZE);
+      // Asked after all was read: else a removal in the middle would look like damage.
+      if (!existsSync(dir)) return undefined;
+      const isWhole = cacheId !== undefined && diffId !== undefined && size !== undefined;
+      // It may have come while we read.
+      if (!isWhole && attempt === 1) continue;
+      return {
+        chainId,
+        cacheId: needed(cacheId, `${dir}/cache-id`),
+        diffId: needed(diffId, `${dir}/diff`),
+        parent,
+        size: Number(needed(size, `${dir}/size`)),
+      };
+    }
   }
 
   /** The layer's size in bytes. Fails with `Corrupt` when there is no such layer. */

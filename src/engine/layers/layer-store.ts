@@ -38,11 +38,11 @@ export interface OpenLayerStore extends LayerStore {
   recover(forgetImage: (id: string) => Promise<void>): Promise<void>;
 }
 
-/** Opens the layer store of a driver. Makes its folders and does nothing else. */
+/** Opens the layer store of a driver. Makes its folders, unless the root is only read, and does nothing else. */
 export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
   const { root } = deps;
   const db = new LayerDb(root.imageDir(deps.driverName));
-  db.makeFolders();
+  if (!root.readOnly) db.makeFolders();
   const { driver, imageLayers, warn, syncLayers } = deps;
   const context = { root, db, driver, imageLayers, warn };
 
@@ -69,7 +69,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
 
   return {
     get: (chainId) => db.layer(chainId),
-    list: () => db.chainIds().map(neededLayer),
+    list: () => db.chainIds().flatMap((chainId) => db.layer(chainId) ?? []),
     size: (chainId) => db.size(chainId),
     batch,
     async register(tar, parent, options) {
@@ -87,6 +87,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
       return {
         add: (chainId) => lease.add([chainId]),
         announce: (imageId) => lease.announce(imageId),
+        leaveBehind: () => lease.leaveBehind(),
         release: async (chainId) => {
           try {
             return await releaseLayers({ ...context, exceptLease: lease.name }, [chainId]);
@@ -108,8 +109,8 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
       makeContainerLayer(context, containerId, parent, options),
     containerLayer: (containerId) => db.containerLayer(containerId),
     containerLayers: () => db.containerIds().map((id) => neededContainerLayer(db, id)),
-    mountContainerLayer: async (containerId, mountLabel) =>
-      await (await driver()).get(neededContainerLayer(db, containerId).mountId, mountLabel),
+    mountContainerLayer: async (containerId, mountLabel, options) =>
+      await (await driver()).get(neededContainerLayer(db, containerId).mountId, mountLabel, options),
     unmountContainerLayer: async (containerId) =>
       await (await driver()).put(neededContainerLayer(db, containerId).mountId),
     containerChanges: async (containerId) => {

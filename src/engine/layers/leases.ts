@@ -13,7 +13,7 @@
  * A lease is read and extended under the `layers` lock; without it only layers are added that are not registered yet,
  * or that are certain to be referred to until the line is written.
  */
-import { randomBytes } from 'node:crypto';
+
 import {
   closeFile,
   listDirectory,
@@ -23,6 +23,7 @@ import {
   writeAll,
 } from '../../linux/files.ts';
 import { type Lock, tryLockFile } from '../../linux/flock.ts';
+import { randomBytes } from '../../linux/random.ts';
 import type { DataRoot } from '../root.ts';
 import type { ChainId } from './types.ts';
 

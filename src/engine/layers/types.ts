@@ -1,4 +1,4 @@
-import type { Change, DiffSource, MountedLayer } from '../../drivers/driver.ts';
+import type { Change, DiffSource, MountedLayer, MountOptions } from '../../drivers/driver.ts';
 
 /** `sha256:` and 64 hexadecimal characters: the digest of a layer's uncompressed tar. Source: OCI image spec, "DiffID". */
 export type DiffId = string;
@@ -66,6 +66,8 @@ export interface LayerHold extends Disposable {
   announce(imageId: string): void;
   /** `LayerStore.releaseUnused`, for which this hold does not count. */
   release(chainId: ChainId): Promise<Layer[]>;
+  /** Leaves what was said here to the next start, as a crash would. */
+  leaveBehind(): void;
 }
 
 /** Options of `createContainerLayer`. */
@@ -120,7 +122,11 @@ export interface LayerStore {
   /** All container layers. */
   containerLayers(): ContainerLayer[];
   /** Mounts it, counted. A running container keeps it: who starts it does not dispose of it, who records its end calls `unmountContainerLayer`. */
-  mountContainerLayer(containerId: string, mountLabel?: string): Promise<MountedLayer>;
+  mountContainerLayer(
+    containerId: string,
+    mountLabel?: string,
+    options?: MountOptions,
+  ): Promise<MountedLayer>;
   /** One release of `mountContainerLayer`. */
   unmountContainerLayer(containerId: string): Promise<void>;
   /** What the container changed against its init layer. */

@@ -76,6 +76,12 @@ export class References {
         'refusing to create an ambiguous tag using digest algorithm as name',
       );
     }
+    this.put(reference, id);
+  }
+
+  /** Points a name of any kind to an image. */
+  put(reference: Reference, id: string): void {
+    const name = familiarName(reference);
     const names = this.#repositories.get(name) ?? new Map<string, string>();
     names.set(key(reference), id);
     this.#repositories.set(name, names);

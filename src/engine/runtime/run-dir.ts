@@ -9,6 +9,7 @@
  *     exit, oom       written by conmon at the end: the exit code; that the kernel killed for want of memory
  *     runtime         which OCI runtime it was started with
  *     mounted         the container's layer is mounted, counted once, for this run
+ *     watcher         the process that is about to end the container and will record it; see exit-command.ts
  *     frozen          somebody froze the processes and is to thaw them
  *
  * The folder is made before anything of the run exists and removed after everything of it is gone. Where it is there and
@@ -29,6 +30,7 @@ export interface RunDir {
   readonly oom: string;
   readonly mounted: string;
   readonly runtime: string;
+  readonly watcher: string;
   readonly frozen: string;
   /** Where conmon leaves exit codes for whoever waits, also for containers that are gone by then: one file an id. */
   readonly exits: string;
@@ -47,6 +49,7 @@ export function runDirOf(execRoot: string, id: string): RunDir {
     oom: `${path}/oom`,
     mounted: `${path}/mounted`,
     runtime: `${path}/runtime`,
+    watcher: `${path}/watcher`,
     frozen: `${path}/frozen`,
     exits: `${execRoot}/exits`,
   };

@@ -250,7 +250,7 @@ test('rows have lazy fields and methods, and their JSON escapes HTML', () => {
     },
     Label: (name: string) => `<${name}>`,
   });
-  const list = (source: string) => compileTemplate(source, 'list').execute(row);
+  const list = (source: string) => compileTemplate(source, 'probe').execute(row);
   assert.equal(list('{{.ID}}'), 'abc');
   assert.deepEqual(asked, ['ID']);
   assert.equal(list('{{.Label "x.y"}}'), '<x.y>');

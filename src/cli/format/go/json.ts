@@ -1,5 +1,5 @@
 /** Go's `encoding/json` output, which differs from `JSON.stringify` in escapes and in the order of keys. */
-import { GoFloat, isKeyed, keysOf, kindOf } from './values.ts';
+import { GoFloat, isKeyed, jsonView, keysOf, kindOf } from './values.ts';
 
 /**
  * The JSON text of `value` in one line. Map keys are sorted, struct fields keep their order. As in Docker's `json`
@@ -11,6 +11,8 @@ export function marshalJson(value: unknown): string {
 }
 
 function marshal(value: unknown, escapeHtml: boolean): string {
+  if (typeof value === 'object' && value !== null && jsonView in value)
+    return marshal(value[jsonView], escapeHtml);
   if (typeof value === 'string') return encodeString(value, escapeHtml);
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (typeof value === 'number' || value instanceof GoFloat) return encodeNumber(value);

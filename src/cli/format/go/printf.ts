@@ -2,7 +2,7 @@
 import { formatFloat } from './float.ts';
 import { type Flags, formatInteger, formatString, noFlags, pad } from './printf-leaf.ts';
 import { quote } from './quote.ts';
-import { GoFloat, isJsonStruct, isKeyed, keysOf, kindOf, numberOf, typeName } from './values.ts';
+import { GoFloat, isJsonStruct, isKeyed, keysOf, kindOf, numberOf, Spelled, typeName } from './values.ts';
 
 const DIRECTIVE =
   /%([-+# 0]*)(?:\[(\d+)\])?(\*|\d+)?(?:(\.)(?:\[(\d+)\])?(\*|\d+)?)?(?:\[(\d+)\])?([\s\S])?/gu;
@@ -101,6 +101,8 @@ function formatArgument(value: unknown, verb: string, flags: Flags): string {
 }
 
 function formatAny(value: unknown, verb: string, flags: Flags): string {
+  if (value instanceof Spelled && (verb === 'v' || verb === 's')) return pad(value.text, flags);
+  if (value instanceof Spelled && value.kind === 'int') return formatAny(numberOf(value), verb, flags);
   switch (kindOf(value)) {
     case 'slice':
       return Array.isArray(value) ? formatSlice(value, verb, flags) : '';

@@ -8,8 +8,17 @@
 /** Marks a row context: the Go type that error messages name, such as `*formatter.ContainerContext`. */
 export const rowType: unique symbol = Symbol('row type');
 
-/** Marks an object that stands for a Go struct read from JSON. */
+/** Marks an object that stands for a Go struct read from JSON; the value may be what errors call its type. */
 export const jsonStruct: unique symbol = Symbol('struct read from JSON');
+
+/** Marks a map whose values are strings, however few it has: looking up an absent key with `index` gives an empty one. */
+export const stringMap: unique symbol = Symbol('map of strings');
+
+/** Marks a map decoded from JSON without knowing its type, in which Docker takes an absent key for a mistake. */
+export const strictMap: unique symbol = Symbol('map without absent keys');
+
+/** What the `json` function shows in place of the value that has this. */
+export const jsonView: unique symbol = Symbol('as JSON');
 
 /** What looking up an absent map key gives: Go's invalid value, which prints as `<no value>`. */
 export const MISSING: unique symbol = Symbol('no value');
@@ -20,6 +29,19 @@ export class GoFloat {
 
   constructor(value: number) {
     this.value = value;
+  }
+}
+
+/** A value of a type that prints in words of its own: a duration, a time, a nil pointer. */
+export class Spelled {
+  readonly kind: 'nil' | 'int' | 'struct';
+  readonly text: string;
+  readonly [jsonView]: number | string | null;
+
+  constructor(kind: 'nil' | 'int' | 'struct', text: string, json: number | string | null) {
+    this.kind = kind;
+    this.text = text;
+    this[jsonView] = json;
   }
 }
 
@@ -46,6 +68,7 @@ export function kindOf(value: unknown): Kind {
   }
   if (value === null) return 'nil';
   if (value instanceof GoFloat) return 'float';
+  if (value instanceof Spelled) return value.kind;
   if (Array.isArray(value)) return 'slice';
   return rowType in value ? 'struct' : 'map';
 }
@@ -56,14 +79,26 @@ export function isKeyed(value: unknown): value is Readonly<Record<string, unknow
   return kind === 'map' || kind === 'struct';
 }
 
+/** Whether a key that `value` does not have is a mistake. */
+export function isStrictMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && strictMap in value;
+}
+
 /** Whether `value` stands for a Go struct that was read from JSON. */
 export function isJsonStruct(value: unknown): boolean {
   return typeof value === 'object' && value !== null && jsonStruct in value;
 }
 
+/** What errors call the type of a struct that was read from JSON, where they know. */
+export function jsonStructName(value: unknown): string | undefined {
+  const isStruct = typeof value === 'object' && value !== null && jsonStruct in value;
+  return isStruct && typeof value[jsonStruct] === 'string' ? value[jsonStruct] : undefined;
+}
+
 /** The number that an int or float stands for; a bigint is rounded. */
 export function numberOf(value: unknown): number {
   if (value instanceof GoFloat) return value.value;
+  if (value instanceof Spelled) return Number(value[jsonView]);
   return typeof value === 'bigint' ? Number(value) : typeof value === 'number' ? value : Number.NaN;
 }
 
@@ -113,6 +148,8 @@ function isString(value: unknown): value is string {
 }
 
 function isStringMap(value: Readonly<Record<string, unknown>>): boolean {
+  if (stringMap in value) return true;
+  if (strictMap in value) return false;
   const values = Object.values(value);
   return values.length > 0 && values.every(isString);
 }

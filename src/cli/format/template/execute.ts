@@ -1,6 +1,16 @@
 /** Runs a parsed template over data, as Go's text/template (Go 1.19) does, with its error messages. */
 import { formatValue } from '../go/printf.ts';
-import { isJsonStruct, isKeyed, keysOf, kindOf, MISSING, typeName } from '../go/values.ts';
+import {
+  isJsonStruct,
+  isKeyed,
+  isStrictMap,
+  jsonStructName,
+  keysOf,
+  kindOf,
+  MISSING,
+  Spelled,
+  typeName,
+} from '../go/values.ts';
 import { Overflow } from './constants.ts';
 import { isTrue, type Parameter, type TemplateFunction } from './functions.ts';
 import { type Command, type Operand, type Pipeline, type Statement, show } from './nodes.ts';
@@ -101,7 +111,8 @@ class Run {
   #print(node: Located, value: unknown): void {
     this.#at = node;
     if (typeof value === 'function') this.#fail(`can't print ${show(node)} of type func()`);
-    this.output += kindOf(value) === 'nil' ? '<no value>' : formatValue(value);
+    const hasNone = kindOf(value) === 'nil' && !(value instanceof Spelled);
+    this.output += hasNone ? '<no value>' : formatValue(value);
   }
 
   #pipeline(dot: unknown, pipeline: Pipeline): unknown {
@@ -193,7 +204,10 @@ class Run {
     const value = found ? receiver[name] : MISSING;
     if (typeof value === 'function') return this.#method(dot, receiver, value, name, node, args, final);
     if (args.length > 0 || final !== NONE) this.#fail(`${name} is not a method but has arguments`);
-    if (!found && isJsonStruct(receiver)) this.#fail(`map has no entry for key "${name}"`);
+    if (!found && jsonStructName(receiver) !== undefined)
+      this.#fail(`can't evaluate field ${name} in type ${jsonStructName(receiver)}`);
+    if (!found && (isJsonStruct(receiver) || isStrictMap(receiver)))
+      this.#fail(`map has no entry for key "${name}"`);
     return value;
   }
 

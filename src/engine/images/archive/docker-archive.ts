@@ -1,6 +1,7 @@
 /** What `docker save` writes. Source: Docker image specification v1.2, "Combined Image JSON + Filesystem Changeset Format". */
 import * as z from 'zod/mini';
-import { parseJson } from '../../json.ts';
+import { TsengineError } from '../../../errors.ts';
+import { parseJson, parseJsonText } from '../../json.ts';
 import { MAX_CONFIG_BYTES } from '../image-config.ts';
 import type { ArchiveFile } from './archive-file.ts';
 import type { ArchivedImage } from './archived-image.ts';
@@ -14,10 +15,21 @@ const manifestSchema = z.array(
   }),
 );
 
+/** A folder of a registry's blobs (`podman save --format docker-dir`) has a file of the same name and another form. */
+function refuseRegistryManifest(manifest: unknown, source: string): void {
+  if (typeof manifest !== 'object' || manifest === null || !('schemaVersion' in manifest)) return;
+  throw new TsengineError(
+    'InvalidParameter',
+    `${source} is a registry's manifest: save the image as docker-archive or oci-archive instead`,
+  );
+}
+
 /** Images of an archive with a `manifest.json`. */
 export function readDockerArchive(archive: ArchiveFile): ArchivedImage[] {
   const source = 'manifest.json in the archive';
-  const manifest = parseJson(archive.bytes('manifest.json', MAX_CONFIG_BYTES), manifestSchema, source);
+  const raw = archive.bytes('manifest.json', MAX_CONFIG_BYTES);
+  refuseRegistryManifest(parseJsonText(raw, source), source);
+  const manifest = parseJson(raw, manifestSchema, source);
   return manifest.map((item) => ({
     config: archive.bytes(item.Config, MAX_CONFIG_BYTES),
     configName: `${item.Config} in the archive`,

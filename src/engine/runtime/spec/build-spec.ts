@@ -74,6 +74,8 @@ function appArmorProfile(input: SpecInput, security: SecurityOptions): string | 
   return input.hostConfig.Privileged ? 'unconfined' : input.defaults.appArmorProfile;
 }
 
+const DISABLE_IPV6 = 'net.ipv6.conf.all.disable_ipv6';
+
 /** Sysctls: the domain name, those that make ping and low ports work without capabilities, and the user's. */
 function sysctls(input: SpecInput): Record<string, string> {
   const result: Record<string, string> = {};
@@ -85,6 +87,8 @@ function sysctls(input: SpecInput): Record<string, string> {
     const ports = 'net.ipv4.ip_unprivileged_port_start';
     if (known.has(ping) && !inUserNamespace) result[ping] = '0 2147483647';
     if (known.has(ports)) result[ports] = '0';
+    // No network gives an address of IPv6 yet, and without one Docker turns it off, `::1` too.
+    if (known.has(DISABLE_IPV6)) result[DISABLE_IPV6] = '1';
   }
   return { ...result, ...input.hostConfig.Sysctls };
 }

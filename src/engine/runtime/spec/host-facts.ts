@@ -12,7 +12,11 @@ import type { HostFacts, SourceMount } from './input.ts';
 const DOCKER_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: 'x86', ppc64: 'ppc64le' };
 
 /** Sysctls that containers get by default if the kernel has them. */
-const DEFAULT_SYSCTLS = ['net.ipv4.ping_group_range', 'net.ipv4.ip_unprivileged_port_start'];
+const DEFAULT_SYSCTLS = [
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv6.conf.all.disable_ipv6',
+];
 
 function readIfAny(path: string): string | undefined {
   try {

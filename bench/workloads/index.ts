@@ -1,0 +1,33 @@
+/** All workloads, in the order in which they run. */
+import type { Workload } from '../bench.ts';
+import { changes } from './changes.ts';
+import { listing } from './listing.ts';
+import { loadGzip, loadLayers, loadPlain, loadZstd } from './load.ts';
+import { memory } from './memory.ts';
+import { resident } from './resident.ts';
+import { runDetached, runRemoved } from './run.ts';
+import { startup } from './startup.ts';
+
+const all: readonly Workload[] = [
+  startup,
+  runRemoved,
+  runDetached,
+  loadPlain,
+  loadGzip,
+  loadZstd,
+  loadLayers,
+  changes,
+  listing,
+  memory,
+  resident,
+];
+
+/** The workloads of these names; all without names. Throws on one that is not there, with those that are. */
+export function choose(names: readonly string[]): readonly Workload[] {
+  const unknown = names.filter((name) => !all.some((workload) => workload.name === name));
+  if (unknown.length > 0) {
+    const known = all.map(({ name }) => name).join(', ');
+    throw new Error(`there is no workload ${unknown.join(', ')}: --only takes ${known}`);
+  }
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}

@@ -1,0 +1,104 @@
+/**
+ * overlay2 for somebody who only looks (`DriverContext.readOnly`). Layers are read where they are; a tree of several
+ * layers is a view (view.ts), in which also the directory that a running container writes is one more lower one.
+ */
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { listDirectory, readTextIfAny } from '../../linux/files.ts';
+import { inUserNamespace } from '../../linux/namespaces.ts';
+import { fsName, statfs } from '../../linux/statfs.ts';
+import type { Applied, DriverContext, GraphDriver, MountedLayer, StatusRow } from '../driver.ts';
+import { checkLayerId, isLayerId, noSuchLayer } from '../layer-id.ts';
+import { existingFolder, onlyRead } from '../read-only.ts';
+import { Staging } from '../staging.ts';
+import { Overlay2Driver } from './driver.ts';
+import { Layout, LINKS } from './layout.ts';
+import { OFF } from './probe.ts';
+import { openView } from './view.ts';
+
+/** A layout that finds its way without the short names that are gone, because it cannot put them back. */
+class ReadOnlyLayout extends Layout {
+  #ids: Map<string, string> | undefined;
+
+  override idOf(lower: string): string {
+    try {
+      return super.idOf(lower);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
+    const id = this.#byName().get(lower);
+    if (id !== undefined) return id;
+    throw new TsengineError('Corrupt', `${this.home}/${lower}: no layer has this short name`);
+  }
+
+  #byName(): Map<string, string> {
+    this.#ids ??= new Map(
+      listDirectory(this.home)
+        .filter(isLayerId)
+        .map((id) => [`${LINKS}/${readTextIfAny(`${this.layer(id)}/link`) ?? ''}`, id]),
+    );
+    return this.#ids;
+  }
+}
+
+class ReadOnlyOverlay2 extends Overlay2Driver {
+  readonly #layout: Layout;
+  readonly #runHome: string;
+  readonly #options: string;
+
+  constructor(context: DriverContext) {
+    const layout = new ReadOnlyLayout(context.home);
+    const userxattr = inUserNamespace();
+    const options = [...OFF, ...(userxattr ? ['userxattr'] : [])].join(',');
+    const abilities = { options, userxattr, notNative: '' };
+    super({ context, layout, staging: new Staging(context.home), abilities });
+    this.#layout = layout;
+    this.#runHome = context.runHome;
+    this.#options = options;
+  }
+
+  override async status(): Promise<readonly StatusRow[]> {
+    return [['Backing Filesystem', fsName(statfs(existingFolder(this.#layout.home)).magic)]];
+  }
+
+  override async get(id: string): Promise<MountedLayer> {
+    const layout = this.#layout;
+    checkLayerId(id);
+    if (!layout.exists(id)) throw noSuchLayer(this.name, id);
+    const lowers = layout.lowers(id).map((lower) => `${layout.idOf(lower)}/diff`);
+    if (lowers.length === 0) return { path: layout.diff(id), [Symbol.asyncDispose]: async () => {} };
+    return await openView(this.#runHome, {
+      home: layout.home,
+      id,
+      directories: [`${id}/diff`, ...lowers],
+      options: this.#options,
+    });
+  }
+
+  override async put(id: string): Promise<void> {
+    checkLayerId(id);
+  }
+
+  override async create(): Promise<void> {
+    throw onlyRead(this.name);
+  }
+
+  override async createReadWrite(): Promise<void> {
+    throw onlyRead(this.name);
+  }
+
+  override async applyDiff(): Promise<Applied> {
+    throw onlyRead(this.name);
+  }
+
+  override async remove(): Promise<void> {
+    throw onlyRead(this.name);
+  }
+
+  /** A view is gone when whoever has it closes it, or dies. */
+  override async cleanup(): Promise<void> {}
+}
+
+/** Opens the driver for reading. Looks at nothing yet. */
+export function readOnlyOverlay2(context: DriverContext): GraphDriver {
+  return new ReadOnlyOverlay2(context);
+}

@@ -1,0 +1,75 @@
+/**
+ * A tree of several layers for reading alone. All its directories are lower ones, the topmost too, which another mount may
+ * be writing: without an upper and a work directory the kernel writes nothing to any of them.
+ *
+ * The mount is opened and then detached at once: it has no place in the tree of mounts any more, lives as long as the
+ * descriptor and goes with the process, however that ends. A kill in the few instructions before that leaves a mount in
+ * `<run-home>/views/`, which the next view removes; a lock there says that nobody else is in those instructions.
+ */
+import { hasErrno } from '../../errors.ts';
+import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
+import { listDirectory, makeDirectories, makeDirectory, removeDirectory } from '../../linux/files.ts';
+import { lockFile } from '../../linux/flock.ts';
+import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { AT_FDCWD } from '../../linux/stat.ts';
+import type { MountedLayer } from '../driver.ts';
+import { isMountPoint } from '../mount-counter.ts';
+import { mountFailure, mountOverlay } from './mount.ts';
+
+/** What is laid over each other. Names are relative to `home`. */
+export interface ViewRequest {
+  readonly home: string;
+  /** Whose view it is, for errors. */
+  readonly id: string;
+  /** Topmost first; at least two. */
+  readonly directories: readonly string[];
+  /** Mount options, left out where this kernel does not know them. */
+  readonly options: string;
+}
+
+const LOCK = 'lock';
+
+/** Opens a view. Its path is good in this process alone. */
+export async function openView(runHome: string, request: ViewRequest): Promise<MountedLayer> {
+  const folder = `${runHome}/views`;
+  makeDirectories(folder, 0o700);
+  using _ = await lockFile(`${folder}/${LOCK}`, 'exclusive');
+  for (const name of listDirectory(folder)) if (name !== LOCK) discard(`${folder}/${name}`);
+  const target = `${folder}/view`;
+  makeDirectory(target, 0o700);
+  let fd: number;
+  try {
+    mountView(target, `${runHome}/links`, request);
+    fd = openAt(AT_FDCWD, target, O_RDONLY | O_DIRECTORY);
+  } finally {
+    discard(target);
+  }
+  let closed = false;
+  return {
+    // With a dot at its end it is a directory to those who follow no links.
+    path: `/proc/self/fd/${fd}/.`,
+    [Symbol.asyncDispose]: async () => {
+      if (!closed) closeFd(fd);
+      closed = true;
+    },
+  };
+}
+
+function mountView(target: string, farm: string, request: ViewRequest): void {
+  const { home, directories: lowers, id } = request;
+  const attempts = [request.options, ''];
+  for (const [index, options] of attempts.entries()) {
+    try {
+      mountOverlay({ home, target, lowers, options }, farm);
+      return;
+    } catch (error) {
+      if (!hasErrno(error, 'EINVAL') || index === attempts.length - 1)
+        throw mountFailure(error, id, lowers.length - 1);
+    }
+  }
+}
+
+function discard(path: string): void {
+  if (isMountPoint(path)) unmount(path, MNT_DETACH);
+  removeDirectory(path);
+}

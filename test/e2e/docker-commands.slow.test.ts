@@ -1,0 +1,48 @@
+/**
+ * Command lines on images and stopped containers, run by Docker 20.10.24 and by tsengine on equal state: exit code,
+ * standard output and standard error must be the same but for what `docker-commands/normalise.ts` lets differ.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { dockerMissing } from '../helpers/docker.ts';
+import { CHANGES } from './docker-commands/changes.ts';
+import { Comparison, type Group } from './docker-commands/compare.ts';
+import { DIFFERENT } from './docker-commands/different.ts';
+import { IMAGES } from './docker-commands/images.ts';
+import { INSPECT } from './docker-commands/inspect.ts';
+import { REFUSED, USAGE } from './docker-commands/mistakes.ts';
+import { PS } from './docker-commands/ps.ts';
+import { READS } from './docker-commands/reads.ts';
+import { makePair, type Pair } from './docker-commands/state.ts';
+
+const skip = dockerMissing() ?? false;
+
+describe('the same as docker', { skip }, () => {
+  let pair: Pair;
+  let comparison: Comparison;
+  before(async () => {
+    pair = await makePair();
+    comparison = new Comparison(pair);
+  });
+  after(async () => await pair?.[Symbol.asyncDispose]());
+
+  const compare = ({ name, rows }: Group) =>
+    describe(name, () => {
+      for (const row of rows) {
+        const line = typeof row === 'string' ? row : `${row.line} < ${JSON.stringify(row.input)}`;
+        test(line, async () => await comparison.check(row));
+      }
+    });
+  describe('right to differ', () => {
+    for (const { line, input = '', why, code, stderr } of DIFFERENT) {
+      test(`${line}: ${why}`, async () => {
+        const [docker, tsengine] = await comparison.ask({ line, input });
+        assert.notDeepEqual(tsengine, docker, 'no longer differs: it belongs with the others');
+        assert.equal(tsengine.code, code, tsengine.stderr);
+        assert.match(tsengine.stderr, stderr);
+      });
+    }
+  });
+  // Those that change state come last.
+  for (const group of [...PS, ...IMAGES, ...INSPECT, ...READS, USAGE, REFUSED, ...CHANGES]) compare(group);
+});

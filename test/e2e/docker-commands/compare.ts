@@ -1,0 +1,71 @@
+/** Asks both engines the same and compares what they say. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { type Answer, normalise, type Side } from './normalise.ts';
+import type { Pair } from './state.ts';
+import { expand, splitWords } from './words.ts';
+
+/** A command line, with what it reads on standard input if it reads any. */
+export type Row = string | { readonly line: string; readonly input: string };
+
+/** Command lines that belong together; those of a group that changes state run in its order. */
+export interface Group {
+  readonly name: string;
+  readonly rows: readonly Row[];
+}
+
+/** Compares on one pair. */
+export class Comparison {
+  readonly #pair: Pair;
+  readonly #docker: Side;
+  readonly #tsengine: Side;
+
+  constructor(pair: Pair) {
+    this.#pair = pair;
+    const known = new Set(pair.values.values());
+    this.#docker = {
+      dataRoot: pair.docker.dataRoot,
+      madeAt: pair.madeAt,
+      program: 'docker',
+      known,
+      made: [],
+    };
+    this.#tsengine = {
+      dataRoot: pair.tsengine.dataRoot,
+      madeAt: pair.madeAt,
+      program: 'tsengine',
+      known,
+      made: [],
+    };
+  }
+
+  /** Fails when the two differ in exit code, standard output or standard error. */
+  async check(row: Row): Promise<void> {
+    const [docker, tsengine] = await this.ask(row);
+    assert.deepEqual(tsengine, docker);
+  }
+
+  /** Both answers, normalised: Docker's and tsengine's. */
+  async ask(row: Row): Promise<readonly [docker: Answer, tsengine: Answer]> {
+    const { line, input } = typeof row === 'string' ? { line: row, input: '' } : row;
+    const { docker, tsengine, values } = this.#pair;
+    const words = splitWords(line).map((word) => expand(word, values));
+    const [theirs, ours] = await Promise.all([
+      docker.try(words, Buffer.from(input)),
+      answerOf([...tsengine.command, ...words], input),
+    ]);
+    return [normalise(theirs, this.#docker), normalise(ours, this.#tsengine)];
+  }
+}
+
+/** Runs a program without keeping anybody else waiting. */
+function answerOf([program = '', ...words]: readonly string[], input: string): Promise<Answer> {
+  return new Promise((resolve) => {
+    const child = execFile(program, words, { maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : error.code;
+      resolve({ code: typeof code === 'number' ? code : -1, stdout, stderr });
+    });
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input);
+  });
+}

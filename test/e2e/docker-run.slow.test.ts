@@ -1,0 +1,30 @@
+/**
+ * Flags of `run` and `create`, one combination a row, run by Docker 20.10.24 and by tsengine on the same image: what a
+ * process in the container sees, standard output, standard error and exit code must be the same but for what
+ * `docker-run/normalise.ts` lets differ.
+ */
+import { after, before, describe, test } from 'node:test';
+import { dockerMissing } from '../helpers/docker.ts';
+import { checkRow, type Theme } from './docker-run/compare.ts';
+import { IDENTITY } from './docker-run/identity.ts';
+import { LIFE } from './docker-run/life.ts';
+import { MISTAKES } from './docker-run/mistakes.ts';
+import { MOUNTS } from './docker-run/mounts.ts';
+import { makePair, type Pair } from './docker-run/pair.ts';
+import { SECURITY } from './docker-run/security.ts';
+
+const skip = dockerMissing() ?? false;
+
+describe('containers as docker runs them', { skip }, () => {
+  let pair: Pair;
+  before(async () => {
+    pair = await makePair();
+  });
+  after(async () => await pair?.[Symbol.asyncDispose]());
+
+  const compare = ({ name, rows }: Theme) =>
+    describe(name, { concurrency: 4 }, () => {
+      for (const row of rows) test(row.name, async () => await checkRow(pair, row));
+    });
+  for (const theme of [IDENTITY, MOUNTS, SECURITY, LIFE, MISTAKES]) compare(theme);
+});

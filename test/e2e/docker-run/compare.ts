@@ -1,0 +1,97 @@
+/** Runs a row on both engines and compares. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { type Normal, Normaliser } from './normalise.ts';
+import { makeFiles, type Pair, runStep, type Side, type Step } from './pair.ts';
+
+const DIFFERENCES = readFileSync(new URL('../../../docs/differences.md', import.meta.url), 'utf8');
+
+/** One combination of flags: command lines that are run in order. */
+export interface Row {
+  readonly name: string;
+  readonly steps: readonly (string | Step)[];
+  /** Files in the row's own folder, `$(dir)`; a name that ends in a slash is a folder. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly listed?: Listed;
+}
+
+/** A difference that docs/differences.md lists. */
+interface Listed {
+  /** The words of its line there. */
+  readonly reason: string;
+  /** What lines of the comparison it explains. */
+  readonly only: readonly RegExp[];
+}
+
+/** Rows that belong together. */
+export interface Theme {
+  readonly name: string;
+  readonly rows: readonly Row[];
+}
+
+/** A row that runs the probe with these flags. */
+export function probe(
+  flags: string,
+  more: { image?: string; words?: string } & Omit<Partial<Row>, 'steps'> = {},
+): Row {
+  const { image = 'probe', words = '', ...rest } = more;
+  const shown = [flags, ...(image === 'probe' ? [] : [image]), words].filter((word) => word !== '').join(' ');
+  return { name: shown === '' ? 'no flags' : shown, steps: [`run --rm ${flags} ${image} ${words}`], ...rest };
+}
+
+/** Rows of one command line each, named by it. */
+export function lines(...all: readonly string[]): Row[] {
+  return all.map((line) => ({ name: line, steps: [line] }));
+}
+
+/** Fails where the two differ in exit code, standard output or standard error of any step. */
+export async function checkRow(pair: Pair, row: Row): Promise<void> {
+  const [theirs, ours] = await Promise.all([
+    answers(pair, pair.docker, row),
+    answers(pair, pair.tsengine, row),
+  ]);
+  const { listed } = row;
+  assert.ok(listed === undefined || DIFFERENCES.includes(listed.reason), 'docs/differences.md lists it');
+  const all = differences(flat(theirs), flat(ours));
+  const found = all.filter((line) => listed?.only.some((pattern) => pattern.test(line)) !== true);
+  assert.ok(found.length === 0, `- docker, + tsengine\n${found.join('\n')}`);
+}
+
+async function answers(pair: Pair, side: Side, row: Row): Promise<readonly Normal[]> {
+  // Equally long on both sides, and without blanks: paths stand in tables and in messages.
+  const dir = `${pair.files}/${side.program.slice(0, 6)}/${row.name.replaceAll(/\W+/g, '-').slice(0, 60)}`;
+  makeFiles(dir, row.files ?? {});
+  const values = new Map([['dir', dir]]);
+  const normaliser = new Normaliser(side, dir, pair.hostNetwork);
+  const all: Normal[] = [];
+  for (const step of row.steps) {
+    const ended = await runStep(side, typeof step === 'string' ? { line: step } : step, values);
+    all.push(...ended.map((answer) => normaliser.answer(answer)));
+  }
+  return all;
+}
+
+/** All lines of all answers, each with where it stands. */
+function flat(all: readonly Normal[]): string[] {
+  return all.flatMap(({ code, stdout, stderr }, index) => {
+    const at = all.length === 1 ? '' : `step ${index + 1} `;
+    const out = typeof stdout === 'string' ? { stdout: stdout.split('\n') } : stdout;
+    const parts = Object.entries({ code: [code], ...out, stderr: stderr.split('\n') });
+    return parts.flatMap(([part, lines]) => lines.map((line) => `${at}${part}: ${line}`));
+  });
+}
+
+/** The lines that only one side has; where both have the same in another order, the first that stands elsewhere. */
+function differences(theirs: readonly string[], ours: readonly string[]): string[] {
+  const rest = [...ours];
+  const found: string[] = [];
+  for (const line of theirs) {
+    const at = rest.indexOf(line);
+    if (at < 0) found.push(`- ${line}`);
+    else rest.splice(at, 1);
+  }
+  found.push(...rest.map((line) => `+ ${line}`));
+  if (found.length > 0) return found;
+  const moved = theirs.findIndex((line, index) => line !== ours[index]);
+  return moved < 0 ? [] : ['in another order:', `- ${theirs[moved]}`, `+ ${ours[moved]}`];
+}

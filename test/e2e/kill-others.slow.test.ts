@@ -1,0 +1,257 @@
+/** What becomes of a container when conmon, the runtime, its first process, its exit callback or the machine dies. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { testBundle } from '../helpers/bundle.ts';
+import { unmountBelow } from '../helpers/loop.ts';
+import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
+import { armExit, isBusy, openStage, runProgram, type Stage } from './no-loss/stage.ts';
+
+let stage: Stage;
+before(async () => {
+  stage = openStage('overlay2');
+  // Brings the image `small`.
+  await CONTAINER_OPERATIONS[0]?.prepare(stage);
+});
+after(async () => await stage[Symbol.asyncDispose]());
+
+const NONE = ['--network', 'none'];
+const SLEEP = ['small', 'sleep', '1000'];
+
+function pidIn(id: string, file: string): number {
+  const pid = Number.parseInt(readFileSync(`${stage.execRoot}/containers/${id}/${file}`, 'utf8'), 10);
+  assert.ok(pid > 1);
+  return pid;
+}
+
+async function started(...flags: readonly string[]): Promise<string> {
+  return (await stage.ok(['run', '-d', ...flags, ...NONE, ...SLEEP])).trim();
+}
+
+const status = async (name: string): Promise<string> =>
+  (await stage.ok(['ps', '-a', '--filter', `name=${name}`, '--format', '{{.Status}}'])).trim();
+
+/** Waits until nothing of the roots runs any more. */
+async function quiet(what: string): Promise<void> {
+  for (let waited = 0; isBusy(stage); waited += 20) {
+    assert.ok(waited < 30_000, `${what}: something still runs`);
+    await sleep(20);
+  }
+}
+
+describe('conmon is killed', () => {
+  const NEXT: readonly (readonly [string, (name: string) => readonly string[]])[] = [
+    ['ps', () => ['ps', '-a']],
+    ['stop', (name) => ['stop', name]],
+    ['inspect', (name) => ['inspect', name]],
+    ['start', (name) => ['start', name]],
+    ['commit', (name) => ['commit', name, `of-${name}`]],
+  ];
+  for (const [what, words] of NEXT) {
+    test(`the next command is ${what}: the container is not lost, and its record is true`, async () => {
+      const name = `conmon-${what}`;
+      const id = await started('--name', name);
+      const [pid, monitor] = [pidIn(id, 'pid'), pidIn(id, 'conmon.pid')];
+      process.kill(monitor, 'SIGKILL');
+      await stage.ok(words(name));
+      await stage.settle(what);
+      if (what === 'start') assert.match(await status(name), /^Up /);
+      else {
+        // As Docker has it: without its shim a container is killed.
+        assert.match(await status(name), /^Exited \(137\)/);
+        assert.ok(!existsSync(`/proc/${pid}`), 'its process is gone');
+        await stage.ok(['start', name]);
+        assert.match(await status(name), /^Up /);
+      }
+      await stage.ok(['rm', '-f', name]);
+      await stage.settle('rm -f');
+    });
+  }
+
+  test('rm -f, and the foreground', async () => {
+    const id = await started('--name', 'removed');
+    process.kill(pidIn(id, 'conmon.pid'), 'SIGKILL');
+    await stage.ok(['rm', '-f', 'removed']);
+    await stage.settle('rm -f');
+    const foreground = stage.run([
+      'run',
+      '--name',
+      'front',
+      ...NONE,
+      'small',
+      'sh',
+      '-c',
+      'echo up; sleep 1000',
+    ]);
+    const running = await waitFor('front');
+    process.kill(pidIn(running, 'conmon.pid'), 'SIGKILL');
+    assert.equal((await foreground).code, 137);
+    assert.match(await status('front'), /^Exited \(137\)/);
+    await stage.ok(['rm', 'front']);
+    await stage.settle('the foreground');
+  });
+});
+
+/** The id of a container, once it runs. */
+async function waitFor(name: string): Promise<string> {
+  for (let waited = 0; waited < 30_000; waited += 20) {
+    const found = [...stage.count().containers].find(([, one]) => one.name === name && one.running);
+    if (found !== undefined) return found[0];
+    await sleep(20);
+  }
+  assert.fail(`${name} does not run`);
+}
+
+describe('the runtime is killed', () => {
+  for (const [when, script] of [
+    ['before it creates', '[ "$create" ] && kill -9 $$'],
+    ['while it creates', '[ "$create" ] && { runc "$@" & sleep 0.03; kill -9 $! $$; }'],
+    ['after it has created', '[ "$create" ] && { runc "$@" </dev/null >/dev/null 2>&1; kill -9 $$; }'],
+    ['when it deletes', '[ "$delete" ] && kill -9 $$'],
+  ] as const) {
+    for (const rm of [true, false]) {
+      test(`${when}${rm ? ', --rm' : ''}`, async () => {
+        const path = `${stage.base}/runtime-${when.replaceAll(' ', '-')}`;
+        const words = 'for w; do case $w in create) create=1;; delete) delete=1;; esac; done';
+        writeFileSync(path, `#!/bin/sh\n${words}\n${script}\nexec runc "$@"\n`);
+        chmodSync(path, 0o755);
+        const flags = rm ? ['--rm'] : ['--name', 'unborn'];
+        const { code, stderr } = await stage.run([
+          'run',
+          ...flags,
+          '--runtime',
+          path,
+          ...NONE,
+          'small',
+          'true',
+        ]);
+        if (when !== 'when it deletes') {
+          assert.equal(code, 125, stderr);
+          assert.match(stderr, /^tsengine: [^\n]+\n$/);
+        } else assert.equal(code, 0, stderr);
+        const { containers } = await stage.settle(when);
+        assert.equal(containers.size, rm ? 0 : 1);
+        if (rm) return;
+        for (const one of containers.values()) assert.equal(one.running, false);
+        await stage.ok(['rm', 'unborn']);
+        await quiet(when);
+        await stage.settle('rm');
+      });
+    }
+  }
+});
+
+describe("the container's first process is killed from outside", () => {
+  test('detached', async () => {
+    const id = await started('--name', 'detached');
+    process.kill(pidIn(id, 'pid'), 'SIGKILL');
+    await quiet('the callback');
+    const container = (await stage.settle('detached')).containers.get(id);
+    assert.deepEqual([container?.running, container?.exitCode], [false, 137]);
+    await stage.ok(['rm', 'detached']);
+  });
+
+  test('in the foreground, and with --rm', async () => {
+    for (const flags of [
+      ['--name', 'shown'],
+      ['--name', 'shown', '--rm'],
+    ]) {
+      const foreground = stage.run(['run', ...flags, ...NONE, ...SLEEP]);
+      process.kill(pidIn(await waitFor('shown'), 'pid'), 'SIGKILL');
+      assert.equal((await foreground).code, 137);
+      const { containers } = await stage.settle(flags.join(' '));
+      assert.deepEqual(
+        [...containers.values()].map(({ exitCode }) => exitCode),
+        flags.includes('--rm') ? [] : [137],
+      );
+      if (!flags.includes('--rm')) await stage.ok(['rm', 'shown']);
+    }
+  });
+});
+
+test('the machine stops: processes, mounts and the exec root are gone', async () => {
+  const id = await started('--name', 'survivor', '-v', '/anonymous');
+  const temporary = await started('--rm');
+  for (const one of [id, temporary]) {
+    process.kill(pidIn(one, 'conmon.pid'), 'SIGKILL');
+    process.kill(pidIn(one, 'pid'), 'SIGKILL');
+  }
+  await quiet('all');
+  unmountBelow(stage.dataRoot);
+  rmSync(stage.execRoot, { recursive: true });
+  const { containers, volumes } = await stage.settle('after the boot');
+  assert.deepEqual([...containers.keys()], [id]);
+  assert.equal(volumes.length, 1);
+  assert.match(await status('survivor'), /^Exited \(255\)/);
+  await stage.ok(['start', 'survivor']);
+  assert.match(await status('survivor'), /^Up /);
+  await stage.ok(['rm', '-fv', 'survivor']);
+  assert.deepEqual((await stage.settle('rm')).volumes, []);
+});
+
+test('the whole process group of a command in the foreground is killed: the container goes on, and its end is recorded', async () => {
+  for (const rm of [false, true]) {
+    const words = ['run', '--name', 'group', ...(rm ? ['--rm'] : []), ...NONE, 'small', 'sleep', '1'];
+    const [program = '', ...rest] = [...testBundle().command, ...stage.globals, ...words];
+    const child = spawn(program, rest, { detached: true, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    const id = await waitFor('group');
+    process.kill(-(child.pid ?? Number.NaN), 'SIGKILL');
+    await ended;
+    await quiet('the container');
+    const container = (await stage.settle('group')).containers.get(id);
+    assert.deepEqual([container?.running, container?.exitCode], rm ? [undefined, undefined] : [false, 0]);
+    if (!rm) await stage.ok(['rm', 'group']);
+  }
+});
+
+describe('the exit callback is killed at each of its calls', () => {
+  for (const rm of [false, true]) {
+    test(rm ? 'with --rm' : 'of a container that stays', async (t) => {
+      const empty = signature(await stage.settle('before'));
+      const log = `${stage.base}/exit-log`;
+      let calls = 0;
+      let kills = 0;
+      for (let nth = 0; nth <= calls; nth += 1) {
+        const id = await started('--name', 'ending', ...(rm ? ['--rm'] : []));
+        if (nth === 0) writeFileSync(log, '');
+        else armExit(stage, `*:${nth}:kill`);
+        process.kill(pidIn(id, 'pid'), 'SIGKILL');
+        await quiet(`callback killed at ${nth}`);
+        if (nth === 0) calls = readFileSync(log, 'utf8').split('\n').length - 1;
+        else kills += 1;
+        rmSync(log, { force: true });
+        armExit(stage, undefined);
+        const container = (await stage.settle(`callback killed at ${nth}`)).containers.get(id);
+        if (rm) assert.equal(container, undefined);
+        else {
+          assert.deepEqual([container?.running, container?.exitCode], [false, 137]);
+          await stage.ok(['rm', 'ending']);
+        }
+        assert.equal(signature(await stage.settle('rm')), empty);
+      }
+      assert.ok(calls > 20, `${calls} calls`);
+      t.diagnostic(
+        `the exit callback${rm ? ' of --rm' : ''}: killed at each of ${calls} calls (${kills} kills)`,
+      );
+    });
+  }
+});
+
+test('what is said of a container that a signal ended is true for whoever asks in the shell', async () => {
+  const ended = await runProgram([
+    ...testBundle().command,
+    ...stage.globals,
+    'run',
+    '--rm',
+    ...NONE,
+    'small',
+    'sh',
+    '-c',
+    'kill -9 $$',
+  ]);
+  assert.equal(ended.code, 137);
+  await stage.settle('in the end');
+});

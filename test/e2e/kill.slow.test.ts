@@ -1,0 +1,15 @@
+/**
+ * Crash-only: every operation is killed before each of its calls into `src/linux/` in turn. After the next commands what
+ * was reported done is there and whole, what was not is gone or complete, and nothing is left over: see recount.ts.
+ */
+import { describe, test } from 'node:test';
+import { killAtEach } from './no-loss/kill-at-each.ts';
+import { CONTAINER_OPERATIONS, IMAGE_OPERATIONS, RUN_OPERATIONS } from './no-loss/operations.ts';
+
+describe('killed on overlay2', () => {
+  for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS, ...RUN_OPERATIONS]) {
+    test(operation.name, async (t) => {
+      t.diagnostic(await killAtEach(operation, 'overlay2'));
+    });
+  }
+});

@@ -1,0 +1,74 @@
+/**
+ * Two to eight processes at once on one data root, in random order. A seed fixes what each process draws, not how they
+ * meet; `TSENGINE_TEST_SEED=7 node --test test/e2e/many-processes.slow.test.ts` takes another than the fixed ones, and a
+ * failure names the one it had.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { testBundle } from '../helpers/bundle.ts';
+import { recount } from '../helpers/recount.ts';
+import { command } from './many-processes/lanes.ts';
+import { seedsFor } from './many-processes/random.ts';
+import { type StormOptions, storm, stormRoots } from './many-processes/storm.ts';
+import { makeMaterial } from './many-processes/world.ts';
+
+type Storm = Omit<StormOptions, 'bundle' | 'seed'>;
+
+const STORMS: readonly (readonly [title: string, seed: number, options: Storm])[] = [
+  [
+    'two commands, layers synced',
+    11,
+    { driver: 'overlay2', operations: 250, commands: 2, engines: 0, sync: true },
+  ],
+  ['two processes that stay open', 12, { driver: 'overlay2', operations: 350, commands: 0, engines: 2 }],
+  ['four, half of them staying open', 13, { driver: 'overlay2', operations: 450, commands: 2, engines: 2 }],
+  ['eight', 14, { driver: 'overlay2', operations: 450, commands: 5, engines: 3 }],
+  ['six, with kills', 15, { driver: 'overlay2', operations: 300, commands: 4, engines: 2, killOneIn: 6 }],
+  ['vfs', 16, { driver: 'vfs', operations: 200, commands: 2, engines: 2 }],
+];
+
+describe('many processes on one data root', () => {
+  for (const [title, fixed, options] of STORMS) {
+    for (const seed of seedsFor([fixed])) {
+      it(`${title}: ${options.operations} operations, seed ${seed}`, async (test) => {
+        const { counts, problems } = await storm({ ...options, bundle: testBundle(), seed });
+        test.diagnostic(JSON.stringify(counts));
+        assert.deepEqual(problems, [], `TSENGINE_TEST_SEED=${seed}`);
+      });
+    }
+  }
+
+  for (const driver of ['overlay2', 'vfs']) {
+    it(`eight commands at once make an empty data root, ${driver}`, async () => {
+      const bundle = testBundle();
+      for (let round = 0; round < 3; round += 1) {
+        await using roots = stormRoots(driver, false);
+        const { archives, tar } = await makeMaterial(`${roots.base}/archives`);
+        const load = ['load', '-q', '-i', archives[0]?.file ?? ''];
+        const create = ['create', 'run:one', 'true'];
+        const first = [
+          load,
+          load,
+          ['import', tar, 'own:1'],
+          ['images'],
+          ['ps'],
+          ['info'],
+          ['image', 'prune', '-f'],
+          load,
+        ];
+        const ended = await Promise.all(first.map((words) => command(bundle, roots, words)));
+        for (const [index, { code, stderr }] of ended.entries())
+          assert.deepEqual([code, stderr], [0, ''], first[index]?.join(' '));
+        const made = await Promise.all(Array.from({ length: 4 }, () => command(bundle, roots, create)));
+        assert.deepEqual(
+          made.map(({ code, stderr }) => [code, stderr]),
+          made.map(() => [0, '']),
+        );
+        const counted = recount(roots.dataRoot, roots.execRoot, driver);
+        assert.deepEqual(counted.problems, []);
+        assert.deepEqual([...counted.tags.keys()].sort(), ['own:1', 'run:one']);
+        assert.equal(counted.containers.size, 4);
+      }
+    });
+  }
+});

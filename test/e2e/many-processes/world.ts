@@ -1,0 +1,148 @@
+/** The archives that the processes load, and what they may know of each other's work. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tinyRootfs } from '../../helpers/base-image.ts';
+import { dockerArchive, type MadeImage, makeImage, tarOf } from '../../helpers/images.ts';
+import type { Operation } from './operation.ts';
+import type { Random } from './random.ts';
+
+/** An archive, and the names that its images get. */
+export interface Archive {
+  readonly file: string;
+  readonly images: readonly string[];
+  /** Names and the ids they point to after a load. */
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+/** What there is to work with. */
+export interface Material {
+  readonly archives: readonly Archive[];
+  /** A small root filesystem to import. */
+  readonly tar: string;
+  /** Names of images that can be run. */
+  readonly runnable: readonly string[];
+}
+
+function layer(name: string): Buffer {
+  return tarOf([
+    { name: 'mark/' },
+    { name: `mark/${name}`, content: `${name}\n`.repeat(500) },
+    { name: `only-${name}/` },
+    { name: `only-${name}/file`, content: name.repeat(3000) },
+  ]);
+}
+
+/** Writes images that share layers in every way: one below the other, side by side, and not at all. */
+export async function makeMaterial(folder: string): Promise<Material> {
+  mkdirSync(folder, { recursive: true });
+  const rootfs = readFileSync(await tinyRootfs());
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(layer);
+  const layers = { a: a ?? rootfs, b: b ?? rootfs, c: c ?? rootfs, d: d ?? rootfs };
+  const images = {
+    one: makeImage([rootfs, layers.a]),
+    two: makeImage([rootfs, layers.a, layers.b]),
+    side: makeImage([rootfs, layers.c]),
+    data: makeImage([layers.a, layers.b, layers.c]),
+    more: makeImage([layers.a, layers.b, layers.d]),
+  };
+  const archive = (name: string, parts: readonly (readonly [MadeImage, string | undefined])[]): Archive => {
+    const file = `${folder}/${name}.tar`;
+    const content = parts.map(([image, tag]) => ({ image, tags: tag === undefined ? null : [tag] }));
+    writeFileSync(file, dockerArchive(content));
+    const named = parts.flatMap(([image, tag]) => (tag === undefined ? [] : [[tag, image.id] as const]));
+    return { file, images: parts.map(([image]) => image.id), tags: new Map(named) };
+  };
+  writeFileSync(`${folder}/root.tar`, layers.a);
+  return {
+    archives: [
+      archive('one', [[images.one, 'run:one']]),
+      archive('two', [
+        [images.two, 'run:two'],
+        [images.one, undefined],
+      ]),
+      archive('side', [[images.side, 'run:side']]),
+      archive('data', [[images.data, 'data:1']]),
+      archive('more', [
+        [images.more, 'more:1'],
+        [images.data, 'data:1'],
+      ]),
+    ],
+    tar: `${folder}/root.tar`,
+    runnable: ['run:one', 'run:two', 'run:side', images.one.id, images.side.id],
+  };
+}
+
+/** What all lanes together have named so far. Nothing in it need still be there. */
+export class World {
+  readonly tags: string[];
+  readonly ids: string[];
+  readonly containers: string[] = [];
+  readonly #material: Material;
+  readonly #scratch: string;
+  #count = 0;
+
+  constructor(material: Material, scratch: string) {
+    this.#material = material;
+    this.#scratch = scratch;
+    this.tags = material.archives.flatMap(({ tags }) => [...tags.keys()]);
+    this.ids = material.archives.flatMap(({ images }) => images);
+  }
+
+  /** The next operation of a lane. */
+  draw(random: Random, lane: number): Operation {
+    const fresh = (): string => {
+      this.#count += 1;
+      return `l${lane}-${this.#count}`;
+    };
+    const newTag = (): string => {
+      // Now and then a name that others use as well.
+      const tag = random.below(4) === 0 ? `shared:${random.below(3)}` : `own:${fresh()}`;
+      this.tags.push(tag);
+      return tag;
+    };
+    const recent = (list: readonly string[]): string => random.pick(list.slice(-10)) ?? 'none';
+    const anyImage = (): string => recent(random.below(2) === 0 ? this.tags : this.ids);
+    const kind = random.weighted({
+      ...{ load: 18, import: 5, tag: 8, rmi: 14, run: 20, rm: 10, commit: 7, save: 5, look: 9 },
+      ...{ 'prune-images': 2, 'prune-containers': 2 },
+    });
+    switch (kind) {
+      case 'load':
+        return { kind, archive: random.pick(this.#material.archives)?.file ?? '' };
+      case 'import': {
+        const tagged = random.below(2) === 0;
+        return { kind, file: this.#material.tar, ...(tagged ? { tag: newTag() } : {}) };
+      }
+      case 'tag':
+        return { kind, source: anyImage(), target: newTag() };
+      case 'rmi':
+        return { kind, name: anyImage(), force: random.below(3) === 0 };
+      case 'run': {
+        const how = random.weighted({ rm: 5, keep: 4, detach: 1 });
+        const name = fresh();
+        if (how !== 'rm') this.containers.push(name);
+        return { kind, image: random.pick(this.#material.runnable) ?? '', name, how };
+      }
+      case 'rm':
+        return { kind, name: recent(this.containers), force: random.below(2) === 0 };
+      case 'commit': {
+        const tagged = random.below(2) === 0;
+        return { kind, container: recent(this.containers), ...(tagged ? { tag: newTag() } : {}) };
+      }
+      case 'save':
+        return { kind, image: anyImage(), file: `${this.#scratch}/${fresh()}.tar` };
+      case 'look': {
+        const at = random.pick(['ps', 'images', 'inspect'] as const) ?? 'ps';
+        return { kind, at, name: random.below(2) === 0 ? anyImage() : recent(this.containers) };
+      }
+      case 'prune-images':
+        return { kind, all: random.below(3) === 0 };
+      case 'prune-containers':
+        return { kind };
+    }
+  }
+
+  /** Lets everybody know of an image that was made. */
+  learn(id: string): void {
+    this.ids.push(id);
+  }
+}

@@ -1,0 +1,172 @@
+/** The operations that are killed and made to fail, each with the root that it needs. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dockerArchive, makeImage, manyLayers, tarOf } from '../../helpers/images.ts';
+import type { Recount } from '../../helpers/recount.ts';
+import type { Given, Stage } from './stage.ts';
+
+/** An operation. */
+export interface Operation {
+  readonly name: string;
+  /** What is there before it. */
+  readonly prepare: (stage: Stage) => Promise<unknown>;
+  /** What must be there anew each time, because it runs. */
+  readonly each?: (stage: Stage) => Promise<unknown>;
+  readonly words: (stage: Stage) => readonly string[];
+  readonly given?: (stage: Stage) => Given;
+  /** Words of commands that lead, from what is there before, to what a kill in its middle may leave as well. */
+  readonly between?: readonly (readonly string[])[];
+}
+
+const FIRST = makeImage(manyLayers(2));
+/** Shares its first layer with the first image. */
+const SECOND = makeImage([...FIRST.layers.slice(0, 1), ...manyLayers(1, 'second')]);
+
+/** A root filesystem of one program: small, so that few calls are about its files. */
+export function smallRootfs(): Buffer {
+  const busybox = readFileSync('/usr/bin/busybox');
+  const names = ['sh', 'true', 'sleep', 'echo', 'cat', 'dd', 'rm'];
+  return tarOf([
+    { name: 'bin/' },
+    { name: 'bin/busybox', content: busybox, mode: 0o755 },
+    ...names.map((name) => ({ name: `bin/${name}`, type: 'symlink' as const, link: 'busybox' })),
+    { name: 'dev/' },
+    { name: 'proc/' },
+    { name: 'sys/' },
+    { name: 'etc/' },
+  ]);
+}
+
+async function withImages(stage: Stage, ...images: readonly ('first' | 'second')[]): Promise<void> {
+  writeFileSync(`${stage.base}/first.tar`, dockerArchive([{ image: FIRST, tags: ['first:1'] }]));
+  writeFileSync(`${stage.base}/second.tar`, dockerArchive([{ image: SECOND, tags: ['second:1'] }]));
+  await stage.ok(['images']);
+  for (const name of images) await stage.ok(['load', '-i', `${stage.base}/${name}.tar`]);
+}
+
+async function withSmall(stage: Stage): Promise<void> {
+  writeFileSync(`${stage.base}/small.tar`, smallRootfs());
+  await stage.ok(['import', `${stage.base}/small.tar`, 'small']);
+}
+
+const LATER = ['--network', 'none', 'small', 'sleep', '1000'];
+
+/** On images alone. */
+export const IMAGE_OPERATIONS: readonly Operation[] = [
+  {
+    name: 'load of an image that shares a layer',
+    prepare: (stage) => withImages(stage, 'first'),
+    words: ({ base }) => ['load', '-i', `${base}/second.tar`],
+  },
+  {
+    name: 'import',
+    prepare: (stage) => withImages(stage),
+    words: ({ base }) => ['import', `${base}/second.tar`, 'imported:1'],
+  },
+  {
+    name: 'rmi of an image that shares a layer',
+    prepare: (stage) => withImages(stage, 'first', 'second'),
+    words: () => ['rmi', 'second:1'],
+  },
+  {
+    name: 'tag',
+    prepare: (stage) => withImages(stage, 'first'),
+    words: () => ['tag', 'first:1', 'third:1'],
+  },
+  {
+    name: 'tag that takes a name from another image',
+    prepare: (stage) => withImages(stage, 'first', 'second'),
+    words: () => ['tag', 'first:1', 'second:1'],
+  },
+];
+
+/** On containers that do not run. */
+export const CONTAINER_OPERATIONS: readonly Operation[] = [
+  {
+    name: 'create with an anonymous volume',
+    prepare: withSmall,
+    words: () => ['create', '--name', 'one', '-v', '/anonymous', ...LATER],
+  },
+  {
+    name: 'commit',
+    prepare: async (stage) => {
+      await withSmall(stage);
+      await stage.ok([
+        'run',
+        '--name',
+        'one',
+        '--network',
+        'none',
+        'small',
+        'sh',
+        '-c',
+        'echo changed >/added',
+      ]);
+    },
+    words: () => ['commit', 'one', 'committed:1'],
+  },
+  {
+    name: 'rm',
+    prepare: async (stage) => {
+      await withSmall(stage);
+      await stage.ok(['run', '--name', 'one', '--network', 'none', 'small', 'true']);
+    },
+    words: () => ['rm', 'one'],
+  },
+  {
+    name: 'rm -v',
+    prepare: async (stage) => {
+      await withSmall(stage);
+      await stage.ok(['create', '--name', 'one', '-v', '/anonymous', ...LATER]);
+    },
+    words: () => ['rm', '-v', 'one'],
+  },
+];
+
+/** On containers that run. */
+export const RUN_OPERATIONS: readonly Operation[] = [
+  {
+    name: 'start',
+    prepare: async (stage) => {
+      await withSmall(stage);
+      await stage.ok(['create', '--name', 'one', ...LATER]);
+    },
+    words: () => ['start', 'one'],
+  },
+  {
+    name: 'run -d',
+    prepare: withSmall,
+    words: () => ['run', '-d', '--name', 'one', ...LATER],
+    between: [['create', '--name', 'one', ...LATER]],
+  },
+  {
+    name: 'run --rm in the foreground',
+    prepare: withSmall,
+    words: () => ['run', '--rm', '--network', 'none', 'small', 'true'],
+  },
+  {
+    name: 'rm -f of a container that runs',
+    prepare: withSmall,
+    each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
+    words: () => ['rm', '-f', 'one'],
+    between: [['kill', 'one']],
+  },
+];
+
+/** What a root holds, without what is random: two roots that hold the same look the same. */
+export function signature(counted: Recount): string {
+  const imageOf = (id: string): string => counted.images.get(id)?.layers.join(' ') ?? 'none';
+  const containers = [...counted.containers.values()].map((one) => ({
+    name: one.name,
+    image: imageOf(one.image),
+    running: one.running,
+    everStarted: one.everStarted,
+    volumes: one.volumes.length,
+  }));
+  return JSON.stringify({
+    tags: [...counted.tags].map(([tag, id]) => [tag, imageOf(id)]).sort(),
+    images: [...counted.images.values()].map(({ tags, layers }) => [tags.join(' '), layers.join(' ')]).sort(),
+    layers: [...counted.layers].sort(),
+    containers: containers.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    volumes: counted.volumes.length,
+  });
+}

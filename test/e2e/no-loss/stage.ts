@@ -1,0 +1,208 @@
+/** Where the tests of this folder take place: a data root that is prepared once and put back, and the bundle on it. */
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine } from '../../../src/engine/api/services.ts';
+import { testBundle } from '../../helpers/bundle.ts';
+import { type TestRoot, testRoot } from '../../helpers/engine.ts';
+import { atExit, unmountBelow } from '../../helpers/loop.ts';
+import { assertSound, monitored, type Recount, recount } from '../../helpers/recount.ts';
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a command gets besides its words. */
+export interface Given {
+  /** `TSENGINE_FAULT`. */
+  readonly fault?: string | undefined;
+  /** `TSENGINE_FAULT_LOG`. */
+  readonly log?: string | undefined;
+  /** A file for its standard input. */
+  readonly input?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A data root with a bundle. Dispose of it in the end. */
+export interface Stage extends AsyncDisposable {
+  readonly driver: string;
+  readonly base: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  /** Runs a command of the bundle. */
+  run(words: readonly string[], given?: Given): Promise<Ended>;
+  /** Runs a command that must succeed. Gives its standard output. */
+  ok(words: readonly string[], given?: Given): Promise<string>;
+  /** Opens the engine in this process, as the next command would. */
+  open(): Promise<Engine>;
+  /** Keeps the roots as they are now. */
+  keep(): void;
+  /** Puts the roots back as they were kept. Nothing may run. */
+  putBack(): void;
+  count(): Recount;
+  /** Next commands: one that lists images, one that lists containers, one that opens the driver. What runs may come to its end. */
+  settle(what: string): Promise<Recount>;
+  /** Words of a command that show the roots to it. */
+  readonly globals: readonly string[];
+}
+
+function copyTree(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true });
+  execFileSync('cp', ['-a', from, to]);
+}
+
+function removeCgroups(parent: string): void {
+  const below = (path: string): string[] => {
+    try {
+      const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+      return [...children.flatMap((entry) => below(`${path}/${entry.name}`)), path];
+    } catch {
+      return [];
+    }
+  };
+  const roots = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`)];
+  for (const path of roots.flatMap((root) => below(`${root}${parent}`))) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // Something is in it, and the test has failed already.
+    }
+  }
+}
+
+/** Runs a program to its end. */
+export async function runProgram(command: readonly string[], given: Given = {}): Promise<Ended> {
+  const [program = '', ...words] = command;
+  const input = given.input === undefined ? 'ignore' : openSync(given.input, 'r');
+  const child = spawn(program, words, {
+    stdio: [input, 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...testBundle().env,
+      ...given.env,
+      ...(given.fault === undefined ? {} : { TSENGINE_FAULT: given.fault }),
+      ...(given.log === undefined ? {} : { TSENGINE_FAULT_LOG: given.log }),
+    },
+  });
+  if (typeof input === 'number') closeSync(input);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr?.on('data', (data) => {
+    stderr += data;
+  });
+  return await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Makes a stage. Layers are not synced unless `daemon` says so; `dataRoot` is elsewhere when it is given. */
+export function openStage(driver: string, daemon: object = {}, elsewhere?: string): Stage {
+  const cgroupParent = `/tsengine-test-${randomBytes(4).toString('hex')}`;
+  const root: TestRoot = testRoot(driver, {
+    'sync-layers': false,
+    'cgroup-parent': cgroupParent,
+    ...daemon,
+  });
+  const { base } = root;
+  const dataRoot = elsewhere ?? root.dataRoot;
+  const execRoot = `${base}/exec`;
+  const { configFile = '' } = root.options;
+  const close = atExit(() => {
+    endContainers(execRoot);
+    root[Symbol.dispose]();
+    removeCgroups(cgroupParent);
+  });
+  const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--config-file', configFile];
+  const globals = [...roots, '--storage-driver', driver];
+  const run = (words: readonly string[], given: Given = {}): Promise<Ended> =>
+    runProgram([...testBundle().command, ...globals, ...words], given);
+  const stage: Stage = {
+    driver,
+    base,
+    dataRoot,
+    execRoot,
+    globals,
+    run,
+    async ok(words, given) {
+      const { code, stdout, stderr } = await run(words, given);
+      if (code !== 0) throw new Error(`tsengine ${words.join(' ')}: ended with ${code}: ${stderr}`);
+      return stdout;
+    },
+    open: () => root.open({ dataRoot }),
+    keep() {
+      copyTree(dataRoot, `${base}/kept-data`);
+      copyTree(execRoot, `${base}/kept-exec`);
+    },
+    putBack() {
+      copyTree(`${base}/kept-data`, dataRoot);
+      copyTree(`${base}/kept-exec`, execRoot);
+    },
+    count: () => recount(dataRoot, execRoot, driver),
+    settle: (what) => settle(stage, what),
+    async [Symbol.asyncDispose]() {
+      close();
+      unmountBelow(dataRoot);
+    },
+  };
+  return stage;
+}
+
+/** Kills what still runs, for a test that failed: the first processes of containers, whose conmons then end. */
+function endContainers(execRoot: string): void {
+  for (const id of monitored(execRoot)) {
+    try {
+      const pid = Number(readFileSync(`${execRoot}/containers/${id}/pid`, 'utf8'));
+      if (pid > 1) process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+/** As long as a container that was left to itself may take to end. Milliseconds. */
+const PATIENCE = 30_000;
+
+async function settle(stage: Stage, what: string): Promise<Recount> {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    await using engine = await stage.open();
+    await engine.images.list({ all: true });
+    await engine.containers.list({ all: true });
+    await engine.info();
+    const counted = stage.count();
+    // What ends by itself, conmon and the process it calls, has its time to do so.
+    if (counted.problems.length === 0) return counted;
+    if (Date.now() > end || !isBusy(stage)) {
+      return assertSound(stage.dataRoot, stage.execRoot, stage.driver, what);
+    }
+    await sleep(20);
+  }
+}
+
+/** Whether a process works on the roots: conmon, what it calls, or a runtime. */
+export function isBusy({ base }: Pick<Stage, 'base'>): boolean {
+  return readdirSync('/proc').some((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${base}/`);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Writes a file beside the data root, which the bundle's exit command obeys: see bundle.ts. */
+export function armExit(stage: Stage, fault: string | undefined): void {
+  const path = `${stage.base}/exit-fault`;
+  if (fault === undefined) rmSync(path, { force: true });
+  else writeFileSync(path, fault);
+}
