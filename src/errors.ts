@@ -44,15 +44,24 @@ export class TsengineError extends Error {
   }
 }
 
+/** The error that came first, where undoing what it interrupted (`using`) failed as well. */
+export function firstError(error: unknown): unknown {
+  let first = error;
+  while (first instanceof SuppressedError) first = first.suppressed;
+  return first;
+}
+
 /** The message of anything thrown, in one line. */
 export function errorMessage(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const first = firstError(error);
+  const text = first instanceof Error ? first.message : String(first);
   return text.replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /** Whether `error` is a system error with one of the given errno names (`ENOENT`…), from Node or from `src/linux`. */
 export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {
+  const first = error instanceof SuppressedError ? firstError(error) : error;
   return (
-    error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
+    first instanceof Error && 'code' in first && typeof first.code === 'string' && codes.includes(first.code)
   );
 }

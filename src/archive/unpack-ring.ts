@@ -5,8 +5,8 @@
  * through their event loops, and the sender could not hash or reuse what it handed over.
  */
 
-/** Bytes in flight at most. */
-const RING_BYTES = 4 * 1024 * 1024;
+/** Bytes in flight at most: some hundred small files, which take long to make, or one large one, which takes long to hash. */
+const RING_BYTES = 8 * 1024 * 1024;
 /** The worker takes what is there once it is at least this much, so that the kernel gets large writes. */
 const WAKE_AT = 256 * 1024;
 /** The most that the worker takes in one piece before it makes the room free again. */
@@ -54,9 +54,11 @@ export class RingProducer {
   readonly #bytes: Uint8Array;
   #at = 0;
 
+  /** Begins a stream. The consumer of the one before is done with it. */
   constructor(memory: RingMemory) {
     this.#control = new Int32Array(memory.control);
     this.#bytes = new Uint8Array(memory.bytes);
+    for (const cell of [USED, CLOSED, GONE]) Atomics.store(this.#control, cell, 0);
   }
 
   /** Puts a chunk in, waiting for room. Returns false when the consumer is gone. */

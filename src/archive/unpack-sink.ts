@@ -127,7 +127,12 @@ export class Unpacker implements TarSink {
       this.#links.close();
       this.#directories.apply(this.#attributes);
     });
-    return { size: this.#size, linkBytes: this.#linkBytes, entries: this.#entries, warnings: this.#attributes.warnings() };
+    return {
+      size: this.#size,
+      linkBytes: this.#linkBytes,
+      entries: this.#entries,
+      warnings: this.#attributes.warnings(),
+    };
   }
 
   /** Closes everything, after `finish` or after an error. */

@@ -22,6 +22,8 @@ export interface CommandEntry {
   readonly flagsFirst?: boolean;
   /** The command changes nothing in the data root, so that it may be run with `--read-only-root`. */
   readonly onlyReads?: boolean;
+  /** The command makes the data root where there is none: it brings images, or tells about the machine. */
+  readonly makesRoot?: boolean;
   /** Left out of the list: for what conmon and others call, not people. */
   readonly hidden?: boolean;
 }
@@ -58,6 +60,8 @@ export interface CommandContext {
   readonly globals: GlobalOptions;
   /** As the user typed it, for messages: `tsengine run`. */
   readonly commandPath: string;
+  /** Whether a data root is made where there is none. */
+  readonly makesRoot: boolean;
 }
 
 /** Log levels, Docker's. */

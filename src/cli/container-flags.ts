@@ -6,7 +6,7 @@ import type { CreateContainer } from '../engine/api/services.ts';
 import { TsengineError } from '../errors.ts';
 import { readFile } from '../linux/files.ts';
 import { parseEnv, parseLabels } from './flags/env.ts';
-import { parseFlag, usageError } from './flags/flag-error.ts';
+import { usageError } from './flags/flag-error.ts';
 import { parseMountFlag } from './flags/mount.ts';
 import { parseNetworkFlag } from './flags/network.ts';
 import { parseSecurityFlags } from './flags/security-opt.ts';
@@ -151,7 +151,7 @@ function hostConfig(flags: ContainerFlags, binds: readonly string[]): CreateCont
     Ulimits: flags.ulimit.length > 0 ? parseUlimits(flags.ulimit) : null,
     ...(flags.storageOpt.length > 0 ? { StorageOpt: storageOptions(flags.storageOpt) } : {}),
     ...(flags.tmpfs.length > 0 ? { Tmpfs: parseTmpfsFlags(flags.tmpfs) } : {}),
-    ...(flags.mount.length > 0 ? { Mounts: flags.mount.map((value) => parseMount(value)) } : {}),
+    ...(flags.mount.length > 0 ? { Mounts: flags.mount.map(parseMountFlag) } : {}),
     ...(security.unmaskedPaths ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
     ...(flags.init === undefined ? {} : { Init: flags.init }),
   });
@@ -162,19 +162,20 @@ function entrypoint(value: string | undefined): string[] | null {
   return value === undefined ? null : [value];
 }
 
-function parseMount(value: string): object {
-  return parseFlag('--mount', value, parseMountFlag);
-}
-
 function networkMode(value: string): string {
-  return parseFlag('--network', value, parseNetworkFlag).name;
+  return parseNetworkFlag(value).name;
 }
 
 function oomScoreAdj(value: string | undefined): number {
   if (value === undefined) return 0;
-  if (/^[+-]?[0-9]+$/.test(value)) return Number(value);
+  const wrong = !/^[+-]?[0-9]+$/.test(value)
+    ? 'invalid syntax'
+    : Number.isSafeInteger(Number(value))
+      ? undefined
+      : 'value out of range';
+  if (wrong === undefined) return Number(value);
   throw usageError(
-    `invalid argument "${value}" for "--oom-score-adj" flag: strconv.ParseInt: parsing "${value}": invalid syntax`,
+    `invalid argument "${value}" for "--oom-score-adj" flag: strconv.ParseInt: parsing "${value}": ${wrong}`,
   );
 }
 

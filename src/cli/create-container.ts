@@ -11,8 +11,10 @@ import { warn } from './with-engine.ts';
 export async function createContainer(
   engine: Engine,
   request: CreateContainer,
-  cidfile: string | undefined,
+  idFile: string | undefined,
 ): Promise<string> {
+  // `--cidfile "$UNSET"` asks for none.
+  const cidfile = idFile === '' ? undefined : idFile;
   if (cidfile !== undefined && pathExists(cidfile)) throw idFileFound(cidfile);
   const { id, warnings } = await engine.containers.create(request).catch((error: unknown) => {
     throw missingImage(error, request.config.Image);

@@ -81,7 +81,7 @@ async function runCommand(found: Found, globals: GlobalOptions, wantsHelp: boole
   const { entry, commandPath, args } = found;
   const module = await entry.load();
   const command = quiet(new Command(commandPath)).summary(entry.summary);
-  module.register(command, { globals, commandPath });
+  module.register(command, { globals, commandPath, makesRoot: entry.makesRoot === true });
   const split = splitArguments(command, commandPath, args, entry.flagsFirst ?? false);
   if (split.help || wantsHelp) return print(commandHelp(command, commandPath));
   if (globals.readOnlyRoot && entry.onlyReads !== true) {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { errorMessage, firstError, hasErrno, TsengineError } from '../errors.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The signal a Go program like docker dies of when its reader has gone away, as shells report it: 128 + SIGPIPE. */
@@ -16,7 +16,8 @@ export function report(error: unknown, debug: boolean, fallback: number): number
   }
   process.stderr.write(`tsengine: ${errorMessage(error)}\n`);
   if (debug) process.stderr.write(`${inspect(error, { colors: process.stderr.isTTY })}\n`);
-  return error instanceof TsengineError ? (error.exitCode ?? fallback) : fallback;
+  const first = firstError(error);
+  return first instanceof TsengineError ? (first.exitCode ?? fallback) : fallback;
 }
 
 /** Whether it says that nobody reads what we write any more. */

@@ -73,7 +73,7 @@ export async function writeStream(
   const fd = openFile(temporary, 'wx', 0o600);
   try {
     try {
-      for await (const chunk of data) writeAll(fd, chunk);
+      for await (const chunk of data) writeAll(fd, chunk, null, output);
     } finally {
       closeFile(fd);
     }

@@ -16,6 +16,7 @@ export async function withEngine<T>(
     ...(globals.runtime === undefined ? {} : { runtime: globals.runtime }),
     ...(globals.logLevel === undefined ? {} : { logLevel: globals.logLevel }),
     readOnlyRoot: globals.readOnlyRoot,
+    makesRoot: context.makesRoot,
     storageOpts: globals.storageOpts,
     warn,
   });

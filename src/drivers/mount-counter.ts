@@ -67,7 +67,7 @@ export class MountCounter {
     using _lock = await this.lock(id);
     if (!isMountPoint(point.path)) {
       // A kill between the mount point and the mount.
-      point.unmount();
+      if (statIfAny(point.path) !== undefined) point.unmount();
       return removeFile(this.#file(id));
     }
     const users = this.#size(id);

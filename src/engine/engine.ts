@@ -3,12 +3,14 @@
  * command pays for: it reads the configuration, looks at the data root, and lists two folders for what a dead process
  * may have left. The driver is opened, and containers' code loaded, when something first needs them.
  */
+import { existsSync } from 'node:fs';
 import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.ts';
 import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { listDirectory, pathExists } from '../linux/files.ts';
 import type { ContainerService, Engine, EngineOptions } from './api/services.ts';
 import { type EngineConfig, readConfig } from './config.ts';
+import type { EmptyRoot } from './empty-root.ts';
 import type { ImageContext, ImageUser } from './images/context.ts';
 import { createImageLookup, createImageService } from './images/image-service.ts';
 import { FileImageStore } from './images/image-store.ts';
@@ -17,7 +19,7 @@ import { lazyContainers } from './lazy-containers.ts';
 import { ReferenceStore } from './references/reference-store.ts';
 import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
 import { withReserve } from './reserve.ts';
-import { type DataRoot, openDataRoot } from './root.ts';
+import { type DataRoot, DEFAULT_DATA_ROOT, openDataRoot } from './root.ts';
 import { removeStaleLocks } from './stale-locks.ts';
 
 /** The hidden command that conmon runs when a container has ended; the container's id follows. */
@@ -89,22 +91,40 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const config = readConfig(options);
   // A name that is none is refused before anything is made for it.
   if ((config.storageDriver ?? '') !== '') await driverFactory(config.storageDriver ?? '');
-  const root = await openRoot(config);
+  const empty = options.makesRoot === false && !config.readOnlyRoot ? await emptyRoot(config) : undefined;
+  let root: DataRoot | undefined;
+  const close = () => {
+    root?.[Symbol.dispose]();
+    empty?.[Symbol.dispose]();
+  };
   try {
-    return await wire(root, config, options);
+    root = await openRoot({ ...config, ...empty });
+    return { ...(await wire(root, config, options)), [Symbol.asyncDispose]: async () => close() };
   } catch (error) {
-    root[Symbol.dispose]();
+    close();
     throw error;
   }
 }
 
-async function openRoot({ dataRoot, execRoot, readOnlyRoot }: EngineConfig): Promise<DataRoot> {
+/** Which roots, and how they are opened. */
+type RootChoice = Pick<EngineConfig, 'dataRoot' | 'execRoot' | 'readOnlyRoot'>;
+
+async function emptyRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): Promise<EmptyRoot | undefined> {
+  if (existsSync(dataRoot)) return undefined;
+  return (await import('./empty-root.ts')).emptyRootFor(dataRoot);
+}
+
+async function openRoot({ dataRoot, execRoot, readOnlyRoot }: RootChoice): Promise<DataRoot> {
   if (!readOnlyRoot) return await openDataRoot({ dataRoot, execRoot });
   const { openReadOnlyRoot } = await import('./read-only-root.ts');
   return await openReadOnlyRoot({ dataRoot, execRoot });
 }
 
-async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions): Promise<Engine> {
+async function wire(
+  root: DataRoot,
+  config: EngineConfig,
+  options: EngineOptions,
+): Promise<Omit<Engine, typeof Symbol.asyncDispose>> {
   const warn = options.warn ?? (() => {});
   const driverContext = (name: DriverName): DriverContext => ({
     home: root.driverHome(name),
@@ -177,7 +197,6 @@ async function wire(root: DataRoot, config: EngineConfig, options: EngineOptions
         containers,
       });
     },
-    [Symbol.asyncDispose]: async () => root[Symbol.dispose](),
   };
 }
 

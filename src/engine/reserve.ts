@@ -11,7 +11,7 @@ import { syncfsNow } from '../linux/sync.ts';
 import type { DataRoot } from './root.ts';
 
 /** Enough for `repositories.json` with a thousand names, a lease, and a few blocks of directories. */
-const BYTES = 512 * 1024;
+const BYTES = 1024 * 1024;
 
 function fileOf(root: DataRoot): string {
   return `${root.stateDir}/reserve`;

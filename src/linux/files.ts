@@ -46,19 +46,19 @@ export function readInto(
   return call('read', {}, () => fs.readSync(fd, buffer, offset, length, position));
 }
 
-/** Writes all of `data`, however often the kernel takes less than it was given. */
-export function writeAll(fd: number, data: Buffer, position: number | null = null): void {
+/** Writes all of `data`, however often the kernel takes less than it was given. `path` is what an error names. */
+export function writeAll(fd: number, data: Buffer, position: number | null = null, path?: BytePath): void {
   for (let done = 0; done < data.length; ) {
     const at = done;
-    done += call('write', {}, () =>
+    done += call('write', { path }, () =>
       fs.writeSync(fd, data, at, data.length - at, position === null ? null : position + at),
     );
   }
 }
 
-/** Writes a file's data and metadata to disk. */
-export function fsync(fd: number): void {
-  call('fsync', {}, () => fs.fsyncSync(fd));
+/** Writes a file's data and metadata to disk. `path` is what an error names. */
+export function fsync(fd: number, path?: BytePath): void {
+  call('fsync', { path }, () => fs.fsyncSync(fd));
 }
 
 /** Writes a directory's entries to disk: after this a rename in it survives a power cut. */
@@ -127,8 +127,8 @@ export function writeFileAtomic(path: string, data: Buffer | string, options: Re
   try {
     const fd = openFile(temporary, alone ? 'w' : 'wx', mode);
     try {
-      writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data);
-      if (durable) fsync(fd);
+      writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data, null, path);
+      if (durable) fsync(fd, path);
     } finally {
       fs.closeSync(fd);
     }
@@ -144,8 +144,8 @@ export function writeFileAtomic(path: string, data: Buffer | string, options: Re
 export function writeNewFile(path: BytePath, data: Buffer | string, options: WriteOptions = {}): void {
   const fd = openFile(path, 'wx', options.mode ?? 0o600);
   try {
-    writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data);
-    if (options.durable ?? true) fsync(fd);
+    writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data, null, path);
+    if (options.durable ?? true) fsync(fd, path);
   } finally {
     fs.closeSync(fd);
   }

@@ -29,7 +29,10 @@ describe('the same as docker', { skip }, () => {
   const compare = ({ name, rows }: Group) =>
     describe(name, () => {
       for (const row of rows) {
-        const line = typeof row === 'string' ? row : `${row.line} < ${JSON.stringify(row.input)}`;
+        const line =
+          typeof row === 'string'
+            ? row
+            : `${row.line}${row.input === undefined ? '' : ` < ${JSON.stringify(row.input)}`}`;
         test(line, async () => await comparison.check(row));
       }
     });

@@ -3,9 +3,11 @@
  * process in the container sees, standard output, standard error and exit code must be the same but for what
  * `docker-run/normalise.ts` lets differ.
  */
+import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { openCli } from '../helpers/cli.ts';
 import { dockerMissing } from '../helpers/docker.ts';
-import { checkRow, type Theme } from './docker-run/compare.ts';
+import { checkRow, type Theme, unusedFlags } from './docker-run/compare.ts';
 import { IDENTITY } from './docker-run/identity.ts';
 import { LIFE } from './docker-run/life.ts';
 import { MISTAKES } from './docker-run/mistakes.ts';
@@ -13,6 +15,7 @@ import { MOUNTS } from './docker-run/mounts.ts';
 import { makePair, type Pair } from './docker-run/pair.ts';
 import { SECURITY } from './docker-run/security.ts';
 
+const THEMES = [IDENTITY, MOUNTS, SECURITY, LIFE, MISTAKES];
 const skip = dockerMissing() ?? false;
 
 describe('containers as docker runs them', { skip }, () => {
@@ -26,5 +29,10 @@ describe('containers as docker runs them', { skip }, () => {
     describe(name, { concurrency: 4 }, () => {
       for (const row of rows) test(row.name, async () => await checkRow(pair, row));
     });
-  for (const theme of [IDENTITY, MOUNTS, SECURITY, LIFE, MISTAKES]) compare(theme);
+  for (const theme of THEMES) compare(theme);
+});
+
+test('every flag of run and create is in the table', async () => {
+  await using cli = openCli('overlay2');
+  assert.deepEqual(unusedFlags(THEMES, `${cli.ok(['run', '--help'])}${cli.ok(['create', '--help'])}`), []);
 });

@@ -119,10 +119,10 @@ describe('the runtime is killed', () => {
         chmodSync(path, 0o755);
         const flags = rm ? ['--rm'] : ['--name', 'unborn'];
         const { code, stderr } = await stage.run([
-          'run',
-          ...flags,
           '--runtime',
           path,
+          'run',
+          ...flags,
           ...NONE,
           'small',
           'true',

@@ -4,12 +4,26 @@
  */
 import { describe, test } from 'node:test';
 import { killAtEach } from './no-loss/kill-at-each.ts';
-import { CONTAINER_OPERATIONS, IMAGE_OPERATIONS, RUN_OPERATIONS } from './no-loss/operations.ts';
+import { CONTAINER_OPERATIONS, IMAGE_OPERATIONS, LARGE_LOAD, RUN_OPERATIONS } from './no-loss/operations.ts';
 
 describe('killed on overlay2', () => {
   for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS, ...RUN_OPERATIONS]) {
     test(operation.name, async (t) => {
       t.diagnostic(await killAtEach(operation, 'overlay2'));
+    });
+  }
+  test(LARGE_LOAD.name, async (t) => {
+    t.diagnostic(await killAtEach(LARGE_LOAD, 'overlay2', { stride: 61 }));
+  });
+});
+
+// The stores' steps are the same on every driver: only the driver's own differ.
+describe('killed on vfs', () => {
+  const names = /^(load|create|commit|rm|rmi)\b(?!.*runs)/;
+  for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS]) {
+    if (!names.test(operation.name)) continue;
+    test(operation.name, async (t) => {
+      t.diagnostic(await killAtEach(operation, 'vfs', { stride: 3 }));
     });
   }
 });

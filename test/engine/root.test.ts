@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -16,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { openReadOnlyRoot } from '../../src/engine/read-only-root.ts';
 import { execRootFor, openDataRoot } from '../../src/engine/root.ts';
 import { tryFlock } from '../../src/linux/flock.ts';
 
@@ -56,6 +58,23 @@ describe('the data root', () => {
     chmodSync(`${base}/data`, 0o700);
     using root = await open();
     assert.equal(modeOf(root.path), 0o700);
+  });
+
+  test('opened for reading is neither made nor written, and gives no locks', async () => {
+    await assert.rejects(openReadOnlyRoot({ dataRoot: `${base}/data` }), { code: 'NotFound' });
+    mkdirSync(`${base}/data`);
+    using root = await openReadOnlyRoot({ dataRoot: `${base}/data`, execRoot: `${base}/exec` });
+    await assert.rejects(root.lock('images'), { code: 'Forbidden' });
+    assert.throws(() => root.tryLock('images'), { code: 'Forbidden' });
+    assert.deepEqual([root.readOnly, root.hasDockerd], [true, false]);
+    assert.deepEqual(readdirSync(`${base}/data`), []);
+    assert.equal(existsSync(`${base}/exec`), false);
+    await assert.rejects(openReadOnlyRoot({ dataRoot: `${base}/data`, execRoot: `${base}/data/exec` }), {
+      code: 'InvalidParameter',
+    });
+    mkdirSync(`${base}/data/tsengine`);
+    writeFileSync(`${base}/data/tsengine/version.json`, '{"version": 99}');
+    await assert.rejects(openReadOnlyRoot({ dataRoot: `${base}/data` }), /was written by a newer tsengine/);
   });
 
   test('that is a file is refused', async () => {

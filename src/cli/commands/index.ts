@@ -26,8 +26,14 @@ const leaves = {
   import: {
     summary: 'Import the contents from a tarball to create a filesystem image',
     load: () => import('./import.ts'),
+    makesRoot: true,
   },
-  info: { summary: 'Display system-wide information', load: () => import('./info.ts'), onlyReads: true },
+  info: {
+    summary: 'Display system-wide information',
+    load: () => import('./info.ts'),
+    onlyReads: true,
+    makesRoot: true,
+  },
   inspect: {
     summary: 'Return low-level information on tsengine objects',
     load: () => import('./inspect.ts'),
@@ -39,7 +45,11 @@ const leaves = {
     hidden: true,
   },
   kill: { summary: 'Kill one or more running containers', load: () => import('./kill.ts') },
-  load: { summary: 'Load an image from a tar archive or STDIN', load: () => import('./load.ts') },
+  load: {
+    summary: 'Load an image from a tar archive or STDIN',
+    load: () => import('./load.ts'),
+    makesRoot: true,
+  },
   logs: { summary: 'Fetch the logs of a container', load: () => import('./logs.ts'), onlyReads: true },
   ps: { summary: 'List containers', load: () => import('./ps.ts'), onlyReads: true },
   rm: { summary: 'Remove one or more containers', load: () => import('./rm.ts') },

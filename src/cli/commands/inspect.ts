@@ -76,7 +76,7 @@ async function inspectAll(
   });
   if (flags.size === true) {
     for (const { type } of found) {
-      if (type === 'Image') process.stderr.write('WARNING: --size ignored for images\n');
+      if (type === 'Image') process.stderr.write('WARNING: --size ignored for image\n');
     }
   }
   const objects = found.map(({ object }) => object);

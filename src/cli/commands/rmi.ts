@@ -25,7 +25,7 @@ export function register(command: Command, context: CommandContext): void {
               await printLine('Untagged' in item ? `Untagged: ${item.Untagged}` : `Deleted: ${item.Deleted}`);
             }
           } catch (error) {
-            const isMissing = error instanceof TsengineError && error.code === 'NotFound';
+            const isMissing = name === '' || (error instanceof TsengineError && error.code === 'NotFound');
             const message = isMissing ? `No such image: ${name}` : errorMessage(error);
             process.stderr.write(`tsengine: ${message}\n`);
             if (!isMissing || !force) process.exitCode = 1;

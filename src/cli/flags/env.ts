@@ -29,7 +29,8 @@ export function parseEnv(
 }
 
 /**
- * The `Config.Labels` of a command line: those of the files, then those of `--label`. A label without `=` is empty.
+ * The `Config.Labels` of a command line: those of the files, then those of `--label`. A label without `=` is empty,
+ * and left out when it is a file's.
  * Throws InvalidParameter in Docker's words.
  */
 export function parseLabels(
@@ -37,7 +38,7 @@ export function parseLabels(
   files: readonly string[],
   readFile: ReadFile,
 ): Record<string, string> {
-  const labels = files.flatMap((file) => parseKeyValueFile(file, readOrFail(file, readFile), undefined));
+  const labels = files.flatMap((file) => parseKeyValueFile(file, readOrFail(file, readFile), {}));
   for (const value of values) labels.push(parseFlag('-l, --label', value, checkLabel));
   return Object.fromEntries(labels.map(splitPair));
 }
@@ -53,8 +54,13 @@ function readOrFail(path: string, readFile: ReadFile): Buffer {
 function envValue(text: string, environment: Environment): string {
   const [name] = splitPair(text);
   if (name === '') throw new TsengineError('InvalidParameter', `invalid environment variable: ${text}`);
-  const value = text.includes('=') ? undefined : environment[text];
+  const value = text.includes('=') ? undefined : lookUp(environment, text);
   return value === undefined ? text : `${text}=${value}`;
+}
+
+/** Its own variables only: `constructor` is none. */
+function lookUp(environment: Environment, name: string): string | undefined {
+  return Object.hasOwn(environment, name) ? environment[name] : undefined;
 }
 
 function checkLabel(text: string): string {
@@ -75,13 +81,9 @@ function splitPair(text: string): [string, string] {
 /**
  * The `NAME=value` lines of an env or label file. Blank lines and lines that start with `#` are skipped, blanks before
  * a name are dropped, values are taken as they are. A bare `NAME` takes its value from `environment`, or is left out
- * where it has none; without an `environment` (labels) it stays bare.
+ * where it has none, as every bare label is.
  */
-export function parseKeyValueFile(
-  path: string,
-  content: Buffer,
-  environment: Environment | undefined,
-): string[] {
+export function parseKeyValueFile(path: string, content: Buffer, environment: Environment): string[] {
   const pairs: string[] = [];
   for (const [index, bytes] of splitLines(content).entries()) {
     const line = bytes.toString();
@@ -96,8 +98,9 @@ export function parseKeyValueFile(
     if (/\s/.test(name))
       throw usageError(`poorly formatted environment: variable '${name}' contains whitespaces`);
     if (name === '') throw usageError(`poorly formatted environment: no variable name on line '${text}'`);
-    if (text.includes('=') || environment === undefined) pairs.push(text);
-    else if (environment[name] !== undefined) pairs.push(`${name}=${environment[name]}`);
+    const value = text.includes('=') ? undefined : lookUp(environment, name);
+    if (text.includes('=')) pairs.push(text);
+    else if (value !== undefined) pairs.push(`${name}=${value}`);
   }
   return pairs;
 }

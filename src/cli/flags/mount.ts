@@ -49,7 +49,8 @@ function setSwitch(mount: MountFlag, key: string, on: boolean): boolean {
     if (on) mount.ReadOnly = true;
     else delete mount.ReadOnly;
   } else if (key === 'volume-nocopy') {
-    mount.VolumeOptions = { ...mount.VolumeOptions, NoCopy: on };
+    const { NoCopy: _, ...rest } = mount.VolumeOptions ?? {};
+    mount.VolumeOptions = { ...(on ? { NoCopy: true } : {}), DriverConfig: {}, ...rest };
   } else if (key === 'bind-nonrecursive') {
     mount.BindOptions = { ...mount.BindOptions, NonRecursive: on };
   } else return false;
@@ -105,11 +106,12 @@ function setVolumeOption(
   key: 'volume-label' | 'volume-driver' | 'volume-opt',
   value: string,
 ): void {
-  const options = mount.VolumeOptions ?? {};
+  // The docker client sends a driver, be it an empty one, with the first option of a volume.
+  const options = { DriverConfig: {}, ...mount.VolumeOptions };
   if (key === 'volume-label')
     mount.VolumeOptions = { ...options, Labels: { ...options.Labels, ...pair(value) } };
   else {
-    const driver = options.DriverConfig ?? {};
+    const driver = options.DriverConfig;
     const DriverConfig =
       key === 'volume-driver'
         ? { ...driver, Name: value }

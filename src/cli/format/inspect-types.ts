@@ -35,8 +35,15 @@ const IMAGE = [
 
 const CONFIG = [
   ...['Hostname', 'Domainname', 'User', 'AttachStdin bool', 'AttachStdout bool', 'AttachStderr bool'],
-  ...['ExposedPorts map any', 'Tty bool', 'OpenStdin bool', 'StdinOnce bool', 'Env []string', 'Cmd []string'],
-  ...['Healthcheck *Healthcheck', 'ArgsEscaped bool', 'Image', 'Volumes map any', 'WorkingDir'],
+  ...[
+    'ExposedPorts map Empty',
+    'Tty bool',
+    'OpenStdin bool',
+    'StdinOnce bool',
+    'Env []string',
+    'Cmd []string',
+  ],
+  ...['Healthcheck *Healthcheck', 'ArgsEscaped bool', 'Image', 'Volumes map Empty', 'WorkingDir'],
   ...['Entrypoint []string', 'NetworkDisabled bool', 'MacAddress', 'OnBuild []string', 'Labels map string'],
   ...['StopSignal', 'StopTimeout *int', 'Shell []string'],
 ];
@@ -138,6 +145,7 @@ export const INSPECT_TYPES: Structs = {
   LogConfig: ['Type', 'Config map string'],
   RestartPolicy: ['Name', 'MaximumRetryCount int'],
   Binding: ['HostIP:HostIp', 'HostPort'],
+  Empty: [],
   Device: ['PathOnHost', 'PathInContainer', 'CgroupPermissions'],
   Ulimit: ['Name', 'Hard int', 'Soft int'],
 };

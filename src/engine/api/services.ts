@@ -271,6 +271,8 @@ export interface EngineOptions {
   readonly execRoot?: string;
   /** Only look at the data root: nothing in it is written, and what would change it fails with `Forbidden`. */
   readonly readOnlyRoot?: boolean;
+  /** `false` for what needs something that is there: where there is no data root, none is made. Default true. */
+  readonly makesRoot?: boolean;
   readonly storageDriver?: string;
   /** `key=value`, repeated. */
   readonly storageOpts?: readonly string[];

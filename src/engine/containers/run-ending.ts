@@ -7,7 +7,7 @@
  * mounts and layer, and the run folder last.
  */
 import { statSync } from 'node:fs';
-import { TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { keepReserve, withReserve } from '../reserve.ts';
@@ -70,7 +70,15 @@ export async function eraseContainer(
   const { root } = context;
   const hiding = { durable: !hostConfig.AutoRemove, volumes: options.volumes };
   await withReserve(root, () => context.store.hide(file.ID, hiding));
-  await withReserve(root, () => eraseHidden(context, file.ID, { file, volumes: options.volumes }));
+  try {
+    await withReserve(root, () => eraseHidden(context, file.ID, { file, volumes: options.volumes }));
+  } catch (error) {
+    throw new TsengineError(
+      'System',
+      `container ${bareName(container)} is removed, but not all of its files, which the next command tries again: ${errorMessage(error)}`,
+      { cause: error },
+    );
+  }
   keepReserve(root);
   pruneExitCodes(runOf(context, file.ID).exits);
 }
@@ -147,11 +155,24 @@ async function recordEnding(
 ): Promise<StoredContainer | undefined> {
   const { file, hostConfig } = container;
   if (hostConfig.AutoRemove) {
-    await eraseContainer(context, container, { volumes: true });
+    // What the container came to is what people want to know.
+    await eraseContainer(context, container, { volumes: true }).catch((error: unknown) => {
+      if (context.store.exists(file.ID)) throw error;
+      context.warn(errorMessage(error));
+    });
     return undefined;
   }
   const ended = { file: { ...file, State: endedState(file.State, ending) }, hostConfig };
-  await withReserve(context.root, () => context.store.write(ended));
+  try {
+    await withReserve(context.root, () => context.store.write(ended));
+  } catch (error) {
+    if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    // The exit file stays, and every later command finds the same end, until one can write it down.
+    context.warn(
+      `container ${bareName(container)} has ended, which cannot be recorded: ${errorMessage(error)}`,
+    );
+    return ended;
+  }
   await cleanUpRun(context, runOf(context, file.ID));
   return ended;
 }
@@ -186,6 +207,8 @@ export async function settleContainer(
   if (!pathExists(run.path)) {
     if (!container.file.State.Running) return container;
     refuseForeignRun(container);
+    // The machine stopped: of the mount, its point is left.
+    await context.layers.unmountContainerLayer(container.file.ID);
   }
   const ending = readEnding(run);
   if (ending !== undefined) return await recordEnding(context, container, ending);

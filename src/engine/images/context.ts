@@ -53,6 +53,16 @@ export function noSuchImage(name: ParsedName): TsengineError {
   return new TsengineError('NotFound', `No such image: ${shown}`);
 }
 
+/** What to say of an image whose parts could not be read: if another process has removed it by now, that it is not there. */
+export function lostImage(
+  context: Pick<ImageContext, 'images'>,
+  id: string,
+  name: string,
+  error: unknown,
+): unknown {
+  return context.images.exists(id) ? error : noSuchImage(parseName(name));
+}
+
 /** The id a name means: a name wins over the beginning of an id. `undefined` when it means none, or several. */
 export function findImageId(
   context: Pick<ImageContext, 'images' | 'references'>,

@@ -43,7 +43,7 @@ function platformOf(text: string | undefined): Platform {
       ? { os: 'linux', architecture: first, variant }
       : { os: first, architecture: second ?? host, variant };
   if (platform.os !== 'linux') {
-    throw new TsengineError('InvalidParameter', `operating system is not supported: ${platform.os}`);
+    throw new TsengineError('InvalidParameter', 'operating system is not supported');
   }
   return platform;
 }

@@ -5,7 +5,7 @@ import type { HistoryItem, ImageInspect } from '../api/services.ts';
 import { chainIdsOf } from '../layers/chain-id.ts';
 import { familiarString } from '../references/reference.ts';
 import { ZERO_TIME } from '../text/timestamp.ts';
-import { type ImageContext, resolveImage } from './context.ts';
+import { type ImageContext, lostImage, resolveImage } from './context.ts';
 import { unixSeconds } from './image-config.ts';
 import { goTime, knownConfig } from './known-config.ts';
 import type { Image } from './types.ts';
@@ -15,8 +15,9 @@ export async function inspectImage(context: ImageContext, name: string): Promise
   const references = context.references.read();
   const image = resolveImage(context, name, references);
   const names = references.of(image.id);
-  const size = chainIdsOf(image.diffIds).reduce((sum, chainId) => sum + context.layers.size(chainId), 0);
-  const data = image.topLayer === undefined ? undefined : await context.layers.metadata(image.topLayer);
+  const { size, data } = await layerFacts(context, image).catch((error: unknown) => {
+    throw lostImage(context, image.id, name, error);
+  });
   return {
     Id: image.id,
     RepoTags: names.filter(({ digest }) => digest === undefined).map(familiarString),
@@ -39,6 +40,12 @@ export async function inspectImage(context: ImageContext, name: string): Promise
     RootFS: { Type: 'layers', ...(image.diffIds.length === 0 ? {} : { Layers: image.diffIds }) },
     Metadata: { LastTagTime: context.images.lastTagTime(image.id) },
   };
+}
+
+async function layerFacts(context: ImageContext, image: Image) {
+  const size = chainIdsOf(image.diffIds).reduce((sum, chainId) => sum + context.layers.size(chainId), 0);
+  const data = image.topLayer === undefined ? undefined : await context.layers.metadata(image.topLayer);
+  return { size, data };
 }
 
 /** The image's history, newest first, with the ids of the images it was made from as far as they are here. */

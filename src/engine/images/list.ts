@@ -86,6 +86,20 @@ function sizes(context: ImageContext): (image: ImageFacts) => number {
   };
 }
 
+/** The size of an image; `undefined` when another process has removed it since it was read. */
+function sizeIfThere(
+  context: ImageContext,
+  image: ImageFacts,
+  sizeOf: (image: ImageFacts) => number,
+): number | undefined {
+  try {
+    return sizeOf(image);
+  } catch (error) {
+    if (context.images.exists(image.id)) throw error;
+    return undefined;
+  }
+}
+
 /** The images that Docker would list, newest first. Reads one file an image and one a layer; opens no driver. */
 export function listImages(context: ImageContext, options: ListOptions = {}): ImageSummary[] {
   const references = context.references.read();
@@ -104,7 +118,8 @@ export function listImages(context: ImageContext, options: ListOptions = {}): Im
     const isParent = withChildren.has(image.id);
     const names = nameColumns(references.of(image.id), wanted, options.all === true, isParent);
     if (names === undefined) continue;
-    const size = sizeOf(image);
+    const size = sizeIfThere(context, image, sizeOf);
+    if (size === undefined) continue;
     const summary = {
       Containers: -1,
       Created: unixSeconds(image.created),

@@ -1,4 +1,6 @@
 /** `docker load`: images from an archive. */
+import { INLINE_BYTES } from '../../archive/unpack.ts';
+import { prepareUnpacking } from '../../archive/unpack-thread.ts';
 import { TsengineError } from '../../errors.ts';
 import type { LoadedImage, LoadOptions, Progress } from '../api/services.ts';
 import { chainIdOf } from '../layers/chain-id.ts';
@@ -49,6 +51,8 @@ export async function loadImages(
     );
   }
   const plans = read(archive).map((archived) => plan(context, archive, archived));
+  const isNew = ({ image }: Plan) => image === undefined || !context.images.exists(image.id);
+  if (archive.size > INLINE_BYTES && plans.some(isNew)) prepareUnpacking();
   const loaded: LoadedImage[] = [];
   for (const one of plans) {
     const image = await loadOne(context, archive, one, options.progress);

@@ -2,7 +2,7 @@
  * `docker rmi`: when a name goes, when the image goes with it, and when neither may. The rules and the words are
  * Docker 20.10.24's, found by running it; order of the rows included.
  */
-import { TsengineError } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import type { ImageDeleteItem } from '../api/services.ts';
 import type { LayerHold } from '../layers/types.ts';
 import { familiarString, type Reference, repositoryName, withDefaultTag } from '../references/reference.ts';
@@ -241,7 +241,15 @@ export async function removeImage(
   for (const { image, at } of removal.removed) {
     if (image.topLayer === undefined) continue;
     const { topLayer } = image;
-    const released = await withReserve(context.root, () => layers.release(topLayer));
+    const released = await withReserve(context.root, () => layers.release(topLayer)).catch(
+      (error: unknown) => {
+        throw new TsengineError(
+          'System',
+          `image ${short(image.id)} is removed, but not all of its layers, which the next command tries again: ${errorMessage(error)}`,
+          { cause: error },
+        );
+      },
+    );
     const gone = released.map(({ chainId }) => ({ Deleted: chainId }));
     items.splice(at + shift, 0, ...gone);
     shift += gone.length;

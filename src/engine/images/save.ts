@@ -181,7 +181,23 @@ export async function* saveImages(
   names: readonly string[],
   progress?: Progress,
 ): AsyncGenerator<Buffer> {
-  for (const member of membersOf(context, wantedImages(context, names))) {
+  const wanted = wantedImages(context, names);
+  try {
+    yield* archiveOf(context, wanted, progress);
+  } catch (error) {
+    // Another process has removed it under our hands: that is the reason, not what is missing of it.
+    const lost = wanted.find(({ image }) => !context.images.exists(image.id));
+    if (lost === undefined) throw error;
+    throw new TsengineError('NotFound', `No such image: ${lost.image.id}`, { cause: error });
+  }
+}
+
+async function* archiveOf(
+  context: ImageContext,
+  wanted: readonly Wanted[],
+  progress: Progress | undefined,
+): AsyncGenerator<Buffer> {
+  for (const member of membersOf(context, wanted)) {
     const { content } = member;
     if ('layer' in content) yield* layerMember(context, member, content, progress);
     else if ('data' in content) {

@@ -14,8 +14,9 @@ export async function tagImage(context: ImageContext, source: string, target: st
   const references = context.references.read();
   const image = resolveImage(context, source, references);
   references.tag(withDefaultTag(reference), image.id);
-  context.references.write(references);
+  // First, because nothing depends on it: whatever fails, the name then points to where it did.
   context.images.setTagged(image.id);
+  context.references.write(references);
 }
 
 /** What the text means, or Docker's error that says which of the two names is none. */

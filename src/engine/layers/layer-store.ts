@@ -38,6 +38,10 @@ export interface OpenLayerStore extends LayerStore {
   recover(forgetImage: (id: string) => Promise<void>): Promise<void>;
 }
 
+function namesOf(lease: string | undefined): ReadonlySet<string> {
+  return new Set(lease === undefined ? [] : [lease]);
+}
+
 /** Opens the layer store of a driver. Makes its folders, unless the root is only read, and does nothing else. */
 export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
   const { root } = deps;
@@ -64,7 +68,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
       db,
       syncLayers,
       driver,
-      release: (tops, exceptLease) => releaseLayers({ ...context, exceptLease }, tops),
+      release: (tops, lease) => releaseLayers({ ...context, exceptLeases: namesOf(lease) }, tops),
     });
 
   return {
@@ -90,7 +94,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
         leaveBehind: () => lease.leaveBehind(),
         release: async (chainId) => {
           try {
-            return await releaseLayers({ ...context, exceptLease: lease.name }, [chainId]);
+            return await releaseLayers({ ...context, exceptLeases: namesOf(lease.name) }, [chainId]);
           } catch (error) {
             lease.leaveBehind();
             throw error;
@@ -137,9 +141,11 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
     async recover(forgetImage) {
       if (anyWriteSet(db.tmpDir)) await recoverWriteSets(db.tmpDir, await driver(), warn);
       if (!anyLease(root)) return;
-      await recoverLeases(root, async (left, exceptLease) => {
+      await recoverLeases(root, async (left, exceptLeases) => {
+        // Who has died since we looked may have left a layer in the making above one that is about to go.
+        if (anyWriteSet(db.tmpDir)) await recoverWriteSets(db.tmpDir, await driver(), warn);
         for (const id of left.images) await forgetImage(id);
-        await releaseLayers({ ...context, exceptLease }, left.layers);
+        await releaseLayers({ ...context, exceptLeases }, left.layers);
       });
     },
   };

@@ -7,6 +7,9 @@
  * as it lives. Who counts references counts the locked ones; an unlocked one belongs to a dead process, and its layers
  * are released as far as nothing else refers to them.
  *
+ * Layers that have lost their image while somebody's lease names them are left to a later start, by a note of the
+ * same form, `later-…`: he may never refer to them. A note keeps no layer.
+ *
  * A lease also names images whose configuration is about to be written, so that one that got no name before its
  * process died goes again, and the layers of an image that is about to be removed.
  *
@@ -26,6 +29,9 @@ import { type Lock, tryLockFile } from '../../linux/flock.ts';
 import { randomBytes } from '../../linux/random.ts';
 import type { DataRoot } from '../root.ts';
 import type { ChainId } from './types.ts';
+
+/** How the names of notes begin: not leases, but layers to be looked at again. */
+const LATER = 'later-';
 
 function leaseDir(root: DataRoot): string {
   return `${root.stateDir}/leases`;
@@ -48,12 +54,14 @@ function parseLease(text: string): LeftBehind {
 /** This process's hold on layers, until it is disposed of. Its file is made with the first layer. */
 export class Lease implements Disposable {
   readonly #dir: string;
+  readonly #prefix: string;
   readonly #lines = new Set<string>();
   #file: { readonly path: string; readonly lock: Lock } | undefined;
   #left = false;
 
-  constructor(root: DataRoot) {
+  constructor(root: DataRoot, prefix = '') {
     this.#dir = leaseDir(root);
+    this.#prefix = prefix;
   }
 
   add(chainIds: readonly ChainId[]): void {
@@ -71,7 +79,7 @@ export class Lease implements Disposable {
     this.#file ??= this.#open();
     const fd = openFile(this.#file.path, 'a');
     try {
-      writeAll(fd, Buffer.from(`${fresh.join('\n')}\n`));
+      writeAll(fd, Buffer.from(`${fresh.join('\n')}\n`), null, this.#file.path);
     } finally {
       closeFile(fd);
     }
@@ -80,7 +88,7 @@ export class Lease implements Disposable {
 
   #open(): { readonly path: string; readonly lock: Lock } {
     for (;;) {
-      const path = `${this.#dir}/${randomBytes(16).toString('hex')}`;
+      const path = `${this.#dir}/${this.#prefix}${randomBytes(16).toString('hex')}`;
       // Somebody's recovery may look at the new file before it is locked, and take it for a dead process's.
       const lock = tryLockFile(path, 'exclusive');
       if (lock !== undefined) return { path, lock };
@@ -115,30 +123,45 @@ export function anyLease(root: DataRoot): boolean {
   return listDirectory(leaseDir(root)).length > 0;
 }
 
-/** All that processes hold, living ones and dead ones not yet recovered; but for the lease `except`. Called under the `layers` lock. */
-export function leasedLayers(root: DataRoot, except?: string): Set<ChainId> {
+/** All that processes hold, living ones and dead ones not yet recovered; but for the leases `except`. Called under the `layers` lock. */
+export function leasedLayers(root: DataRoot, except: ReadonlySet<string> = new Set()): Set<ChainId> {
   const held = new Set<ChainId>();
   for (const name of listDirectory(leaseDir(root))) {
-    if (name === except) continue;
+    if (except.has(name) || name.startsWith(LATER)) continue;
     const { layers } = parseLease(readTextIfAny(`${leaseDir(root)}/${name}`) ?? '');
     for (const chainId of layers) held.add(chainId);
   }
   return held;
 }
 
+/** Leaves a note, so that a later start releases these layers, bottom first. Called under the `layers` lock. */
+export function leaveToLater(root: DataRoot, chainIds: readonly ChainId[]): void {
+  using lease = new Lease(root, LATER);
+  lease.leaveBehind();
+  lease.add(chainIds);
+}
+
 /**
- * Calls `release` with what each dead process held, and then forgets the lease. A crash in between leaves the lease,
- * and the next recovery goes on.
+ * Calls `release` with all that dead processes held, and then forgets their leases. Together, because each would keep what
+ * another names. A crash in between leaves the leases, and the next recovery goes on.
  */
 export async function recoverLeases(
   root: DataRoot,
-  release: (left: LeftBehind, lease: string) => Promise<void>,
+  release: (left: LeftBehind, leases: ReadonlySet<string>) => Promise<void>,
 ): Promise<void> {
-  for (const name of listDirectory(leaseDir(root))) {
-    const path = `${leaseDir(root)}/${name}`;
-    using lock = tryLockFile(path, 'exclusive');
-    if (lock === undefined) continue;
-    await release(parseLease(readTextIfAny(path) ?? ''), name);
-    removeFile(path);
+  const dead = new Map<string, Lock>();
+  try {
+    for (const name of listDirectory(leaseDir(root))) {
+      const lock = tryLockFile(`${leaseDir(root)}/${name}`, 'exclusive');
+      if (lock !== undefined) dead.set(name, lock);
+    }
+    if (dead.size === 0) return;
+    const names = new Set(dead.keys());
+    const left = [...names].map((name) => parseLease(readTextIfAny(`${leaseDir(root)}/${name}`) ?? ''));
+    const layers = left.flatMap((one) => one.layers);
+    await release({ layers, images: left.flatMap((one) => one.images) }, names);
+    for (const name of names) removeFile(`${leaseDir(root)}/${name}`);
+  } finally {
+    for (const lock of dead.values()) lock.release();
   }
 }

@@ -16,28 +16,36 @@ export interface ReferenceSources {
   readonly root: DataRoot;
   readonly db: LayerDb;
   readonly imageLayers: ImageLayers;
-  /** A lease that does not count: the dead one that is being released. */
-  readonly exceptLease?: string | undefined;
+  /** Leases that do not count: the caller's own, or the dead ones that are being released. */
+  readonly exceptLeases?: ReadonlySet<string>;
+}
+
+/** What refers to layers: what is on record, and what processes hold. */
+export interface ReferencedLayers {
+  readonly onRecord: ReadonlySet<ChainId>;
+  readonly leased: ReadonlySet<ChainId>;
 }
 
 /**
  * All layers that something refers to: those of images, those below containers, leased ones, and what layers outside
  * all of these stand on. `leaving` is a layer that may go: nothing keeps it but others.
  */
-export function referencedLayers(sources: ReferenceSources, leaving: ReadonlySet<ChainId>): Set<ChainId> {
+export function referencedLayers(sources: ReferenceSources, leaving: ReadonlySet<ChainId>): ReferencedLayers {
   const { root, db } = sources;
-  const held = new Set<ChainId>();
+  const onRecord = new Set<ChainId>();
+  const leased = new Set<ChainId>();
   for (const diffIds of sources.imageLayers()) {
-    for (const chainId of chainIdsOf(diffIds)) held.add(chainId);
+    for (const chainId of chainIdsOf(diffIds)) onRecord.add(chainId);
   }
-  const withParents = (chainId: ChainId | undefined): void => {
+  const withParents = (held: Set<ChainId>, chainId: ChainId | undefined): void => {
     for (let at = chainId; at !== undefined && !held.has(at); at = db.parent(at)) held.add(at);
   };
-  for (const containerId of db.containerIds()) withParents(db.containerLayer(containerId)?.parent);
-  for (const chainId of leasedLayers(root, sources.exceptLease)) withParents(chainId);
+  for (const containerId of db.containerIds()) withParents(onRecord, db.containerLayer(containerId)?.parent);
+  for (const chainId of leasedLayers(root, sources.exceptLeases)) withParents(leased, chainId);
   // A layer that belongs to no image still needs its parents. Usually there is none, or only those about to go.
   for (const chainId of db.chainIds()) {
-    if (!held.has(chainId) && !leaving.has(chainId)) withParents(chainId);
+    const isHeld = onRecord.has(chainId) || leased.has(chainId);
+    if (!isHeld && !leaving.has(chainId)) withParents(onRecord, chainId);
   }
-  return held;
+  return { onRecord, leased };
 }

@@ -1,6 +1,7 @@
 import type { GraphDriver } from '../../drivers/driver.ts';
-import { errorMessage } from '../../errors.ts';
-import { type ReferenceSources, referencedLayers } from './references.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
+import { leaveToLater } from './leases.ts';
+import { type ReferencedLayers, type ReferenceSources, referencedLayers } from './references.ts';
 import type { ChainId, Layer } from './types.ts';
 import { beginRemoval, type WriteSet } from './write-set.ts';
 
@@ -14,6 +15,8 @@ export interface ReleaseContext extends ReferenceSources {
  * Removes layers that nothing refers to, each with its parents as far as these are free too. Under the `layers` lock
  * they only leave the store, in one rename each, top first; the driver removes their files after that. Gives what is
  * gone. A crash leaves write-sets that the next start finishes.
+ *
+ * What nothing but leases keeps is left to a later start, because whoever holds the lease may never refer to it.
  */
 export async function releaseLayers(context: ReleaseContext, tops: readonly ChainId[]): Promise<Layer[]> {
   const driver = await context.driver();
@@ -25,12 +28,44 @@ export async function releaseLayers(context: ReleaseContext, tops: readonly Chai
       if (removal !== undefined) gone.push({ layer, removal });
     }
   }
-  for (const { removal } of gone) await removal.remove(driver);
+  await removeAll(
+    gone.map(({ removal }) => removal),
+    driver,
+  );
   return gone.map(({ layer }) => layer);
 }
 
+/**
+ * Removes what has left the store. A layer that still has a child belongs below something that a process was making when it
+ * died a moment ago: both are for the next start. Another failure is thrown when the rest has had its turn.
+ */
+async function removeAll(removals: readonly WriteSet[], driver: GraphDriver): Promise<void> {
+  const failures: unknown[] = [];
+  for (const removal of removals) {
+    try {
+      await removal.remove(driver);
+    } catch (error) {
+      removal.release();
+      if (!(error instanceof TsengineError && error.code === 'Conflict')) failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Children before parents, also where several chains meet. */
+function topFirst(layers: readonly Layer[]): readonly Layer[] {
+  const parents = new Map(layers.map(({ chainId, parent }) => [chainId, parent]));
+  const depth = (chainId: ChainId): number => {
+    let steps = 0;
+    for (let at = parents.get(chainId); at !== undefined && parents.has(at); at = parents.get(at)) steps += 1;
+    return steps;
+  };
+  const depths = new Map(layers.map(({ chainId }) => [chainId, depth(chainId)]));
+  return layers.toSorted((a, b) => (depths.get(b.chainId) ?? 0) - (depths.get(a.chainId) ?? 0));
+}
+
 /** The layers that may go, children before parents. */
-function freeLayers(context: ReleaseContext, tops: readonly ChainId[]): Layer[] {
+function freeLayers(context: ReleaseContext, tops: readonly ChainId[]): readonly Layer[] {
   const candidates: Layer[] = [];
   const leaving = new Set<ChainId>();
   for (const top of tops) {
@@ -43,7 +78,7 @@ function freeLayers(context: ReleaseContext, tops: readonly ChainId[]): Layer[] 
     }
   }
   if (candidates.length === 0) return [];
-  let held: Set<ChainId>;
+  let held: ReferencedLayers;
   try {
     held = referencedLayers(context, leaving);
   } catch (error) {
@@ -52,5 +87,9 @@ function freeLayers(context: ReleaseContext, tops: readonly ChainId[]): Layer[] 
     );
     return [];
   }
-  return candidates.filter((layer) => !held.has(layer.chainId));
+  const unused = candidates.filter(({ chainId }) => !held.onRecord.has(chainId));
+  const postponed = unused.filter(({ chainId }) => held.leased.has(chainId));
+  if (postponed.length > 0) leaveToLater(context.root, postponed.map(({ chainId }) => chainId).reverse());
+  const free = unused.filter(({ chainId }) => !held.leased.has(chainId));
+  return tops.length > 1 ? topFirst(free) : free;
 }

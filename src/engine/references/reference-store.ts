@@ -7,7 +7,7 @@
  */
 import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
-import { readTextIfAny } from '../../linux/files.ts';
+import { readTextIfAny, removeFile } from '../../linux/files.ts';
 import { goJson, parseJson } from '../json.ts';
 import { replaceFile } from '../replace-file.ts';
 import {
@@ -155,8 +155,28 @@ export class ReferenceStore {
     return new References(new Map(repositories));
   }
 
-  /** Replaces the file, durably. Called under the `images` lock that `references` was read under. */
+  /**
+   * Replaces the file, durably, or fails and leaves what was there. Called under the `images` lock that `references` was
+   * read under.
+   */
   write(references: References): void {
-    replaceFile(this.#tmpDir, this.#file, references.toJson());
+    const before = readTextIfAny(this.#file);
+    try {
+      replaceFile(this.#tmpDir, this.#file, references.toJson());
+    } catch (error) {
+      this.#putBack(before);
+      throw error;
+    }
+  }
+
+  /** The new file may be in place, and only its durability in doubt. Who hears of a failure must find the old one. */
+  #putBack(before: string | undefined): void {
+    try {
+      if (readTextIfAny(this.#file) === before) return;
+      if (before === undefined) removeFile(this.#file);
+      else replaceFile(this.#tmpDir, this.#file, before, false);
+    } catch {
+      // The first error is the one that people must see.
+    }
   }
 }

@@ -12,6 +12,8 @@ test('-e', () => {
     parseEnv(['HOME', 'NOSUCH', 'A=', 'B=1=2', ' C=1', 'A B=1', 'EMPTY'], [], environment, noFile),
     ['HOME=/root', 'NOSUCH', 'A=', 'B=1=2', ' C=1', 'A B=1', 'EMPTY='],
   );
+  assert.deepEqual(parseEnv(['constructor'], [], {}, noFile), ['constructor']);
+  assert.deepEqual(parseEnv(['A=1', 'B=2', 'A=3', 'B'], [], {}, noFile), ['A=3', 'B']);
   for (const value of ['', '=b']) {
     assert.throws(() => parseEnv([value], [], {}, noFile), {
       message: `invalid argument "${value}" for "-e, --env" flag: invalid environment variable: ${value}`,
@@ -47,7 +49,7 @@ test('env files', () => {
   for (const [content, pairs] of good) {
     assert.deepEqual(parseKeyValueFile('f', Buffer.from(content), { HOME: '/root' }), pairs);
   }
-  assert.deepEqual(parseKeyValueFile('f', Buffer.from('HOME\n'), undefined), ['HOME']);
+  assert.deepEqual(parseKeyValueFile('f', Buffer.from('HOME\nA=b\n'), {}), ['A=b']);
   const bad: readonly (readonly [content: Buffer, message: string])[] = [
     [Buffer.from('C D=3'), "poorly formatted environment: variable 'C D' contains whitespaces"],
     [Buffer.from('  Y = 1'), "poorly formatted environment: variable 'Y ' contains whitespaces"],
@@ -61,7 +63,7 @@ test('env files', () => {
 test('files come before flags, and missing ones are named', () => {
   const readFile = () => Buffer.from('A=file\nB');
   assert.deepEqual(parseEnv(['A=flag'], ['f'], {}, readFile), ['A=file', 'A=flag']);
-  assert.deepEqual(parseLabels(['A=flag'], ['f'], readFile), { A: 'flag', B: '' });
+  assert.deepEqual(parseLabels(['A=flag'], ['f'], readFile), { A: 'flag' });
   const read = (path: string) => readFileSync(path);
   assert.throws(() => parseEnv([], ['/nosuch'], {}, read), {
     message: 'open /nosuch: no such file or directory',

@@ -41,6 +41,18 @@ test('--mount becomes what the API takes', () => {
         },
       },
     ],
+    [
+      'dst=/c,volume-nocopy',
+      { Type: 'volume', Target: '/c', VolumeOptions: { NoCopy: true, DriverConfig: {} } },
+    ],
+    [
+      'dst=/c,volume-nocopy,volume-nocopy=0',
+      { Type: 'volume', Target: '/c', VolumeOptions: { DriverConfig: {} } },
+    ],
+    [
+      'dst=/c,volume-label=a=b',
+      { Type: 'volume', Target: '/c', VolumeOptions: { Labels: { a: 'b' }, DriverConfig: {} } },
+    ],
     ['"type=bind","src=/a""b,c",dst=/c', { Type: 'bind', Source: '/a"b,c', Target: '/c' }],
     ['\ntype=bind,src=/a,dst=/c\r\n', { Type: 'bind', Source: '/a', Target: '/c' }],
   ];

@@ -1,12 +1,21 @@
 /** Asks both engines the same and compares what they say. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { type Answer, normalise, type Side } from './normalise.ts';
+import { type Answer, nameMade, normalise, type Side } from './normalise.ts';
 import type { Pair } from './state.ts';
 import { expand, splitWords } from './words.ts';
 
-/** A command line, with what it reads on standard input if it reads any. */
-export type Row = string | { readonly line: string; readonly input: string };
+/** A command line. */
+export type Row = string | RowWithMore;
+
+/** A command line with what is special about it. */
+export interface RowWithMore {
+  readonly line: string;
+  /** What it reads on standard input. */
+  readonly input?: string;
+  /** Docker's lines of output come in random order, out of a map; ours are sorted. */
+  readonly order?: 'any';
+}
 
 /** Command lines that belong together; those of a group that changes state run in its order. */
 export interface Group {
@@ -22,20 +31,20 @@ export class Comparison {
 
   constructor(pair: Pair) {
     this.#pair = pair;
-    const known = new Set(pair.values.values());
+    const { known } = pair;
     this.#docker = {
       dataRoot: pair.docker.dataRoot,
       madeAt: pair.madeAt,
       program: 'docker',
       known,
-      made: [],
+      made: new Map(),
     };
     this.#tsengine = {
       dataRoot: pair.tsengine.dataRoot,
       madeAt: pair.madeAt,
       program: 'tsengine',
       known,
-      made: [],
+      made: new Map(),
     };
   }
 
@@ -47,14 +56,20 @@ export class Comparison {
 
   /** Both answers, normalised: Docker's and tsengine's. */
   async ask(row: Row): Promise<readonly [docker: Answer, tsengine: Answer]> {
-    const { line, input } = typeof row === 'string' ? { line: row, input: '' } : row;
+    const { line, input = '', order }: RowWithMore = typeof row === 'string' ? { line: row } : row;
     const { docker, tsengine, values } = this.#pair;
     const words = splitWords(line).map((word) => expand(word, values));
     const [theirs, ours] = await Promise.all([
       docker.try(words, Buffer.from(input)),
       answerOf([...tsengine.command, ...words], input),
     ]);
-    return [normalise(theirs, this.#docker), normalise(ours, this.#tsengine)];
+    nameMade([
+      [theirs, this.#docker],
+      [ours, this.#tsengine],
+    ]);
+    const inOrder = (answer: Answer): Answer =>
+      order === 'any' ? { ...answer, stdout: answer.stdout.split('\n').sort().join('\n') } : answer;
+    return [inOrder(normalise(theirs, this.#docker)), inOrder(normalise(ours, this.#tsengine))];
   }
 }
 

@@ -9,8 +9,8 @@ export interface Side {
   readonly program: 'docker' | 'tsengine';
   /** Ids (64 digits) that were there from the start: the same on both sides. */
   readonly known: ReadonlySet<string>;
-  /** Ids that commands made since, in the order in which they were seen. */
-  readonly made: string[];
+  /** Ids that commands made since, with the label that stands for each. */
+  readonly made: Map<string, string>;
 }
 
 /** How a command ended. */
@@ -19,6 +19,8 @@ export interface Answer {
   readonly stdout: string;
   readonly stderr: string;
 }
+
+const ID = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g;
 
 type Rule = (text: string, side: Side) => string;
 
@@ -40,18 +42,31 @@ const waiting: Rule = (text) =>
 /** Docker's client says which of its two programs failed; tsengine is one program and says its name. */
 const speaker: Rule = (text) => text.replaceAll(/^(?:Error response from daemon: |Error: |PROGRAM: )+/gm, '');
 
-/** The id of what was made since differs: it holds the time. Each stands for the same thing on both sides, in order. */
+/** Of several containers that use an image Docker names any, out of a map; ours is the newest. */
+const anyUser: Rule = (text) => text.replaceAll(/(conflict: .* container )[0-9a-f]{12}/g, '$1<any>');
+
+/** The id of what commands made differs: it holds the time. `nameMade` gives what stands for the same thing one label. */
 const madeIds: Rule = (text, side) => {
-  const full = text.replaceAll(/(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g, (id) => {
-    if (side.known.has(id)) return id;
-    if (!side.made.includes(id)) side.made.push(id);
-    return `<made ${side.made.indexOf(id)}>`;
-  });
+  const full = text.replaceAll(ID, (id) => side.made.get(id) ?? id);
   return full.replaceAll(/(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])/g, (short) => {
-    const index = side.made.findIndex((id) => id.startsWith(short));
-    return index < 0 ? short : `<made ${index}>`.padEnd(12);
+    const found = [...side.made].find(([id]) => id.startsWith(short));
+    return found === undefined ? short : found[1].padEnd(12);
   });
 };
+
+/** Labels the ids that are new in two answers to the same command: the first of the one with the first of the other. */
+export function nameMade(answers: readonly (readonly [Answer, Side])[]): void {
+  const fresh = answers.map(([{ stdout, stderr }, side]) => {
+    const ids = new Set(`${stdout}\n${stderr}`.match(ID));
+    return [...ids].filter((id) => !side.known.has(id) && !side.made.has(id));
+  });
+  const isPaired = fresh.every((ids) => ids.length === fresh[0]?.length);
+  const base = Math.max(...answers.map(([, side]) => side.made.size));
+  for (const [index, [, side]] of answers.entries()) {
+    const label = isPaired ? 'made' : side.program;
+    for (const [at, id] of (fresh[index] ?? []).entries()) side.made.set(id, `<${label} ${base + at}>`);
+  }
+}
 
 /** An answer without what may differ. */
 export function normalise(answer: Answer, side: Side): Answer {
@@ -59,6 +74,6 @@ export function normalise(answer: Answer, side: Side): Answer {
   return {
     code: answer.code,
     stdout: of([dataRoot, madeIds], answer.stdout),
-    stderr: of([dataRoot, madeIds, waiting, program, speaker, lastNewline], answer.stderr),
+    stderr: of([anyUser, dataRoot, madeIds, waiting, program, speaker, lastNewline], answer.stderr),
   };
 }

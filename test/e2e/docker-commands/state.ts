@@ -25,6 +25,8 @@ export interface Pair extends AsyncDisposable {
   readonly madeAt: string;
   /** What rows mean by `$(name)`: full ids of images and containers, the folder `files`, ambiguous prefixes. */
   readonly values: ReadonlyMap<string, string>;
+  /** All ids that the state holds: of images, layers, containers, volumes, networks. */
+  readonly known: ReadonlySet<string>;
 }
 
 /** The containers, in the order in which they are made. */
@@ -75,11 +77,20 @@ export async function makePair(): Promise<Pair> {
     setParents(dataRoot, images);
     setDigest(dataRoot, 'tool', `sha256:${values.get('tool')}`);
     ageContainers(dataRoot);
+    const known = idsIn(dataRoot);
     execFileSync('cp', ['-a', `${dataRoot}/.`, tsengine.dataRoot]);
     writeFiles(files, tiny, archiveOf(images.slice(0, 1)));
     values.set('files', files);
     second = await startDocker({ dataRoot });
-    return { docker: second, tsengine, files, madeAt: dataRoot, values, [Symbol.asyncDispose]: dispose };
+    return {
+      docker: second,
+      tsengine,
+      files,
+      madeAt: dataRoot,
+      values,
+      known,
+      [Symbol.asyncDispose]: dispose,
+    };
   } catch (error) {
     await dispose();
     throw error;
@@ -111,6 +122,13 @@ async function commonPrefix(docker: Docker): Promise<string> {
     if (twice !== undefined) return twice;
     await docker('create', '--name', `extra-${extra}`, '--network', 'none', 'tool', 'true');
   }
+}
+
+/** All that looks like an id in the files and their names. */
+function idsIn(dataRoot: string): Set<string> {
+  const script = '{ find .; grep -rhoaE "[0-9a-f]{64}" image containers network; } | grep -oE "[0-9a-f]{64}"';
+  const found = execFileSync('sh', ['-c', script], { cwd: dataRoot, encoding: 'utf8', maxBuffer: 1 << 28 });
+  return new Set(found.split('\n'));
 }
 
 /** Archives, good and bad. */

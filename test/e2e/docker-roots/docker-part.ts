@@ -1,5 +1,6 @@
 /** Docker's part: it makes a data root with a bit of everything, says what is in it, and at last removes all of it. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tinyRootfs } from '../../helpers/base-image.ts';
@@ -90,32 +91,44 @@ export interface Account {
   readonly containers: readonly string[];
   readonly inspectedContainers: unknown;
   readonly diffs: readonly (readonly string[])[];
-  /** The files of an archive of all images. */
-  readonly saved: ReadonlyMap<string, TreeEntry>;
+  /** The files of the archives of some images. */
+  readonly saved: readonly ReadonlyMap<string, TreeEntry>[];
+  /** What the archive of all images says that it holds. */
+  readonly manifest: unknown;
 }
 
 const lines = (text: string): string[] => text.trim().split('\n').toSorted();
+
+/** What is asked about: names. */
+export interface Asked {
+  readonly images: readonly string[];
+  readonly containers: readonly string[];
+  /** Images whose history is asked for and which are saved each in an archive of its own, as well as all in one. */
+  readonly alone: readonly string[];
+}
+
+/** What `dockerMakes` leaves, but for the container that runs and the image that shares all with another. */
+export const MADE: Asked = {
+  images: IMAGES,
+  containers: CONTAINERS,
+  alone: IMAGES.filter((name) => name !== 'again:2' && name !== 'gone:1'),
+};
 
 /** Asks one of the two about images and about containers that do not run. */
 export async function account(
   ask: (...args: string[]) => string | Promise<string>,
   save: (...names: string[]) => Buffer | Promise<Buffer>,
-  images: readonly string[],
-  containers: readonly string[],
+  { images, containers, alone }: Asked,
 ): Promise<Account> {
   const history = ['history', '--no-trunc', '--format', '{{.ID}} {{.CreatedBy}} {{.Size}} {{.Comment}}'];
   const shown = '{{.Repository}}:{{.Tag}} {{.ID}} {{.Size}} {{.CreatedAt}}';
   const histories: string[] = [];
-  for (const name of images) histories.push((await ask(...history, name)).trim());
+  for (const name of alone) histories.push((await ask(...history, name)).trim());
   const diffs: string[][] = [];
   for (const name of containers) diffs.push(lines(await ask('diff', name)));
-  const listed = [
-    'ps',
-    '-a',
-    '--no-trunc',
-    '--format',
-    '{{.Names}} {{.ID}} {{.Image}} {{.Command}} {{.Mounts}}',
-  ];
+  const saved: Map<string, TreeEntry>[] = [];
+  for (const name of alone) saved.push(await withoutTimes(await save(name)));
+  const listed = ['ps', '-a', '--no-trunc', '--format', '{{.Names}} {{.ID}} {{.Image}} {{.Command}}'];
   return {
     images: lines(await ask('images', '-a', '--no-trunc', '--format', shown)),
     inspected: JSON.parse(await ask('inspect', ...images)),
@@ -123,8 +136,25 @@ export async function account(
     containers: lines(await ask(...listed)),
     inspectedContainers: sortMounts(JSON.parse(await ask('inspect', '-s', ...containers))),
     diffs,
-    saved: await tarTree(streamOf(await save(...images))),
+    saved,
+    manifest: manifestOf(await save(...images)),
   };
+}
+
+/** Docker gives a folder without a layer of its own the time of the day. */
+async function withoutTimes(archive: Buffer): Promise<Map<string, TreeEntry>> {
+  const tree = await tarTree(streamOf(archive));
+  return new Map([...tree].map(([name, entry]) => [name, { ...entry, mtime: '' }] as const));
+}
+
+/** Docker takes several images in no order. */
+function manifestOf(archive: Buffer): unknown {
+  const read = (name: string): unknown =>
+    JSON.parse(execFileSync('tar', ['-xO', name], { input: archive, maxBuffer: 1 << 28 }).toString());
+  const manifest = read('manifest.json');
+  assert.ok(Array.isArray(manifest));
+  const images = manifest.map((item) => JSON.stringify({ ...item, RepoTags: item.RepoTags?.toSorted() }));
+  return { images: images.toSorted(), repositories: read('repositories') };
 }
 
 /** Docker gives mounts in no order. */
@@ -136,17 +166,12 @@ function sortMounts(shown: { Mounts: { Destination: string }[] }[]): unknown {
 }
 
 /** The same of Docker. `folder` is for its archive. */
-export async function dockersAccount(
-  docker: Docker,
-  folder: string,
-  images: readonly string[] = IMAGES,
-  containers: readonly string[] = CONTAINERS,
-): Promise<Account> {
+export async function dockersAccount(docker: Docker, folder: string, asked: Asked = MADE): Promise<Account> {
   const save = async (...names: string[]): Promise<Buffer> => {
     await docker('save', '-o', `${folder}/docker-save.tar`, ...names);
     return readFileSync(`${folder}/docker-save.tar`);
   };
-  return await account(docker, save, images, containers);
+  return await account(docker, save, asked);
 }
 
 /** Removes all that Docker knows of. */
@@ -154,7 +179,12 @@ export async function dockerRemovesAll(docker: Docker): Promise<void> {
   const ids = async (...args: string[]): Promise<string[]> =>
     [...new Set(lines(await docker(...args)))].filter((id) => id !== '');
   for (const id of await ids('ps', '-aq')) await docker('rm', '-f', '-v', id);
-  for (const id of await ids('images', '-q')) await docker('rmi', '-f', id);
+  // Images that others were made from go after these: a step of a build goes with the last of its children.
+  for (let left = await ids('images', '-aq'), before = -1; left.length > 0 && left.length !== before; ) {
+    before = left.length;
+    for (const id of left) await docker.try(['rmi', '-f', id]);
+    left = await ids('images', '-aq');
+  }
   for (const id of await ids('volume', 'ls', '-q')) await docker('volume', 'rm', id);
   assert.deepEqual(await ids('images', '-aq'), []);
 }

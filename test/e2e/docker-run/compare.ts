@@ -13,6 +13,8 @@ export interface Row {
   /** Files in the row's own folder, `$(dir)`; a name that ends in a slash is a folder. */
   readonly files?: Readonly<Record<string, string>>;
   readonly listed?: Listed;
+  /** Its command must do its work: a row in which both fail alike would tell nothing. */
+  readonly succeeds?: boolean;
 }
 
 /** A difference that docs/differences.md lists. */
@@ -36,12 +38,29 @@ export function probe(
 ): Row {
   const { image = 'probe', words = '', ...rest } = more;
   const shown = [flags, ...(image === 'probe' ? [] : [image]), words].filter((word) => word !== '').join(' ');
-  return { name: shown === '' ? 'no flags' : shown, steps: [`run --rm ${flags} ${image} ${words}`], ...rest };
+  return {
+    name: shown === '' ? 'no flags' : shown,
+    steps: [`run --rm ${flags} ${image} ${words}`],
+    succeeds: true,
+    ...rest,
+  };
 }
 
 /** Rows of one command line each, named by it. */
 export function lines(...all: readonly string[]): Row[] {
   return all.map((line) => ({ name: line, steps: [line] }));
+}
+
+/** The long names of flags that no row has. */
+export function unusedFlags(themes: readonly Theme[], help: string): string[] {
+  const rows = themes.flatMap((theme) => theme.rows);
+  const words = rows.flatMap((row) =>
+    row.steps.flatMap((step) => (typeof step === 'string' ? step : step.line).split(/[ =]/)),
+  );
+  const flags = [...help.matchAll(/^ +(?:(-\w), )?(--[\w-]+)/gm)];
+  return flags
+    .filter(([, short = '', long = '']) => !words.includes(short) && !words.includes(long))
+    .map(([, , long = '']) => long);
 }
 
 /** Fails where the two differ in exit code, standard output or standard error of any step. */
@@ -50,6 +69,12 @@ export async function checkRow(pair: Pair, row: Row): Promise<void> {
     answers(pair, pair.docker, row),
     answers(pair, pair.tsengine, row),
   ]);
+  if (row.succeeds === true)
+    assert.deepEqual(
+      theirs.map(({ code }) => code),
+      [0],
+      theirs[0]?.stderr,
+    );
   const { listed } = row;
   assert.ok(listed === undefined || DIFFERENCES.includes(listed.reason), 'docs/differences.md lists it');
   const all = differences(flat(theirs), flat(ours));

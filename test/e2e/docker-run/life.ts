@@ -178,8 +178,17 @@ export const LIFE: Theme = {
       ],
     },
     {
-      name: '-d with -a',
-      steps: [{ line: 'run -d --sig-proxy=false --rm probe true' }, 'run --detach=false --rm probe echo a'],
+      name: '--sig-proxy=false',
+      steps: [
+        'run --detach=false --sig-proxy --rm probe echo a',
+        {
+          line: `run --sig-proxy=false --name unproxied ${ready('echo told')}`,
+          after: 'ready',
+          send: 'SIGTERM',
+        },
+        "inspect -f '{{.State.Status}}' unproxied",
+        'rm -f unproxied',
+      ],
     },
     {
       name: 'create keeps what it was given',
@@ -193,7 +202,15 @@ export const LIFE: Theme = {
     },
     {
       name: 'create without flags',
-      steps: ['create --network none --name bare probe', `${CONFIG} bare`, `${HOST_CONFIG} bare`],
+      steps: [
+        'create --network none --name bare probe',
+        `${CONFIG} bare`,
+        `${HOST_CONFIG} bare`,
+        // Not started: without networks the two would part ways then.
+        'create --network default --name on-default probe',
+        `${HOST_CONFIG} on-default`,
+        "inspect -f '{{json .NetworkSettings}}' on-default",
+      ],
     },
   ],
 };

@@ -1,5 +1,5 @@
 /** What is refused, in which words and with which exit code. */
-import { lines, type Theme } from './compare.ts';
+import { lines, type Row, type Theme } from './compare.ts';
 
 const FLAGS = [
   '--name -bad',
@@ -8,7 +8,6 @@ const FLAGS = [
   '--nosuch',
   '-Z',
   '--rm=maybe',
-  '--name',
   '-e =x',
   '-e ""',
   '--env-file /no/such/file',
@@ -22,11 +21,9 @@ const FLAGS = [
   '-u :',
   '-w relative',
   '-w /plain-file',
-  '-w /plain-file/below',
   '-w ""',
   '--entrypoint /nosuch',
   '--entrypoint " "',
-  '-v :/x',
   '-v relative/path:/x',
   '-v /x:relative',
   '-v /x:/y:bad',
@@ -36,6 +33,8 @@ const FLAGS = [
   '-v /tmp:/',
   '-v /',
   '-v ab:/x:rslave',
+  '-v /tmp:/x:rslave',
+  '-v /tmp:/x:rshared',
   '-v /tmp:/x -v /tmp:/x',
   '-v /tmp:/x --tmpfs /x',
   '--mount type=bind,src=/no/such,dst=/x',
@@ -64,7 +63,6 @@ const FLAGS = [
   '--security-opt nosuch=x',
   '--security-opt no-new-privileges=maybe',
   '--security-opt seccomp=/no/such.json',
-  '--security-opt seccomp=/etc/passwd',
   '--security-opt seccomp=',
   '--security-opt apparmor=nosuch',
   '--ulimit nofile',
@@ -82,22 +80,54 @@ const FLAGS = [
   '-l =x',
   '-l "a b"',
   '--label-file /no/such',
-  '--network nosuch',
   '--network ""',
-  '--network container:nosuch',
   '--network host,alias=x',
   '--network name=none,alias=x',
   '--hostname -bad-',
   '--hostname toolongtoolongtoolongtoolongtoolongtoolongtoolongtoolongtoolongtoolong',
   '--hostname a/b',
   '--cidfile ""',
-  '--cgroup-parent relative',
   '--storage-opt size',
   '--storage-opt size=10G',
   '--storage-opt nosuch=1',
-  '--sig-proxy=x',
-  '-d -i -e',
 ];
+
+const PULL =
+  /^[-+] (?:step \d )?stderr: (?:Unable to find image 'nosuch:latest' locally|Get "https:.*|.*: pull access denied.*)/;
+
+/** Differences that are meant, by the words of docs/differences.md. */
+const MEANT: readonly (readonly [flags: string, reason: string, lines: RegExp])[] = [
+  [
+    '-w /plain-file/below',
+    'A working directory below a file fails with',
+    /stderr: (?:Cannot mkdir: \/plain-file\/below is|lstat <root>.*\/below:) not a directory$/,
+  ],
+  [
+    '-v :/x',
+    '`-v :/x` is refused',
+    /(?:- .* code: 0|\+ .* code: (?:125|1)|stdout: <id:0>|stderr: invalid volume specification: ':\/x')$/,
+  ],
+  [
+    '--security-opt seccomp=/etc/passwd',
+    "is said in Node's words",
+    /stderr: compacting json for seccomp profile \(\/etc\/passwd\) failed: /,
+  ],
+  [
+    '--network nosuch',
+    'Networks: `none` and `host`',
+    /(?:- step 2 code: 0|\+ step 2 code: 1|stdout: <id:0>|stderr: network nosuch (?:not found|is not supported yet: .*))$/,
+  ],
+  [
+    '--network container:nosuch',
+    'Networks: `none` and `host`',
+    /(?:- step 2 code: 0|\+ step 2 code: 1|stdout: <id:0>|stderr: (?:No such container: nosuch|network container:nosuch is not supported yet: .*))$/,
+  ],
+];
+
+/** Run and created with each. */
+function both(flags: string): Row {
+  return { name: flags, steps: [`run --rm ${flags} probe true`, `create ${flags} probe true`] };
+}
 
 /** Bad values of each flag, and bad arguments. */
 export const MISTAKES: Theme = {
@@ -116,10 +146,19 @@ export const MISTAKES: Theme = {
       'run --rm "" true',
       'create --rm --detach probe',
     ),
-    ...FLAGS.flatMap((flags) =>
-      /^--sig|-d -i/.test(flags)
-        ? lines(`run --rm ${flags} probe true`)
-        : [{ name: flags, steps: [`run --rm ${flags} probe true`, `create ${flags} probe true`] }],
+    ...lines(
+      'run --rm --sig-proxy=x probe true',
+      'run --name',
+      'run --rm probe --name',
+      'run -it',
+      'run -di -e',
     ),
+    ...FLAGS.map(both),
+    ...MEANT.map(([flags, reason, only]) => ({ ...both(flags), listed: { reason, only: [only] } })),
+    {
+      name: 'an image that is not here',
+      steps: ['run --rm nosuch true', 'create nosuch'],
+      listed: { reason: '`--pull` and registries are absent', only: [PULL] },
+    },
   ],
 };

@@ -14,7 +14,7 @@ export const MOUNTS: Theme = {
     mount('-v $(dir)/in:/data'),
     mount('-v $(dir)/in:/to-data/there:rw,rprivate'),
     mount(
-      '--mount type=bind,src=$(dir)/in,dst=/in,readonly --mount type=bind,source=$(dir)/in,target=/other,bind-propagation=rslave',
+      '--mount type=bind,src=$(dir)/in,dst=/in,readonly --mount type=bind,source=$(dir)/in,target=/other,bind-propagation=rslave -v $(dir)/in:/shared:rshared',
     ),
     mount('--mount type=bind,src=$(dir)/in,dst=/in,bind-nonrecursive=true'),
     mount('-v /data -v named-volume:/named -v other-volume:/data/sub:ro'),

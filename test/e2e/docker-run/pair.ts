@@ -3,9 +3,12 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
+import { MS_BIND, MS_SHARED, mount } from '../../../src/linux/mount.ts';
 import { openCli } from '../../helpers/cli.ts';
 import { startDocker } from '../../helpers/docker.ts';
+import { atExit, unmountBelow } from '../../helpers/loop.ts';
 import { expand, splitWords } from '../docker-commands/words.ts';
+import { removeCgroupParent } from './cgroup.ts';
 import { tableImages } from './images.ts';
 
 /** How a command ended. */
@@ -54,7 +57,16 @@ export async function makePair(): Promise<Pair> {
   await using made = new AsyncDisposableStack();
   const archive = await tableImages();
   const files = mkdtempSync(`${tmpdir()}/ts-table-`);
-  made.defer(() => rmSync(files, { recursive: true, force: true }));
+  made.defer(
+    atExit(() => {
+      unmountBelow(files);
+      rmSync(files, { recursive: true, force: true });
+    }),
+  );
+  // Binds with rslave and rshared need a source on a shared mount.
+  mount({ source: files, target: files, flags: MS_BIND });
+  mount({ target: files, flags: MS_SHARED });
+  made.defer(removeCgroupParent);
   const docker = made.use(await startDocker());
   const cli = made.use(openCli('overlay2'));
   // In the daemon's network namespace, so that `--network host` means the same to both.

@@ -1,4 +1,5 @@
 /** What a container's process may do. */
+import { CGROUP_PARENT } from './cgroup.ts';
 import { lines, probe, type Theme } from './compare.ts';
 
 const ALLOW_ALL = JSON.stringify({
@@ -36,7 +37,7 @@ export const SECURITY: Theme = {
     probe('--security-opt label=disable --security-opt apparmor=unconfined'),
     probe('--ulimit nofile=100:200 --ulimit core=0 --ulimit nproc=512 --ulimit stack=1000000:2000000'),
     probe('--oom-score-adj 500'),
-    probe('--cgroup-parent /table-parent'),
+    probe(`--cgroup-parent ${CGROUP_PARENT}`),
     probe('--cap-add ALL --cap-drop SYS_RESOURCE'),
     ...lines('run --rm --ulimit nofile=999999999 probe true', 'run --rm --oom-score-adj -500 probe true'),
     ...['--privileged', '--cap-add ALL'].map((flags) => ({

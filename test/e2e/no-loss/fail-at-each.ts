@@ -50,10 +50,11 @@ async function faultsOf(stage: Stage, operation: Operation, stride: number): Pro
 function checkMessage({ code, stderr }: Ended, exitCode: number, at: string): void {
   assert.equal(code, exitCode, `${at}: ${stderr}`);
   const lines = stderr.split('\n').slice(0, -1);
-  const errors = lines.filter((line) => !line.startsWith('WARNING: '));
+  // `start` says in the end which containers it could not start, as Docker does.
+  const errors = lines.filter((line) => !/^(WARNING: |tsengine: failed to start containers: )/.test(line));
   assert.equal(errors.length, 1, `${at}: one line: ${stderr}`);
   assert.match(errors[0] ?? '', /^tsengine: .*[/a-z]/, at);
-  assert.match(errors[0] ?? '', WORDS, `${at}: says why`);
+  assert.match(errors[0] ?? '', WORDS, `${at}: says why: ${stderr}`);
 }
 
 async function failOnce(
@@ -75,7 +76,8 @@ async function failOnce(
   assert.ok(state >= 0, `${at}: neither before nor after: ${ended.stderr}: ${left}`);
   if (ended.code === 0) assert.equal(state, states.length - 1, `${at}: it said that all is done`);
   // Where nothing can be written any more, what was done cannot always be undone: then it is there, whole.
-  else if (!fault.includes('+') && states[0] !== states.at(-1)) {
+  // And a removal that has begun is not taken back: the line says that what is left goes with the next command.
+  else if (!fault.includes('+') && states[0] !== states.at(-1) && !/ is removed, but /.test(ended.stderr)) {
     assert.ok(state < states.length - 1, `${at}: failed, and yet done: ${ended.stderr}`);
   }
   if (state > 0 || operation.each !== undefined) await reset(stage, operation);

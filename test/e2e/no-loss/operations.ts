@@ -39,7 +39,7 @@ export function smallRootfs(): Buffer {
 async function withImages(stage: Stage, ...images: readonly ('first' | 'second')[]): Promise<void> {
   writeFileSync(`${stage.base}/first.tar`, dockerArchive([{ image: FIRST, tags: ['first:1'] }]));
   writeFileSync(`${stage.base}/second.tar`, dockerArchive([{ image: SECOND, tags: ['second:1'] }]));
-  await stage.ok(['images']);
+  await stage.ok(['info']);
   for (const name of images) await stage.ok(['load', '-i', `${stage.base}/${name}.tar`]);
 }
 
@@ -78,6 +78,21 @@ export const IMAGE_OPERATIONS: readonly Operation[] = [
     words: () => ['tag', 'first:1', 'second:1'],
   },
 ];
+
+/** A layer that a worker unpacks: it has calls of its own, which are counted on their own. */
+export const LARGE_LOAD: Operation = {
+  name: 'load of a layer that a worker unpacks',
+  prepare: async (stage) => {
+    const members = Array.from({ length: 300 }, (_, index) => ({
+      name: `large-${index}`,
+      content: Buffer.alloc(20_000, index),
+    }));
+    const image = makeImage([tarOf(members)]);
+    writeFileSync(`${stage.base}/large.tar`, dockerArchive([{ image, tags: ['large:1'] }]));
+    await stage.ok(['info']);
+  },
+  words: ({ base }) => ['load', '-i', `${base}/large.tar`],
+};
 
 /** On containers that do not run. */
 export const CONTAINER_OPERATIONS: readonly Operation[] = [

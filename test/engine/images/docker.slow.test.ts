@@ -1,19 +1,12 @@
-/** The same images, asked for by Docker's API and by ours, and each side's data root opened by the other. */
+/** The same images, asked for by Docker's API and by ours. Each side's data root opened by the other: test/e2e/docker-roots.slow.test.ts. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { Engine, Filters } from '../../../src/engine/api/services.ts';
 import { type Docker, dockerMissing, startDocker } from '../../helpers/docker.ts';
 import { storeState, type TestRoot, testRoot } from '../../helpers/engine.ts';
-import {
-  collect,
-  dockerArchive,
-  type MadeImage,
-  makeImage,
-  manyLayers,
-  streamOf,
-} from '../../helpers/images.ts';
+import { collect, dockerArchive, makeImage, manyLayers, streamOf } from '../../helpers/images.ts';
 
 const skip = dockerMissing();
 
@@ -247,109 +240,3 @@ async function filesOf(base: string, archive: Promise<Buffer>): Promise<Map<stri
     listed.filter((name) => !name.endsWith('/')).map((name) => [name, readFileSync(`${folder}/${name}`)]),
   );
 }
-
-describe('a data root of the other', { skip }, () => {
-  for (const driver of ['overlay2', 'vfs']) {
-    for (const how of ['SIGTERM', 'SIGKILL'] as const) {
-      test(`${driver}, dockerd ended by ${how}`, async () => {
-        using root = testRoot(driver);
-        const images: readonly (readonly [name: string, image: MadeImage])[] = [
-          ['one:1', makeImage(manyLayers(1, 'a'))],
-          ['three:1', RICH],
-          ...(driver === 'vfs' ? [] : [['forty:1', makeImage(manyLayers(40, 'b'))] as const]),
-        ];
-        const inspected = new Map<string, unknown>();
-        let container: string;
-        let commit: string;
-        {
-          await using docker = await startDocker({ dataRoot: root.dataRoot, storageDriver: driver });
-          for (const [name, image] of images)
-            await docker.try(['load'], dockerArchive([{ image, tags: [name] }]));
-          await docker('tag', 'three:1', 'again:1');
-          container = await docker('create', 'three:1', 'sh');
-          writeFileSync(`${root.base}/new`, 'new file');
-          await docker('cp', `${root.base}/new`, `${container}:/etc/new`);
-          commit = await docker('commit', '-m', 'changed', container, 'committed:1');
-          for (const name of [...images.map(([one]) => one), 'again:1', 'committed:1']) {
-            inspected.set(name, (await docker.api('GET', `/images/${name}/json`)).body);
-          }
-          await docker.stop(how);
-        }
-        {
-          await using engine = await root.open();
-          for (const [name, theirs] of inspected)
-            assert.deepEqual(await engine.images.inspect(name), theirs, name);
-          assert.equal((await engine.images.inspect('committed:1')).Id, commit);
-          for (const [name, image] of images) {
-            const files = await filesOf(root.base, collect(engine.images.save([name])));
-            assert.deepEqual(files.get(`${image.id.slice(7)}.json`), image.config);
-            const layers = [...files]
-              .filter(([file]) => file.endsWith('/layer.tar'))
-              .map(([, data]) => data.toString('latin1'));
-            assert.deepEqual(
-              layers.toSorted(),
-              image.layers.map((data) => data.toString('latin1')).toSorted(),
-            );
-          }
-          await collect(engine.images.save(['committed:1']));
-          // `again` goes, a new image comes, an image that Docker's container uses stays.
-          await engine.images.remove('again:1');
-          await assert.rejects(
-            engine.images.remove('three:1'),
-            /container [0-9a-f]{12} is using its referenced image/,
-          );
-          await engine.images.load(streamOf(dockerArchive([{ image: PLAIN, tags: ['ours:1'] }])));
-        }
-        {
-          await using docker = await startDocker({ dataRoot: root.dataRoot, storageDriver: driver });
-          const listed = await docker('images', '--format', '{{.Repository}}:{{.Tag}}');
-          assert.deepEqual(
-            listed.split('\n').toSorted(),
-            [...images.map(([name]) => name), 'committed:1', 'ours:1'].toSorted(),
-          );
-          const made = await docker('create', 'ours:1', 'sh');
-          await docker('cp', `${made}:/file-0`, `${root.base}/file-0`);
-          assert.equal(readFileSync(`${root.base}/file-0`, 'utf8'), 'content of 0\n'.repeat(20));
-          await docker('cp', `${container}:/etc/new`, `${root.base}/back`);
-          assert.equal(readFileSync(`${root.base}/back`, 'utf8'), 'new file');
-          const files = await filesOf(
-            root.base,
-            docker
-              .try(['save', '-o', `${root.base}/o.tar`, 'ours:1'])
-              .then(() => readFileSync(`${root.base}/o.tar`)),
-          );
-          assert.deepEqual(files.get(`${PLAIN.id.slice(7)}.json`), PLAIN.config);
-          await docker('rm', made);
-          await docker('rmi', 'ours:1');
-        }
-        assert.ok(
-          !readdirSync(`${root.dataRoot}/image/${driver}/imagedb/content/sha256`).includes(PLAIN.id.slice(7)),
-        );
-      });
-    }
-  }
-
-  test('one made here is a Docker root', async () => {
-    using root = testRoot('overlay2');
-    const image = makeImage(manyLayers(3, 'x'));
-    const hidden = `${root.base}/etc`;
-    mkdirSync(hidden);
-    {
-      await using engine = await root.open();
-      await engine.images.load(streamOf(dockerArchive([{ image, tags: ['x:1'] }])));
-      await engine.images.tag('x:1', 'y:2');
-    }
-    await using docker = await startDocker({ dataRoot: root.dataRoot });
-    const { body } = await docker.api('GET', '/images/y:2/json');
-    assert.ok(typeof body === 'object' && body !== null && 'Id' in body);
-    assert.equal(body.Id, image.id);
-    const saved = await filesOf(
-      root.base,
-      docker.try(['save', '-o', `${root.base}/s.tar`, 'x:1']).then(() => readFileSync(`${root.base}/s.tar`)),
-    );
-    assert.equal([...saved.keys()].filter((name) => name.endsWith('layer.tar')).length, 3);
-    await docker('rmi', 'x:1', 'y:2');
-    cpSync(`${root.dataRoot}/image/overlay2/repositories.json`, `${hidden}/r.json`);
-    assert.equal(readFileSync(`${hidden}/r.json`, 'utf8'), '{"Repositories":{}}');
-  });
-});

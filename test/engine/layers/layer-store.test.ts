@@ -187,6 +187,7 @@ for (const driverName of ['overlay2', 'vfs']) {
       );
       images.length = 0;
       assert.equal((await store.releaseUnused(first)).length, 1);
+      await store.recover(async () => {});
       assert.deepEqual(Object.values(storeState(base.dataRoot, driverName)).flat(), []);
     });
 
@@ -261,6 +262,71 @@ for (const driverName of ['overlay2', 'vfs']) {
     });
   });
 }
+
+describe('layers without an image that somebody holds', () => {
+  const none = { layers: [], temporary: [], leases: [], driverLayers: [] };
+  const left = (base: TestRoot) => {
+    const { layers, temporary, leases, driverLayers } = storeState(base.dataRoot, 'overlay2');
+    return { layers, temporary, leases, driverLayers };
+  };
+  const top = CHAIN[1] ?? '';
+
+  test('stay as long as he does, and then go with the next start', async () => {
+    using base = testRoot('overlay2');
+    using opened = await open(base, 'overlay2');
+    const { store, images } = opened;
+    await registerAll(opened, 2);
+    images.push(DIFF_IDS.slice(0, 2));
+    const batch = store.batch();
+    await batch.use(top);
+    images.length = 0;
+    assert.deepEqual(await store.releaseUnused(top), []);
+    await store.recover(async () => {});
+    assert.equal(left(base).layers.length, 2);
+    await batch[Symbol.asyncDispose]();
+    await store.recover(async () => {});
+    assert.deepEqual(left(base), none);
+  });
+
+  test('stay when he refers to them after all', async () => {
+    using base = testRoot('overlay2');
+    using opened = await open(base, 'overlay2');
+    const { store, images } = opened;
+    await registerAll(opened, 2);
+    {
+      await using batch = store.batch();
+      await batch.use(top);
+      await store.releaseUnused(top);
+      await batch.commit(() => images.push(DIFF_IDS.slice(0, 2)));
+    }
+    await store.recover(async () => {});
+    assert.deepEqual([left(base).layers.length, left(base).leases], [2, []]);
+  });
+
+  test('of two dead processes go together', async () => {
+    using base = testRoot('overlay2');
+    using opened = await open(base, 'overlay2');
+    await registerAll(opened, 2);
+    for (const name of ['a', 'b'])
+      writeFileSync(`${base.dataRoot}/tsengine/leases/${name}`, `${CHAIN[0]}\n${top}\n`);
+    await opened.store.recover(async () => {});
+    assert.deepEqual(left(base), none);
+  });
+
+  test('below a layer in the making go with it', async () => {
+    using base = testRoot('overlay2');
+    using opened = await open(base, 'overlay2');
+    const { store, driver } = opened;
+    await registerAll(opened, 2);
+    const child = containerId();
+    await driver.createReadWrite(child, store.get(top)?.cacheId, {});
+    assert.equal((await store.releaseUnused(top)).length, 2);
+    assert.equal(left(base).temporary.length, 2);
+    await driver.remove(child);
+    await store.recover(async () => {});
+    assert.deepEqual(left(base), none);
+  });
+});
 
 describe('a damaged store', () => {
   test('is told apart from an absent layer, by file', async () => {

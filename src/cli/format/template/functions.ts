@@ -136,7 +136,12 @@ function indexOne(item: unknown, key: unknown): unknown {
   if (!Array.isArray(item) && typeof item !== 'string')
     throw new Error(`can't index item of type ${typeName(item)}`);
   const items: readonly unknown[] = typeof item === 'string' ? [...Buffer.from(item)] : item;
-  return items[indexNumber(key, items.length - 1)];
+  const index = indexNumber(key, items.length);
+  // Go looks at the capacity first, and reflection finds the rest.
+  if (index === items.length) {
+    throw new Error(`reflect: ${typeof item === 'string' ? 'string' : 'slice'} index out of range`);
+  }
+  return items[index];
 }
 
 /** What an absent key of a map gives: the zero value of the map's values. */

@@ -22,9 +22,13 @@ export class ArchiveFile implements Disposable {
   readonly #fd: number;
   readonly #members: ReadonlyMap<string, Member>;
 
+  /** Of the archive, in bytes. */
+  readonly size: number;
+
   constructor(fd: number) {
     this.#fd = fd;
-    this.#members = indexTar((offset, length) => this.#read(offset, length), fstatSync(fd).size);
+    this.size = fstatSync(fd).size;
+    this.#members = indexTar((offset, length) => this.#read(offset, length), this.size);
   }
 
   /** The names of all members. */
@@ -133,7 +137,7 @@ function openPlain(file: string): number | undefined {
 async function spool(root: DataRoot, source: AsyncIterable<Buffer>): Promise<number> {
   const fd = await openNameless(root);
   try {
-    for await (const chunk of decompress(source)) writeAll(fd, chunk);
+    for await (const chunk of decompress(source)) writeAll(fd, chunk, null, root.tmpDir);
     return fd;
   } catch (error) {
     closeSync(fd);

@@ -25,7 +25,8 @@ export function cgroupsPath(input: Pick<SpecInput, 'id' | 'hostConfig' | 'host' 
   const own = input.hostConfig.CgroupParent;
   const parent = own === '' ? input.defaults.cgroupParent : own;
   if (input.host.cgroupDriver === 'systemd') return `${parent}:${input.defaults.scopePrefix}:${input.id}`;
-  return posix.join(parent, input.id);
+  // A relative path would lead below conmon's own cgroup.
+  return posix.join('/', parent, input.id);
 }
 
 /** The host's path of the init program if this container gets one. */
@@ -87,8 +88,9 @@ function sysctls(input: SpecInput): Record<string, string> {
     const ports = 'net.ipv4.ip_unprivileged_port_start';
     if (known.has(ping) && !inUserNamespace) result[ping] = '0 2147483647';
     if (known.has(ports)) result[ports] = '0';
-    // No network gives an address of IPv6 yet, and without one Docker turns it off, `::1` too.
-    if (known.has(DISABLE_IPV6)) result[DISABLE_IPV6] = '1';
+    // Where no network gives an address of IPv6 Docker turns it off, `::1` too.
+    const alone = input.joinNamespaces?.network === undefined;
+    if (alone && known.has(DISABLE_IPV6)) result[DISABLE_IPV6] = '1';
   }
   return { ...result, ...input.hostConfig.Sysctls };
 }

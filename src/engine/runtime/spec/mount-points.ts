@@ -55,6 +55,10 @@ function bindSpec(bind: string): { spec: Mount; mode: string } {
 
 function checkTarget(target: string): void {
   if (target === '') throw invalid('field Target must not be empty');
+  checkDestination(target);
+}
+
+function checkDestination(target: string): void {
   if (posix.normalize(target) === '/') throw invalid("invalid specification: destination can't be '/'");
   if (!target.startsWith('/')) throw invalid(`invalid mount path: '${target}' mount path must be absolute`);
 }
@@ -159,7 +163,7 @@ export function mountPointsOf(
   options: { readonly dataRoot: string; readonly sourceExists: (path: string) => boolean },
 ): Record<string, MountPoint> {
   const tmpfs = hostConfig.Tmpfs ?? {};
-  Object.keys(tmpfs).forEach(checkTarget);
+  Object.keys(tmpfs).forEach(checkDestination);
   const points = new Map<string, MountPoint>();
   const add = (point: MountPoint, shown: string): void => {
     if (points.has(point.Destination)) throw invalid(`Duplicate mount point: ${shown}`);

@@ -137,6 +137,11 @@ describe('buildSpec', () => {
     });
     assert.equal(sampleSpec({ hostConfig: { UTSMode: 'host' } }).hostname, undefined);
     assert.equal(sampleSpec({ hostConfig: { NetworkMode: 'host' } }).linux.sysctl, undefined);
+    const key = 'net.ipv6.conf.all.disable_ipv6';
+    const host = { sysctls: new Set([key]) };
+    assert.deepEqual(sampleSpec({ host }).linux.sysctl, { [key]: '1' });
+    const network = { joinNamespaces: { network: '/run/netns/x' } };
+    assert.equal(sampleSpec({ host, input: network }).linux.sysctl, undefined);
   });
 
   it('orders the environment as Docker does', () => {
@@ -171,6 +176,7 @@ describe('buildSpec', () => {
   it('names cgroups in either form', () => {
     const path = (CgroupParent: string, host: object = {}) =>
       sampleSpec({ hostConfig: { CgroupParent }, host }).linux.cgroupsPath;
+    assert.equal(path('relative'), `/relative/${ID}`);
     assert.equal(path('/foo/'), `/foo/${ID}`);
     assert.equal(path('foo'), `foo/${ID}`);
     assert.equal(path('a.slice', { cgroupDriver: 'systemd' }), `a.slice:tsengine:${ID}`);

@@ -107,6 +107,7 @@ describe('mountPointsOf', () => {
     mount('bind', { Source: '/a', BindOptions: { Propagation: 'bad' } }, 'invalid propagation mode: bad');
     mount('tmpfs', { Source: '/a' }, 'field Source must not be specified');
     mount('foo', { Source: '/a' }, 'mount type unknown');
+    refuses({ Tmpfs: { '': '' } }, "invalid mount path: '' mount path must be absolute");
     refuses({ Tmpfs: { relative: '' } }, "invalid mount path: 'relative' mount path must be absolute");
     refuses({ Tmpfs: { '/': '' } }, "invalid specification: destination can't be '/'");
   });

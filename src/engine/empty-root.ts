@@ -1,0 +1,34 @@
+/**
+ * What commands work on that find nothing and make nothing where there is no data root: an empty one, beside the place
+ * where theirs would be, for as long as they take. So that `rmi x` on a mistyped `--data-root` leaves no folders there.
+ */
+import { existsSync, mkdtempSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { removeTree } from '../linux/remove-tree.ts';
+
+/** A data root that goes when it is disposed of, or when the process ends. */
+export interface EmptyRoot extends Disposable {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+}
+
+/** An empty data root in place of `dataRoot`; `undefined` when that is there, or when none can be made on its file system. */
+export function emptyRootFor(dataRoot: string): EmptyRoot | undefined {
+  const wanted = resolve(dataRoot);
+  if (existsSync(wanted)) return undefined;
+  let above = dirname(wanted);
+  while (!existsSync(above)) above = dirname(above);
+  let folder: string;
+  try {
+    folder = mkdtempSync(`${above}/.tsengine-none-`);
+  } catch {
+    // Opening the real one fails likewise and says why.
+    return undefined;
+  }
+  const remove = () => {
+    process.off('exit', remove);
+    if (existsSync(folder)) removeTree(folder);
+  };
+  process.once('exit', remove);
+  return { dataRoot: `${folder}/data`, execRoot: `${folder}/exec`, [Symbol.dispose]: remove };
+}

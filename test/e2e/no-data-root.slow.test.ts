@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+
+/** Commands that find nothing where there is nothing: exit code, and what they say. */
+const COMMANDS: readonly (readonly [words: readonly string[], status: number, stderr: RegExp])[] = [
+  [['rmi', 'x'], 1, /^tsengine: No such image: x\n$/],
+  [['inspect', 'x'], 1, /^tsengine: No such object: x\n$/],
+  [['run', '--rm', 'nosuchimage', 'true'], 125, /Unable to find image 'nosuchimage:latest' locally/],
+  [['create', 'nosuchimage'], 1, /nosuchimage/],
+  [['start', 'x'], 1, /^tsengine: No such container: x\n/],
+  [['rm', '-f', 'x'], 0, /^tsengine: No such container: x\n$/],
+  [['tag', 'x', 'y'], 1, /^tsengine: No such image: x:latest\n$/],
+  [['save', 'x'], 1, /^tsengine: No such image: x\n$/],
+  [['load', '-i', '/nosuch-file'], 1, /^tsengine: open \/nosuch-file: no such file or directory\n$/],
+  [['ps', '-a'], 0, /^$/],
+  [['images'], 0, /^$/],
+];
+
+describe('where there is no data root', () => {
+  let above: string;
+  before(() => {
+    above = mkdtempSync(`${tmpdir()}/ts-none-`);
+  });
+  after(() => rmSync(above, { recursive: true, force: true }));
+
+  for (const [words, status, stderr] of COMMANDS) {
+    test(`${words.join(' ')} leaves none behind`, () => {
+      const execRoot = `${above}/exec`;
+      const roots = ['--data-root', `${above}/deep/data`, '--exec-root', execRoot];
+      const ended = spawnSync(launcher, [...roots, ...words], { encoding: 'utf8', input: '' });
+      assert.match(ended.stderr, stderr);
+      assert.equal(ended.status, status);
+      assert.deepEqual(readdirSync(above), []);
+    });
+  }
+
+  test('info makes one', () => {
+    const roots = ['--data-root', `${above}/data`, '--exec-root', `${above}/exec`];
+    const ended = spawnSync(launcher, [...roots, 'info'], { encoding: 'utf8' });
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.ok(existsSync(`${above}/data/tsengine/version.json`));
+  });
+});
