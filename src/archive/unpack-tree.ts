@@ -15,7 +15,7 @@ import {
 } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
-import { AT_FDCWD, type FileStat, lstatAt, S_IFDIR, S_IFLNK, S_IFMT } from '../linux/stat.ts';
+import { AT_FDCWD, type FileStat, lstatAtIfAny, S_IFDIR, S_IFLNK, S_IFMT } from '../linux/stat.ts';
 import { fsetxattr } from '../linux/xattr.ts';
 import { latin1, refusal } from './unpack-name.ts';
 import { isWhiteoutDevice } from './whiteouts.ts';
@@ -41,14 +41,7 @@ export function failedWith(error: unknown, ...codes: readonly string[]): boolean
 }
 
 /** The file's status, `undefined` when there is no such name. */
-export function lstatIfAny(dirfd: number, name: Buffer): FileStat | undefined {
-  try {
-    return lstatAt(dirfd, name);
-  } catch (error) {
-    if (failedWith(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
+export const lstatIfAny: (dirfd: number, name: Buffer) => FileStat | undefined = lstatAtIfAny;
 
 /** Whether it is a directory. */
 export function isDirectory(stat: FileStat): boolean {

@@ -1,9 +1,8 @@
 /** Reading trees below an open directory, so that neither long paths nor renamed folders lead astray. */
-import { hasErrno } from '../errors.ts';
 import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt } from '../linux/at.ts';
 import { listDirectoryBytes } from '../linux/files.ts';
 import type { BytePath } from '../linux/path.ts';
-import { AT_FDCWD, type FileStat, lstatAt, S_IFDIR, S_IFMT } from '../linux/stat.ts';
+import { AT_FDCWD, type FileStat, lstatAtIfAny, S_IFDIR, S_IFMT } from '../linux/stat.ts';
 
 /** A path by which calls that know no directory descriptor (the xattr family) reach a name below one. */
 export function viaFd(fd: number, name: Buffer): Buffer {
@@ -21,14 +20,7 @@ export function isDirectoryStat(stat: FileStat): boolean {
 }
 
 /** What `name` below `fd` is; `undefined` when it is not there (any more). */
-export function lstatIfAny(fd: number, name: BytePath): FileStat | undefined {
-  try {
-    return lstatAt(fd, name);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
-}
+export const lstatIfAny: (fd: number, name: BytePath) => FileStat | undefined = lstatAtIfAny;
 
 /** The names in an open directory, as bytes, in no order. */
 export function namesIn(fd: number): Buffer[] {

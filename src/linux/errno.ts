@@ -1,5 +1,12 @@
 import { type BytePath, printablePath } from './path.ts';
 
+/** The numbers of errors that are answers (`Call.attempt`), the same on x86-64 and arm64. */
+export const ENOENT = 2;
+export const ENOTDIR = 20;
+export const ERANGE = 34;
+export const ENODATA = 61;
+export const EOPNOTSUPP = 95;
+
 /** Linux errno values: number, name, text. Source: `include/uapi/asm-generic/errno*.h`, the same on x86-64 and arm64. */
 const TABLE =
   '1 EPERM operation not permitted|2 ENOENT no such file or directory|3 ESRCH no such process|' +

@@ -1,3 +1,4 @@
+import { ENOENT, ENOTDIR, SyscallError } from './errno.ts';
 import { checkedLayout, declareSyscall } from './libc.ts';
 import { type BytePath, cString } from './path.ts';
 
@@ -84,6 +85,10 @@ function time(buffer: Buffer, at: number): { sec: number; nsec: number } {
 function stat(dirfd: number, path: BytePath, flags: number): FileStat {
   const buffer = statxBuffer();
   statxCall({ path }, dirfd, cString(path), flags, STATX_BASIC_STATS, buffer);
+  return decode(buffer);
+}
+
+function decode(buffer: Buffer): FileStat {
   return {
     mode: buffer.readUInt16LE(28),
     nlink: buffer.readUInt32LE(16),
@@ -105,6 +110,23 @@ function stat(dirfd: number, path: BytePath, flags: number): FileStat {
 /** The file `path` names below `dirfd`; a symbolic link is not followed. */
 export function lstatAt(dirfd: number, path: BytePath): FileStat {
   return stat(dirfd, path, AT_SYMLINK_NOFOLLOW);
+}
+
+/** The same; `undefined` when there is no such file. */
+export function lstatAtIfAny(dirfd: number, path: BytePath): FileStat | undefined {
+  const buffer = statxBuffer();
+  const subject = { path };
+  const result = statxCall.attempt(
+    subject,
+    dirfd,
+    cString(path),
+    AT_SYMLINK_NOFOLLOW,
+    STATX_BASIC_STATS,
+    buffer,
+  );
+  if (result === -ENOENT || result === -ENOTDIR) return undefined;
+  if (result < 0) throw new SyscallError('statx', -result, subject);
+  return decode(buffer);
 }
 
 /** The file `path` names; a symbolic link is not followed. */

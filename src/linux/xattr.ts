@@ -1,8 +1,8 @@
 /**
  * Extended attributes, with bytes for names and values. The `l` calls never follow a symbolic link. Source: xattr(7).
  */
-import { SyscallError } from './errno.ts';
-import { type Call, declare } from './libc.ts';
+import { ENODATA, EOPNOTSUPP, ERANGE, SyscallError } from './errno.ts';
+import { type Argument, type Call, declare } from './libc.ts';
 import { type BytePath, cString } from './path.ts';
 
 const lgetCall = declare('lgetxattr', 'long', ['void *', 'void *', 'void *', 'size_t']);
@@ -15,46 +15,31 @@ const flistCall = declare('flistxattr', 'long', ['int', 'void *', 'size_t']);
 
 let scratch = Buffer.alloc(4096);
 
-/** Runs a call that fills a buffer, with a larger buffer as long as the kernel says `ERANGE`. Gives a copy of the bytes. */
-function filled(run: (buffer: Buffer) => number): Buffer {
+/**
+ * Makes a call that fills a buffer, with a larger buffer as long as the kernel says `ERANGE`. Gives a copy of the bytes;
+ * `undefined` when there is no such attribute, or the filesystem has none.
+ */
+function filled(call: Call, path: BytePath | undefined, ...args: Argument[]): Buffer | undefined {
+  const subject = path === undefined ? undefined : { path };
   for (;;) {
-    try {
-      const length = run(scratch);
-      return Buffer.from(scratch.subarray(0, length));
-    } catch (error) {
-      // XATTR_SIZE_MAX and XATTR_LIST_MAX are both 65 536.
-      if (!(error instanceof SyscallError && error.code === 'ERANGE') || scratch.length >= 65_536)
-        throw error;
-      scratch = Buffer.alloc(65_536);
-    }
-  }
-}
-
-function absentAsUndefined(run: () => Buffer): Buffer | undefined {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof SyscallError && (error.code === 'ENODATA' || error.code === 'EOPNOTSUPP'))
-      return undefined;
-    throw error;
+    const length = call.attempt(subject, ...args, scratch, scratch.length);
+    if (length >= 0) return Buffer.from(scratch.subarray(0, length));
+    if (length === -ENODATA || length === -EOPNOTSUPP) return undefined;
+    // XATTR_SIZE_MAX and XATTR_LIST_MAX are both 65 536.
+    if (length !== -ERANGE || scratch.length >= 65_536)
+      throw new SyscallError(call.syscall, -length, subject);
+    scratch = Buffer.alloc(65_536);
   }
 }
 
 /** The value of an attribute; `undefined` when the file has none of that name or the filesystem has no attributes. */
 export function lgetxattr(path: BytePath, name: BytePath): Buffer | undefined {
-  const file = cString(path);
-  const attribute = cString(name);
-  return absentAsUndefined(() =>
-    filled((buffer) => lgetCall({ path }, file, attribute, buffer, buffer.length)),
-  );
+  return filled(lgetCall, path, cString(path), cString(name));
 }
 
 /** The value of an attribute of an open file; `undefined` when there is none. */
 export function fgetxattr(fd: number, name: BytePath): Buffer | undefined {
-  const attribute = cString(name);
-  return absentAsUndefined(() =>
-    filled((buffer) => fgetCall(undefined, fd, attribute, buffer, buffer.length)),
-  );
+  return filled(fgetCall, undefined, fd, cString(name));
 }
 
 /** Sets an attribute, made or replaced. */
@@ -99,13 +84,10 @@ function names(list: Buffer | undefined): Buffer[] {
 
 /** The names of all attributes, sorted by bytes; none where the filesystem has no attributes. */
 export function llistxattr(path: BytePath): Buffer[] {
-  const file = cString(path);
-  const list = absentAsUndefined(() => filled((buffer) => llistCall({ path }, file, buffer, buffer.length)));
-  return names(list).sort(Buffer.compare);
+  return names(filled(llistCall, path, cString(path))).sort(Buffer.compare);
 }
 
 /** The names of all attributes of an open file, sorted by bytes. */
 export function flistxattr(fd: number): Buffer[] {
-  const list = absentAsUndefined(() => filled((buffer) => flistCall(undefined, fd, buffer, buffer.length)));
-  return names(list).sort(Buffer.compare);
+  return names(filled(flistCall, undefined, fd)).sort(Buffer.compare);
 }

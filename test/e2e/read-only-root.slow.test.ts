@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
+import { isAlive } from '../../src/engine/runtime/run-dir.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { openCli } from '../helpers/cli.ts';
 import { type Docker, dockerMissing, startDocker } from '../helpers/docker.ts';
@@ -74,7 +75,9 @@ const QUESTIONS: readonly Question[] = [
     form: asLines,
   },
   { args: ['inspect', '-s', 'live', 'done', 'fresh'], form: withoutLive },
-  { args: ['save', 'three:1', 'again:2', 'tiny:1'], form: asTree },
+  // One image each: Docker takes several in no order.
+  { args: ['save', 'three:1', 'again:2'], form: asTree },
+  { args: ['save', 'tiny:1'], form: asTree },
   { args: ['logs', 'live'], form: asText },
   { args: ['info', '--format', '{{.Images}} {{.ContainersRunning}}'], form: asText },
   ...['live', 'done', 'fresh'].flatMap((name) => [
@@ -170,11 +173,13 @@ describe('--read-only-root', { skip: dockerMissing() ?? false }, () => {
         await using docker = await startDocker({ dataRoot: cli.dataRoot, storageDriver: driver });
         await fill(docker);
         const file = `${disk.path}/saved.tar`;
-        await docker('save', '-o', file, 'three:1', 'again:2', 'tiny:1');
+        await docker('save', '-o', file, 'three:1', 'again:2');
         saved = await tarTree(streamOf(readFileSync(file)));
         pid = Number(await docker('inspect', '-f', '{{.State.Pid}}', 'live'));
         await docker.stop('SIGKILL');
         process.kill(pid, 'SIGKILL');
+        // Until then it keeps the disk open for writing.
+        await until(() => !isAlive(pid));
       }
       // What a machine that lost its power has: no mounts.
       unmountBelow(cli.dataRoot);
@@ -190,7 +195,7 @@ describe('--read-only-root', { skip: dockerMissing() ?? false }, () => {
         const listed = execFileSync('tar', ['-t'], { input: exported }).toString();
         assert.match(listed, /^root\/in$/m);
         assert.doesNotMatch(listed, /^bin\/wget$/m);
-        const archive = cli.runBytes([READ_ONLY, 'save', 'three:1', 'again:2', 'tiny:1']);
+        const archive = cli.runBytes([READ_ONLY, 'save', 'three:1', 'again:2']);
         assert.deepEqual(await tarTree(streamOf(archive)), saved);
       };
       execFileSync('mount', ['--bind', cli.dataRoot, cli.dataRoot]);

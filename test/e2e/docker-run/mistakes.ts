@@ -31,7 +31,6 @@ const FLAGS = [
   '-v /a:/b:ro:z',
   '-v a!b:/x',
   '-v /tmp:/',
-  '-v /',
   '-v ab:/x:rslave',
   '-v /tmp:/x:rslave',
   '-v /tmp:/x:rshared',

@@ -176,9 +176,8 @@ describe('buildSpec', () => {
   it('names cgroups in either form', () => {
     const path = (CgroupParent: string, host: object = {}) =>
       sampleSpec({ hostConfig: { CgroupParent }, host }).linux.cgroupsPath;
-    assert.equal(path('relative'), `/relative/${ID}`);
     assert.equal(path('/foo/'), `/foo/${ID}`);
-    assert.equal(path('foo'), `foo/${ID}`);
+    assert.equal(path('foo'), `/foo/${ID}`);
     assert.equal(path('a.slice', { cgroupDriver: 'systemd' }), `a.slice:tsengine:${ID}`);
   });
 
