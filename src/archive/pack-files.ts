@@ -3,7 +3,7 @@ import { closeFd, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openAt, readlinkAt } from '.
 import { SyscallError } from '../linux/errno.ts';
 import { type FileStat, fstat, S_IFMT, S_IFREG } from '../linux/stat.ts';
 import { printableMember } from './fail.ts';
-import { entryFor, entryType, xattrsOfOpen, xattrsOfPath } from './pack-entry.ts';
+import { entryFor, entryType, type FileXattrs, xattrsOfOpen, xattrsOfPath } from './pack-entry.ts';
 import { ArchiveBuffer, dataRuns } from './pack-stream.ts';
 import type { EntryType, TarEntry } from './types.ts';
 import { procPath } from './unpack-attributes.ts';
@@ -24,6 +24,14 @@ export interface PackOptions {
 const SPARSE_FROM = 1024 * 1024;
 
 type Xattrs = ReadonlyMap<string, Buffer>;
+
+/** What is known or wanted of a file's extended attributes. */
+export interface FileAttributes {
+  /** They were read before. */
+  readonly known?: Xattrs | undefined;
+  /** Sees those of a regular file that were not, and may throw. */
+  readonly check?: (xattrs: FileXattrs) => void;
+}
 
 /** Writes files of a tree into an archive: hard links by what was written before, sparse files, extended attributes. */
 export class FilePacker {
@@ -49,25 +57,25 @@ export class FilePacker {
   }
 
   /** Writes one file, with attributes that were read before, if they were. One that went away meanwhile is left out. */
-  *file(file: WalkEntry, xattrs?: Xattrs): Generator<Buffer> {
+  *file(file: WalkEntry, attributes: FileAttributes = {}): Generator<Buffer> {
     try {
-      yield* this.#file(file, xattrs);
+      yield* this.#file(file, attributes);
     } catch (error) {
       if (isGone(error)) return;
       throw packError(file.path, error);
     }
   }
 
-  *#file(file: WalkEntry, xattrs: Xattrs | undefined): Generator<Buffer> {
+  *#file(file: WalkEntry, attributes: FileAttributes): Generator<Buffer> {
     const type = entryType(file.stat.mode);
     if (type === undefined) return;
     const first = type === 'directory' ? undefined : this.#firstName(file);
     if (first !== undefined) {
       yield* this.out.header(entryFor(file.path, 'hardlink', file.stat, new Map(), first));
     } else if (type === 'file') {
-      yield* this.#regular(file, xattrs);
+      yield* this.#regular(file, attributes);
     } else {
-      yield* this.out.header(this.#special(file, type, xattrs));
+      yield* this.out.header(this.#special(file, type, attributes.known));
     }
     if (type !== 'directory' && file.stat.nlink > 1) this.#remember(file);
   }
@@ -78,13 +86,13 @@ export class FilePacker {
     return entryFor(file.path, type, file.stat, xattrs, text);
   }
 
-  *#regular(file: WalkEntry, xattrs: Xattrs | undefined): Generator<Buffer> {
+  *#regular(file: WalkEntry, attributes: FileAttributes): Generator<Buffer> {
     const fd = openAt(file.dirfd, file.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       // A container may have put a device there since: only what is a plain file is read.
       const stat = fstat(fd);
       if ((stat.mode & S_IFMT) !== S_IFREG) return;
-      const entry = this.#described(file.path, fd, stat, xattrs);
+      const entry = this.#described(file.path, fd, stat, attributes);
       yield* this.out.header(entry);
       yield* this.out.content(fd, entry);
     } finally {
@@ -92,10 +100,15 @@ export class FilePacker {
     }
   }
 
-  #described(path: Buffer, fd: number, stat: FileStat, known: Xattrs | undefined): TarEntry {
-    const entry = entryFor(path, 'file', stat, known ?? xattrsOfOpen(fd).layer);
+  #described(path: Buffer, fd: number, stat: FileStat, { known, check }: FileAttributes): TarEntry {
+    const entry = entryFor(path, 'file', stat, known ?? this.#checked(xattrsOfOpen(fd), check));
     const runs = dataRuns(fd, stat, this.#sparseFrom);
     return runs === undefined ? entry : { ...entry, sparse: runs };
+  }
+
+  #checked(xattrs: FileXattrs, check: FileAttributes['check']): Xattrs {
+    check?.(xattrs);
+    return xattrs.layer;
   }
 
   #firstName(file: WalkEntry): Buffer | undefined {

@@ -116,17 +116,21 @@ function* packUpperFile(packer: FilePacker, file: WalkEntry, prefix: OverlayPref
     return;
   }
   const type = file.stat.mode & S_IFMT;
-  const xattrs = type === S_IFREG || type === S_IFDIR ? upperXattrs(file) : undefined;
-  const mark = (name: string) => xattrs?.overlay.get(prefix + name);
-  if (type === S_IFREG && file.stat.size === 0 && mark('whiteout') !== undefined) {
+  // An empty file may be a whiteout; the attributes of any other are looked at when it is open.
+  const isFull = type === S_IFREG && file.stat.size > 0;
+  const xattrs = isFull || (type !== S_IFREG && type !== S_IFDIR) ? undefined : upperXattrs(file);
+  if (type === S_IFREG && xattrs?.overlay.has(`${prefix}whiteout`) === true) {
     yield* packer.out.header(whiteoutEntry(file.path));
     return;
   }
-  for (const name of ['metacopy', 'redirect']) {
-    if (mark(name) !== undefined) throw elsewhere(file.path, prefix + name);
-  }
-  yield* packer.file(file, xattrs?.layer);
-  if (type === S_IFDIR && mark('opaque')?.toString() === 'y') {
+  const refuse = ({ overlay }: FileXattrs): void => {
+    for (const name of ['metacopy', 'redirect']) {
+      if (overlay.has(prefix + name)) throw elsewhere(file.path, prefix + name);
+    }
+  };
+  if (xattrs !== undefined) refuse(xattrs);
+  yield* packer.file(file, { known: xattrs?.layer, check: refuse });
+  if (type === S_IFDIR && xattrs?.overlay.get(`${prefix}opaque`)?.toString() === 'y') {
     yield* packer.out.header(emptyFile(Buffer.concat([file.path, Buffer.from(`/${WHITEOUT_OPAQUE}`)])));
   }
 }

@@ -44,6 +44,7 @@ import { type Layout, randomName } from './layout.ts';
 import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './mount.ts';
 import { checkLayerOptions, refuseImageLayerOptions } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
+import { unlessRedirected } from './redirected.ts';
 
 /** What the driver is made of. */
 export interface Overlay2Parts {
@@ -270,12 +271,20 @@ export class Overlay2Driver implements GraphDriver {
 
   async *diff(id: string, parent: string | undefined): AsyncGenerator<Buffer> {
     const warn = (message: string): void => this.#context.warn(message);
-    if (!this.#isNative(id, parent) || this.#hasRedirects(id)) {
+    if (!this.#isNative(id, parent)) {
       yield* naiveDiff(this, id, parent, warn);
       return;
     }
     const { packOverlayDiff } = await import('../../archive/pack.ts');
-    yield* packOverlayDiff(this.#layout.diff(id), { xattrPrefix: xattrPrefix(this.#abilities), warn });
+    const packed = packOverlayDiff(this.#layout.diff(id), {
+      xattrPrefix: xattrPrefix(this.#abilities),
+      warn,
+    });
+    yield* unlessRedirected(
+      packed,
+      () => this.#hasRedirects(id),
+      () => naiveDiff(this, id, parent, warn),
+    );
   }
 
   async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {

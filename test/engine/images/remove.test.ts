@@ -39,7 +39,16 @@ async function open(base: TestRoot, users: ImageUser[]): Promise<ImageContext> {
     warn: () => {},
   });
   const references = new ReferenceStore(root.imageDir('vfs'));
-  return { root, driverName: 'vfs', images, references, layers, users: async () => users, usersSince: async () => [], warn: () => {} };
+  return {
+    root,
+    driverName: 'vfs',
+    images,
+    references,
+    layers,
+    users: async () => users,
+    usersSince: async () => [],
+    warn: () => {},
+  };
 }
 
 const IMAGE = makeImage(manyLayers(1));
