@@ -1,7 +1,7 @@
 import { removeFile } from '../linux/files.ts';
 import type { RingProducer } from './unpack-ring.ts';
 import type { UnpackerOptions, UnpackResult } from './unpack-sink.ts';
-import { recordTarSplit } from './unpack-split.ts';
+import { recordTarSplit, TarSplitFile } from './unpack-split.ts';
 import { unpackOnThisThread } from './unpack-stream.ts';
 import { beginUnpacking } from './unpack-thread.ts';
 
@@ -33,32 +33,41 @@ export async function unpackLayer(
   options: UnpackOptions,
 ): Promise<UnpackResult> {
   const { tarSplit, ...unpacker } = options;
-  if (tarSplit === undefined) return unpackStream(source, target, unpacker);
+  const iterator = source[Symbol.asyncIterator]();
   try {
-    return await unpackStream(recordTarSplit(source, tarSplit), target, unpacker);
+    const head = await readHead(iterator);
+    if (head.ended) return unpackHere(head.chunks, target, options);
+    const rest = continued(head.chunks, iterator);
+    const all = tarSplit === undefined ? rest : recordTarSplit(rest, tarSplit);
+    return await unpackInWorker(all[Symbol.asyncIterator](), target, unpacker);
   } catch (error) {
-    // It may be complete, when it was the last files that could not be made.
-    removeFile(tarSplit);
+    // The tar-split may be complete, when it was the last files that could not be made.
+    if (tarSplit !== undefined) removeFile(tarSplit);
+    await giveBack(iterator);
     throw error;
   }
 }
 
-async function unpackStream(
-  source: AsyncIterable<Buffer>,
-  target: string,
-  options: UnpackerOptions,
-): Promise<UnpackResult> {
-  const iterator = source[Symbol.asyncIterator]();
-  try {
-    const head = await readHead(iterator);
-    if (!head.ended) return await unpackInWorker(head.chunks, iterator, target, options);
-    return unpackOnThisThread(target, options, (write) => {
-      for (const chunk of head.chunks) write(chunk);
-    });
-  } catch (error) {
-    await giveBack(iterator);
-    throw error;
-  }
+/** Unpacks a small layer, which is read once for the files and for the tar-split. */
+function unpackHere(chunks: readonly Buffer[], target: string, options: UnpackOptions): UnpackResult {
+  const { tarSplit, ...unpacker } = options;
+  using split = tarSplit === undefined ? undefined : new TarSplitFile(tarSplit);
+  const result = unpackOnThisThread(
+    target,
+    unpacker,
+    (write) => {
+      for (const chunk of chunks) write(chunk);
+    },
+    split?.sink,
+  );
+  split?.finish();
+  return result;
+}
+
+/** What was read already, then the rest. */
+async function* continued(head: readonly Buffer[], iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield* head;
+  yield* { [Symbol.asyncIterator]: () => iterator };
 }
 
 async function readHead(iterator: AsyncIterator<Buffer>): Promise<{ chunks: Buffer[]; ended: boolean }> {
@@ -82,14 +91,15 @@ async function giveBack(iterator: AsyncIterator<Buffer>): Promise<void> {
 }
 
 async function unpackInWorker(
-  head: readonly Buffer[],
   iterator: AsyncIterator<Buffer>,
   target: string,
   options: UnpackerOptions,
 ): Promise<UnpackResult> {
   const { producer, outcome } = beginUnpacking({ target, options });
   try {
-    if (await pump(head, iterator, producer)) producer.close('complete');
+    if (await pump(iterator, producer)) producer.close('complete');
+    // The worker's error comes first; until it is known, what reads the archive here is left where it is.
+    else await giveBack(iterator);
   } catch (error) {
     producer.close('aborted');
     // Ours is the first error, and the thread must be done before anyone removes what it wrote.
@@ -100,12 +110,7 @@ async function unpackInWorker(
 }
 
 /** Feeds everything to the worker. Returns false when the worker stopped taking. */
-async function pump(
-  head: readonly Buffer[],
-  iterator: AsyncIterator<Buffer>,
-  producer: RingProducer,
-): Promise<boolean> {
-  for (const chunk of head) if (!(await producer.write(chunk))) return false;
+async function pump(iterator: AsyncIterator<Buffer>, producer: RingProducer): Promise<boolean> {
   for (;;) {
     const next = await iterator.next();
     if (next.done === true) return true;

@@ -1,5 +1,6 @@
 import { exitAtOnce } from '../linux/exit.ts';
 import { isKoffiLoaded } from '../linux/libc.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 
 /**
  * Ends the process when its command is done, without tearing down Node: joining its threads, freeing its heap and syncing
@@ -10,7 +11,9 @@ import { isKoffiLoaded } from '../linux/libc.ts';
 export function endProcess(): void {
   const { execArgv, env } = process;
   const isObserved =
-    execArgv.length > 1 || (env.NODE_OPTIONS ?? '') !== '' || env.NODE_V8_COVERAGE !== undefined;
+    execArgv.some((flag) => !NODE_FLAGS.includes(flag)) ||
+    (env.NODE_OPTIONS ?? '') !== '' ||
+    env.NODE_V8_COVERAGE !== undefined;
   if (isObserved || !isKoffiLoaded()) return;
   const code = Number(process.exitCode ?? 0);
   process.emit('exit', code);

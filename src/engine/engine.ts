@@ -8,6 +8,7 @@ import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.t
 import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { listDirectory, pathExists } from '../linux/files.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 import type { ContainerService, Engine, EngineOptions } from './api/services.ts';
 import { type EngineConfig, readConfig } from './config.ts';
 import type { EmptyRoot } from './empty-root.ts';
@@ -73,7 +74,7 @@ function exitCommand(root: DataRoot, driverName: string, options: EngineOptions)
   const main = new URL(`../cli/main.${extension}`, import.meta.url).pathname;
   return [
     process.execPath,
-    '--disable-warning=ExperimentalWarning',
+    ...NODE_FLAGS,
     decodeURIComponent(main),
     `--data-root=${root.path}`,
     `--exec-root=${root.execRoot}`,

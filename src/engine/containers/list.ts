@@ -83,14 +83,9 @@ export async function containerRows(context: ListContext): Promise<ContainerRow[
 /** The image a container is shown with: its reference while that still means the same, else the id. */
 function imageNames(context: ListContext): (row: ContainerRow) => string {
   const current = new Map<string, string | undefined>();
+  const find = context.images.finder();
   const idOf = (name: string): string | undefined => {
-    if (!current.has(name)) {
-      try {
-        current.set(name, context.images.resolve(name).id);
-      } catch {
-        current.set(name, undefined);
-      }
-    }
+    if (!current.has(name)) current.set(name, find(name));
     return current.get(name);
   };
   return ({ image, imageId }) => (image === imageId || idOf(image) === imageId ? image : imageId);

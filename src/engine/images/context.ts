@@ -88,3 +88,18 @@ export function resolveImage(
   if (image === undefined) throw noSuchImage(parsed);
   return image;
 }
+
+/** Finds the ids that names mean, `undefined` for what is no name or means no image. Reads the references once. */
+export function imageFinder(
+  context: Pick<ImageContext, 'images' | 'references'>,
+): (name: string) => string | undefined {
+  const references = context.references.read();
+  return (name) => {
+    try {
+      return findImageId(context, name, parseName(name), references);
+    } catch (error) {
+      if (error instanceof TsengineError && error.code === 'InvalidParameter') return undefined;
+      throw error;
+    }
+  };
+}

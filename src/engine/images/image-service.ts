@@ -1,7 +1,7 @@
 /** The image service: Docker's image commands on the stores. What only some commands need is loaded by them. */
 
 import type { ImageService, LoadedImage } from '../api/services.ts';
-import { type ImageContext, resolveImage } from './context.ts';
+import { type ImageContext, imageFinder, resolveImage } from './context.ts';
 import { imageHistory, inspectImage } from './inspect.ts';
 import { listImages } from './list.ts';
 import type { ImageLookup } from './types.ts';
@@ -28,6 +28,7 @@ export function createImageService(context: ImageContext): ImageService {
 export function createImageLookup(context: ImageContext): ImageLookup {
   return {
     resolve: (name) => resolveImage(context, name),
+    finder: () => imageFinder(context),
     exists: (id) => context.images.exists(id),
     commit: async (request) => (await import('./commit.ts')).commitContainer(context, request),
   };

@@ -52,6 +52,8 @@ export interface ImageStore {
 export interface ImageLookup {
   /** The image a reference, id or prefix means; fails with `NotFound` in Docker's words (`No such image: x:latest`). */
   resolve(name: string): Image;
+  /** What finds the ids of images for many names, by the references as they are now; `undefined` for a name that means none. */
+  finder(): (name: string) => string | undefined;
   /** Whether there is an image of that id. */
   exists(id: string): boolean;
   /**
