@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { type Operation, signature } from './operations.ts';
+import { describeSampling, oneIn, type Sampling } from './sampling.ts';
 import { openStage, type Stage } from './stage.ts';
 
 /** How thoroughly. */
 export interface KillOptions {
-  /** Every so many calls; 1 unless given. */
-  readonly stride?: number;
+  /** Which calls; all unless given. */
+  readonly sampling?: Sampling;
   /** Processes at once. */
   readonly workers?: number;
 }
@@ -80,14 +81,15 @@ async function killOnce(
   return state;
 }
 
-/** Kills the operation at every call, or at every `stride`-th. Gives one line that says what was covered. */
+/** Kills the operation at every call, or at some. Gives one line that says what was covered. */
 export async function killAtEach(
   operation: Operation,
   driver: string,
-  { stride = 1, workers = 2 }: KillOptions = {},
+  { sampling = oneIn(1), workers = 2 }: KillOptions = {},
 ): Promise<string> {
   const left = new Map<number, number>();
-  let next = 1;
+  const { offset, stride } = sampling;
+  let next = 1 + offset;
   let calls = 0;
   let failed = false;
   const work = async (): Promise<void> => {
@@ -119,6 +121,5 @@ export async function killAtEach(
     best = state;
   }
   const first = best === 0 ? 'none' : order.find(([, state]) => state === best)?.[0];
-  const of = stride === 1 ? 'each of' : `one in ${stride} of`;
-  return `${operation.name} on ${driver}: killed at ${of} ${calls} calls (${left.size} kills), done from call ${first} on`;
+  return `${operation.name} on ${driver}: killed at ${describeSampling(sampling)} of ${calls} calls (${left.size} kills), done from call ${first} on`;
 }
