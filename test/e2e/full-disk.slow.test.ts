@@ -60,7 +60,6 @@ const big = (salt: string, mebibytes: number) =>
 const CASES: readonly (readonly [FilesystemType, string, number])[] = [
   ['ext4', 'overlay2', 96],
   ['ext4', 'vfs', 96],
-  ['btrfs', 'vfs', 160],
 ];
 
 for (const [type, driver, size] of CASES) {

@@ -1,7 +1,8 @@
 /** Commands that change state: each group on what the ones before have left, its rows in their order. */
 import type { Group } from './compare.ts';
 
-const LIST = "images -a --format '{{.Repository}}:{{.Tag}} {{.Size}}'";
+/** Docker lists the names of one image in random order. */
+const LIST = { line: "images -a --format '{{.Repository}}:{{.Tag}} {{.Size}}'", order: 'any' } as const;
 
 /** Groups of commands, in the order in which they run. */
 export const CHANGES: readonly Group[] = [

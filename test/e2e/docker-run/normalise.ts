@@ -32,7 +32,9 @@ export class Normaliser {
   }
 
   #common(text: string): string {
-    return this.#cgroupParent(this.#ids64(this.#paths(text)));
+    // tini names its process; how many numbers runc's threads took before is chance.
+    const named = text.replace(/\[FATAL tini \(\d+\)\]/g, '[FATAL tini (<pid>)]');
+    return this.#cgroupParent(this.#ids64(this.#paths(named)));
   }
 
   /** Each engine's containers are in a cgroup called after it, unless they are told another. */
