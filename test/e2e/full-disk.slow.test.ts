@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
+import { hasErrno } from '../../src/errors.ts';
 import { dockerArchive, makeImage, tarOf } from '../helpers/images.ts';
 import { type FilesystemType, makeFilesystem } from '../helpers/loop.ts';
 import { signature, smallRootfs } from './no-loss/operations.ts';
@@ -30,18 +31,27 @@ function fill(folder: string): void {
   for (const size of [MIB, 64 * 1024, 4096, 512, 1]) {
     const piece = noise(Math.max(size, 4)).subarray(0, size);
     for (let written = 0; written < 1024 * MIB; written += Math.max(size, 64)) {
-      const fd = openSync(`${folder}/fill-${number++}`, 'w');
-      try {
-        writeSync(fd, piece);
-        fsyncSync(fd);
-      } catch {
-        break;
-      } finally {
-        closeSync(fd);
-      }
+      if (!fits(`${folder}/fill-${number++}`, piece)) break;
       // Files of a few bytes lie in the metadata: some hundred are enough to see that it is full.
       if (size <= 512 && number > 3000) break;
     }
+  }
+}
+
+/** Writes a file; `false` when there is no space for its name or its content. */
+function fits(path: string, content: Buffer): boolean {
+  try {
+    const fd = openSync(path, 'w');
+    try {
+      writeSync(fd, content);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOSPC')) return false;
+    throw error;
   }
 }
 
@@ -60,10 +70,19 @@ const big = (salt: string, mebibytes: number) =>
 const CASES: readonly (readonly [FilesystemType, string, number])[] = [
   ['ext4', 'overlay2', 96],
   ['ext4', 'vfs', 96],
+  ['btrfs', 'vfs', 160],
 ];
 
+/**
+ * Not kept yet. btrfs writes even a lock's file or a record anew elsewhere; what is kept back for removals is spent on the
+ * record of the container's end, and the removals after it find nothing.
+ */
+const NOT_YET = { 'vfs on btrfs': 'ends and removals share one reserve, which btrfs has used up by then' };
+
 for (const [type, driver, size] of CASES) {
-  test(`${driver} on ${type}, full to the last byte`, async () => {
+  const todo = Object.entries(NOT_YET).find(([name]) => name === `${driver} on ${type}`)?.[1];
+  const options = todo === undefined ? {} : { todo };
+  test(`${driver} on ${type}, full to the last byte`, options, async () => {
     // Without blocks that only root may use: we are root.
     const mkfs = type === 'ext4' ? ['-m', '0'] : ['--mixed'];
     using filesystem = makeFilesystem(type, { size: size * MIB, mkfs });
@@ -88,8 +107,11 @@ for (const [type, driver, size] of CASES) {
     const script = 'dd if=/dev/zero of=/filled bs=65536 count=4096 2>/tmp-err; echo $?';
     const filled = await stage.run([...filling, 'sh', '-c', script]);
     assert.equal(filled.stdout, '1\n', filled.stderr);
-    assert.equal(filled.code, 0);
+    assert.equal(filled.code, 0, filled.stderr);
     fill(`${filesystem.path}/filler`);
+    // Whether or not its end could be written down, who asks is told the truth.
+    const listed = await stage.ok(['ps', '-a', '--filter', 'name=filling', '--format', '{{.Status}}']);
+    assert.match(listed, /^Exited \(0\)/);
     const full = signature(await stage.settle('full'));
 
     for (const words of [

@@ -1,5 +1,7 @@
 /** The container service: each method in a file of its own, loaded when it is called. */
+import { errorMessage, hasErrno } from '../../errors.ts';
 import type { ContainerService } from '../api/services.ts';
+import { withReserve } from '../reserve.ts';
 import type { HostFacts } from '../runtime/spec/input.ts';
 import { ContainerFolders } from './container-folders.ts';
 import {
@@ -57,8 +59,16 @@ export function createContainerService(deps: ContainerServiceDeps): ContainerSer
       import('./pledges.ts'),
       open(),
     ]);
-    await recoverPledges(context);
-    await recoverContainers(context);
+    try {
+      await withReserve(deps.root, async () => {
+        await recoverPledges(context);
+        await recoverContainers(context);
+      });
+    } catch (error) {
+      // What frees space must go on, and what only looks.
+      if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+      deps.warn(`what an interrupted command left of containers is not removed: ${errorMessage(error)}`);
+    }
   };
   const lists: ListContext = { ...deps, store: folders, recordEnd, recover };
   return {

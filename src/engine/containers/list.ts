@@ -1,4 +1,4 @@
-import { TsengineError } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { listDirectory } from '../../linux/files.ts';
 import type { ContainerSummary, Filters, ListContainers } from '../api/services.ts';
 import { isSettled } from '../runtime/run-dir.ts';
@@ -46,21 +46,26 @@ function readRow(context: ListContext, id: string): ContainerRow | undefined {
 
 /** Records an end that nobody recorded, and reads the row again. Where nothing may be written it is only told. */
 async function settledRow(context: ListContext, row: ContainerRow): Promise<ContainerRow | undefined> {
-  if (context.root.readOnly) {
-    const { seenState } = await import('./seen-state.ts');
-    return { ...row, state: seenState(context, row.id, row.state) };
-  }
-  // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
-  const lock = context.store.tryLock(row.id);
-  if (lock === undefined) return row;
-  lock.release();
+  if (context.root.readOnly) return await seenRow(context, row);
   try {
+    // Somebody who holds the lock starts, ends or removes it this moment: what is on record is as good as any.
+    const lock = context.store.tryLock(row.id);
+    if (lock === undefined) return row;
+    lock.release();
     await context.recordEnd(row.id);
   } catch (error) {
+    // A list must be had on a disk that is full: it says what could not be written down.
+    if (hasErrno(error, 'ENOSPC', 'EDQUOT')) return await seenRow(context, row);
     if (!(error instanceof TsengineError)) throw error;
     context.warn(error.message);
   }
   return readRow(context, row.id);
+}
+
+/** The row with the state that the next command that can write would record. */
+async function seenRow(context: ListContext, row: ContainerRow): Promise<ContainerRow> {
+  const { seenState } = await import('./seen-state.ts');
+  return { ...row, state: seenState(context, row.id, row.state) };
 }
 
 /** All containers, newest first. */

@@ -4,7 +4,7 @@ import type { Filters, PrunedContainers } from '../api/services.ts';
 import { type Prunable, pruneFilter } from '../text/prune-filters.ts';
 import { isZeroTime, parseTimestamp } from '../text/timestamp.ts';
 import type { ContainerContext } from './context.ts';
-import { eraseContainer, settleContainer } from './run-ending.ts';
+import { eraseContainer, lockToEnd, settleContainer } from './run-ending.ts';
 
 /** Removes the container if it does not run now and passes. Gives the bytes it had added; `undefined` when it stays. */
 async function pruneOne(
@@ -12,7 +12,7 @@ async function pruneOne(
   id: string,
   passes: (thing: Prunable) => boolean,
 ): Promise<number | undefined> {
-  using _ = await context.store.lock(id);
+  using _ = await lockToEnd(context, id);
   const stored = context.store.read(id);
   const container = stored === undefined ? undefined : await settleContainer(context, stored);
   if (container === undefined) return undefined;

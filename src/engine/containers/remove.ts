@@ -1,7 +1,7 @@
 import { TsengineError } from '../../errors.ts';
 import { stateName } from '../text/status.ts';
 import { type ContainerContext, readContainer } from './context.ts';
-import { eraseContainer, settleContainer } from './run-ending.ts';
+import { eraseContainer, lockToEnd, settleContainer } from './run-ending.ts';
 import { killAndWait } from './stop.ts';
 
 /** Options of a removal. */
@@ -16,7 +16,7 @@ export async function removeContainer(
   id: string,
   options: RemoveOptions,
 ): Promise<void> {
-  using _ = await context.store.lock(id);
+  using _ = await lockToEnd(context, id);
   let container = await settleContainer(context, readContainer(context, id));
   // It ended just now and was to be removed at its end.
   if (container === undefined) return;

@@ -9,6 +9,7 @@
 import { statSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
+import type { Lock } from '../../linux/flock.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { keepReserve, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
@@ -47,6 +48,11 @@ export async function cleanUpRun(context: ContainerContext, run: RunDir): Promis
     removeFile(run.mounted);
   }
   removeTree(run.path);
+}
+
+/** Takes the container's lock, to record its end or to remove it: both must be possible when there is no space for a lock's file. */
+export function lockToEnd(context: ContainerContext, id: string): Promise<Lock> {
+  return withReserve(context.root, () => context.store.lock(id));
 }
 
 /** How long the exit code of a removed container is kept for those who wait for it. Milliseconds. */

@@ -4,7 +4,7 @@ import { type ContainerServiceDeps, runOf } from './context.ts';
 import { endedState, lostEnding } from './run-ending.ts';
 
 /**
- * The state of a container in a data root that is only read: what is on record, or what the next command that may write
+ * The state of a container in a data root that is only read, or is on a disk that is full: what is on record, or what the next command that may write
  * would record. While a dockerd works on the root its record is the truth.
  */
 export function seenState<T extends ContainerState & { readonly Pid: number }>(

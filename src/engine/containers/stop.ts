@@ -6,7 +6,7 @@ import { isAlive, isInCgroupOf, type RunDir } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
-import { settleContainer } from './run-ending.ts';
+import { lockToEnd, settleContainer } from './run-ending.ts';
 import { checkSignal, parseSignal } from './signals.ts';
 import { mainProcess } from './start.ts';
 import { recordEnd } from './wait.ts';
@@ -19,7 +19,7 @@ const KILL_PATIENCE = 10_000;
 
 /** The container as it is now, its end recorded if it has ended. */
 async function currentContainer(context: ContainerContext, id: string): Promise<StoredContainer> {
-  using _ = await context.store.lock(id);
+  using _ = await lockToEnd(context, id);
   const container = await settleContainer(context, readContainer(context, id));
   if (container === undefined) throw noSuchContainer(id);
   return container;

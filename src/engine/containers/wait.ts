@@ -3,7 +3,7 @@ import { pathExists, readTextIfAny } from '../../linux/files.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
 import { readEnding } from '../runtime/run-dir.ts';
 import { type ContainerContext, noSuchContainer, runOf } from './context.ts';
-import { settleContainer } from './run-ending.ts';
+import { lockToEnd, settleContainer } from './run-ending.ts';
 
 /** How long somebody else may take to remove a container whose end he is recording, before we ask again. Milliseconds. */
 const REMOVAL_LOOK = 5;
@@ -46,7 +46,7 @@ export async function waitForContainer(context: ContainerContext, id: string): P
  * command comes to.
  */
 export async function recordEnd(context: ContainerContext, id: string): Promise<number | undefined> {
-  using _ = await context.store.lock(id);
+  using _ = await lockToEnd(context, id);
   const container = context.store.read(id);
   if (container === undefined) return undefined;
   const settled = await settleContainer(context, container);
