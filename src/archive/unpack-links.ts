@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeFd, mkdirAt, O_DIRECTORY, O_NOFOLLOW, O_PATH, openAt } from '../linux/at.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
-import type { FileStat } from '../linux/stat.ts';
+import { type FileStat, lstatIfAny } from '../linux/stat.ts';
 import { printableMember } from './fail.ts';
 import type { TarEntry } from './types.ts';
 import { cleanPath, type LayerPath, latin1, refusal } from './unpack-name.ts';
-import { isDirectory, type LayerTree, lstatIfAny } from './unpack-tree.ts';
+import { isDirectory, type LayerTree } from './unpack-tree.ts';
 import { isWhiteoutDevice, WHITEOUT_LINKS } from './whiteouts.ts';
 
 /** What a hard link's name can be linked to. */

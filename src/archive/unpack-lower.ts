@@ -1,8 +1,8 @@
 import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, rmdirAt, unlinkAt } from '../linux/at.ts';
 import { listDirectoryBytes } from '../linux/files.ts';
-import { lstatAt } from '../linux/stat.ts';
+import { lstatAt, lstatIfAny } from '../linux/stat.ts';
 import { refusal } from './unpack-name.ts';
-import { failedWith, isDirectory, lstatIfAny } from './unpack-tree.ts';
+import { failedWith, isDirectory } from './unpack-tree.ts';
 
 /** How many directories may lie one inside the other below a whiteout: PATH_MAX allows no more. */
 const MAX_DEPTH = 2048;

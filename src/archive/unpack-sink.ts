@@ -12,7 +12,7 @@ import {
 } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { inUserNamespace } from '../linux/namespaces.ts';
-import { S_IFBLK, S_IFCHR, S_IFIFO } from '../linux/stat.ts';
+import { lstatIfAny, S_IFBLK, S_IFCHR, S_IFIFO } from '../linux/stat.ts';
 import { lsetxattr } from '../linux/xattr.ts';
 import { LIMITS, type TarEntry, type TarSink } from './types.ts';
 import { Attributes, procPath } from './unpack-attributes.ts';
@@ -21,7 +21,7 @@ import { FileBeingWritten } from './unpack-file.ts';
 import { HardLinks } from './unpack-links.ts';
 import { LowerFiles } from './unpack-lower.ts';
 import { cleanPath, type LayerPath, latin1, refusal, unpackError } from './unpack-name.ts';
-import { failedWith, isDirectory, LayerTree, lstatIfAny } from './unpack-tree.ts';
+import { failedWith, isDirectory, LayerTree } from './unpack-tree.ts';
 import { nameKind, type OverlayPrefix } from './whiteouts.ts';
 
 /** How a layer is unpacked. */

@@ -15,7 +15,7 @@ import {
 } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
-import { AT_FDCWD, type FileStat, lstatAtIfAny, S_IFDIR, S_IFLNK, S_IFMT } from '../linux/stat.ts';
+import { AT_FDCWD, type FileStat, lstatIfAny, S_IFDIR, S_IFLNK, S_IFMT } from '../linux/stat.ts';
 import { fsetxattr } from '../linux/xattr.ts';
 import { latin1, refusal } from './unpack-name.ts';
 import { isWhiteoutDevice } from './whiteouts.ts';
@@ -39,9 +39,6 @@ export interface LayerTreeOptions {
 export function failedWith(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof SyscallError && codes.includes(error.code);
 }
-
-/** The file's status, `undefined` when there is no such name. */
-export const lstatIfAny: (dirfd: number, name: Buffer) => FileStat | undefined = lstatAtIfAny;
 
 /** Whether it is a directory. */
 export function isDirectory(stat: FileStat): boolean {

@@ -1,4 +1,5 @@
-import { childPath, isDirectoryStat, lstatIfAny, namesIn, withDirectory, withRoot } from './directory.ts';
+import { lstatIfAny } from '../linux/stat.ts';
+import { childPath, isDirectoryStat, namesIn, withDirectory, withRoot } from './directory.ts';
 import type { Change } from './driver.ts';
 import { sameAttributes } from './same-file.ts';
 

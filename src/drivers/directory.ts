@@ -2,7 +2,7 @@
 import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt } from '../linux/at.ts';
 import { listDirectoryBytes } from '../linux/files.ts';
 import type { BytePath } from '../linux/path.ts';
-import { AT_FDCWD, type FileStat, lstatAtIfAny, S_IFDIR, S_IFMT } from '../linux/stat.ts';
+import { AT_FDCWD, type FileStat, S_IFDIR, S_IFMT } from '../linux/stat.ts';
 
 /** A path by which calls that know no directory descriptor (the xattr family) reach a name below one. */
 export function viaFd(fd: number, name: Buffer): Buffer {
@@ -18,9 +18,6 @@ export function childPath(parent: Buffer, name: Buffer): Buffer {
 export function isDirectoryStat(stat: FileStat): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
 }
-
-/** What `name` below `fd` is; `undefined` when it is not there (any more). */
-export const lstatIfAny: (fd: number, name: BytePath) => FileStat | undefined = lstatAtIfAny;
 
 /** The names in an open directory, as bytes, in no order. */
 export function namesIn(fd: number): Buffer[] {

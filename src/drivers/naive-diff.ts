@@ -2,8 +2,9 @@
  * Differences for drivers, and cases, in which nothing but the two whole trees tells them: both layers are mounted and
  * compared, which costs their size.
  */
+import { lstatIfAny } from '../linux/stat.ts';
 import { compareTrees, compareTreesWithLinks } from './compare-trees.ts';
-import { lstatIfAny, withRoot } from './directory.ts';
+import { withRoot } from './directory.ts';
 import type { Change, GraphDriver } from './driver.ts';
 import { SizeSum } from './tree-size.ts';
 

@@ -1,13 +1,35 @@
 import { dirname } from 'node:path';
 import { TsengineError } from '../errors.ts';
 import { pathExists } from '../linux/files.ts';
-
-/** The refusal of whatever would change a store that was opened for reading. */
-export function onlyRead(driver: string): TsengineError {
-  return new TsengineError('Forbidden', `${driver}: opened with --read-only-root, and this would change it`);
-}
+import { fsName, statfs } from '../linux/statfs.ts';
+import type { GraphDriver } from './driver.ts';
 
 /** The path itself, or the folder above it that is there. */
 export function existingFolder(path: string): string {
   return pathExists(path) ? path : existingFolder(dirname(path));
+}
+
+/**
+ * Makes a driver one that only looks (`DriverContext.readOnly`): what would change the store under `home` fails with
+ * `Forbidden`, `cleanup` has nothing to do, and `status` tells the filesystem alone, because the rest is found by trying.
+ */
+export function onlyReading<T extends GraphDriver>(driver: T, home: string): T {
+  const refuse = async (): Promise<never> => {
+    throw new TsengineError(
+      'Forbidden',
+      `${driver.name}: opened with --read-only-root, and this would change it`,
+    );
+  };
+  const reading: Pick<
+    GraphDriver,
+    'status' | 'create' | 'createReadWrite' | 'applyDiff' | 'remove' | 'cleanup'
+  > = {
+    status: async () => [['Backing Filesystem', fsName(statfs(existingFolder(home)).magic)]],
+    create: refuse,
+    createReadWrite: refuse,
+    applyDiff: refuse,
+    remove: refuse,
+    cleanup: async () => {},
+  };
+  return Object.assign(driver, reading);
 }

@@ -113,7 +113,7 @@ export function lstatAt(dirfd: number, path: BytePath): FileStat {
 }
 
 /** The same; `undefined` when there is no such file. */
-export function lstatAtIfAny(dirfd: number, path: BytePath): FileStat | undefined {
+export function lstatIfAny(dirfd: number, path: BytePath): FileStat | undefined {
   const buffer = statxBuffer();
   const subject = { path };
   const result = statxCall.attempt(

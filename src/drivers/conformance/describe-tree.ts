@@ -5,17 +5,18 @@ import { closeFd, O_NOFOLLOW, O_RDONLY, openAt, readlinkAt } from '../../linux/a
 import { readInto } from '../../linux/files.ts';
 import { printablePath } from '../../linux/path.ts';
 import { seekData, seekHole } from '../../linux/space.ts';
-import { type FileStat, S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../linux/stat.ts';
-import { lgetxattr, llistxattr } from '../../linux/xattr.ts';
 import {
-  childPath,
-  isDirectoryStat,
+  type FileStat,
   lstatIfAny,
-  namesIn,
-  viaFd,
-  withDirectory,
-  withRoot,
-} from '../directory.ts';
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from '../../linux/stat.ts';
+import { lgetxattr, llistxattr } from '../../linux/xattr.ts';
+import { childPath, isDirectoryStat, namesIn, viaFd, withDirectory, withRoot } from '../directory.ts';
 
 /** What is left out of a description. */
 export interface DescribeOptions {

@@ -5,10 +5,9 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { listDirectory, readTextIfAny } from '../../linux/files.ts';
 import { inUserNamespace } from '../../linux/namespaces.ts';
-import { fsName, statfs } from '../../linux/statfs.ts';
-import type { Applied, DriverContext, GraphDriver, MountedLayer, StatusRow } from '../driver.ts';
+import type { DriverContext, GraphDriver, MountedLayer } from '../driver.ts';
 import { checkLayerId, isLayerId, noSuchLayer } from '../layer-id.ts';
-import { existingFolder, onlyRead } from '../read-only.ts';
+import { onlyReading } from '../read-only.ts';
 import { Staging } from '../staging.ts';
 import { Overlay2Driver } from './driver.ts';
 import { Layout, LINKS } from './layout.ts';
@@ -40,6 +39,7 @@ class ReadOnlyLayout extends Layout {
   }
 }
 
+/** `get` gives a view, which is gone when whoever has it closes it, or dies: there is nothing to count or to clean up. */
 class ReadOnlyOverlay2 extends Overlay2Driver {
   readonly #layout: Layout;
   readonly #runHome: string;
@@ -54,10 +54,6 @@ class ReadOnlyOverlay2 extends Overlay2Driver {
     this.#layout = layout;
     this.#runHome = context.runHome;
     this.#options = options;
-  }
-
-  override async status(): Promise<readonly StatusRow[]> {
-    return [['Backing Filesystem', fsName(statfs(existingFolder(this.#layout.home)).magic)]];
   }
 
   override async get(id: string): Promise<MountedLayer> {
@@ -77,28 +73,9 @@ class ReadOnlyOverlay2 extends Overlay2Driver {
   override async put(id: string): Promise<void> {
     checkLayerId(id);
   }
-
-  override async create(): Promise<void> {
-    throw onlyRead(this.name);
-  }
-
-  override async createReadWrite(): Promise<void> {
-    throw onlyRead(this.name);
-  }
-
-  override async applyDiff(): Promise<Applied> {
-    throw onlyRead(this.name);
-  }
-
-  override async remove(): Promise<void> {
-    throw onlyRead(this.name);
-  }
-
-  /** A view is gone when whoever has it closes it, or dies. */
-  override async cleanup(): Promise<void> {}
 }
 
 /** Opens the driver for reading. Looks at nothing yet. */
 export function readOnlyOverlay2(context: DriverContext): GraphDriver {
-  return new ReadOnlyOverlay2(context);
+  return onlyReading(new ReadOnlyOverlay2(context), context.home);
 }
