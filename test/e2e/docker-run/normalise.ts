@@ -108,9 +108,23 @@ function hostNamespace(kind: string): string {
   }
 }
 
-/** A document that `inspect` wrote. The variables of `-e` come in random order from Docker's client, in that of the flags from ours. */
+/**
+ * A document that `inspect` wrote. Two lists are in random order at Docker's: variables of `-e`, out of its client, and the
+ * mounts of a container, out of a map of its daemon.
+ */
 function parsed(text: string): unknown {
-  return JSON.parse(text, (key, value: unknown) =>
+  const document: unknown = JSON.parse(text, (key, value: unknown) =>
     key === 'Env' && Array.isArray(value) ? value.sort() : value,
+  );
+  if (!Array.isArray(document) || !document.every(isMount)) return document;
+  return document.sort((a, b) => (a.Destination < b.Destination ? -1 : 1));
+}
+
+function isMount(value: unknown): value is { readonly Destination: string } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'Destination' in value &&
+    typeof value.Destination === 'string'
   );
 }
