@@ -1,5 +1,5 @@
 import { errorMessage, TsengineError } from '../errors.ts';
-import { printLine } from './output.ts';
+import { printLine, ReaderGone } from './output.ts';
 
 /** How failures of `forEachName` count. */
 export interface EachOptions {
@@ -22,6 +22,7 @@ export async function forEachName(
       await work(name);
       await printLine(name);
     } catch (error) {
+      if (error instanceof ReaderGone) throw error;
       process.stderr.write(`tsengine: ${errorMessage(error)}\n`);
       const isMissing = error instanceof TsengineError && error.code === 'NotFound';
       if (isMissing && options.missingIsFine === true) continue;

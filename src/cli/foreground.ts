@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Attachment, Engine } from '../engine/api/services.ts';
 import { hasErrno } from '../errors.ts';
-import { writeOut } from './output.ts';
+import { ReaderGone, SIGPIPE_EXIT, writeOut } from './output.ts';
 import { readStandardInput } from './streams.ts';
 
 /** What of the container's standard streams is connected, and whether signals are passed on. */
@@ -50,7 +50,17 @@ export async function runInForeground(
   }
 }
 
+/** When nobody reads it any more this command ends; the container is left to conmon, as Docker leaves it to its daemon. */
 async function showOutput(attachment: Attachment, options: ForegroundOptions): Promise<void> {
+  try {
+    await copyOutput(attachment, options);
+  } catch (error) {
+    if (error instanceof ReaderGone) process.exit(SIGPIPE_EXIT);
+    throw error;
+  }
+}
+
+async function copyOutput(attachment: Attachment, options: ForegroundOptions): Promise<void> {
   for await (const { stream, data } of attachment.output()) {
     if (stream === 'stdout' && options.stdout) await writeOut(1, data);
     if (stream === 'stderr' && options.stderr) await writeOut(2, data);

@@ -7,12 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../errors.ts';
 import { SyscallError } from '../linux/errno.ts';
 
-/** The exit code of a program that was killed because nobody reads its output: 128 + SIGPIPE. */
-const SIGPIPE_EXIT = 141;
+/** The exit code of a program like docker that died of SIGPIPE, as shells report it: 128 + 13. */
+export const SIGPIPE_EXIT = 141;
+
+/** Nobody reads our output any more. The command ends quietly, with `SIGPIPE_EXIT`, once it has put back what it holds. */
+export class ReaderGone extends Error {
+  override readonly name = 'ReaderGone';
+}
 
 /**
- * Writes all of `data` to the descriptor (1 or 2), waiting as long as the reader does not keep up. When the reader has
- * gone away the process ends quietly, as programs killed by SIGPIPE do.
+ * Writes all of `data` to the descriptor (1 or 2), waiting as long as the reader does not keep up. Fails with `ReaderGone`
+ * when the reader has gone away.
  */
 export async function writeOut(fd: number, data: Buffer | string): Promise<void> {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
@@ -22,7 +27,7 @@ export async function writeOut(fd: number, data: Buffer | string): Promise<void>
       done += writeSync(fd, bytes, done, bytes.length - done);
       pause = 1;
     } catch (error) {
-      if (hasErrno(error, 'EPIPE')) process.exit(SIGPIPE_EXIT);
+      if (hasErrno(error, 'EPIPE')) throw new ReaderGone('nobody reads the output', { cause: error });
       // A pipe that somebody made non-blocking is full.
       if (!hasErrno(error, 'EAGAIN')) throw cannotWrite(fd, error);
       await sleep(pause);

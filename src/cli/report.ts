@@ -1,15 +1,15 @@
 import { inspect } from 'node:util';
 import { errorMessage, firstError, hasErrno, TsengineError } from '../errors.ts';
+import { ReaderGone, SIGPIPE_EXIT } from './output.ts';
 import { UsageError } from './usage-error.ts';
-
-/** The signal a Go program like docker dies of when its reader has gone away, as shells report it: 128 + SIGPIPE. */
-const brokenPipeExitCode = 141;
 
 /**
  * Tells the user of an error on standard error and returns the exit code: the error's own, else `fallback`.
- * One line, unless it is about the usage; with `debug` the stack and the causes follow.
+ * One line, unless it is about the usage, and none when nobody reads what we write; with `debug` the stack and the causes
+ * follow.
  */
 export function report(error: unknown, debug: boolean, fallback: number): number {
+  if (isBrokenPipe(error)) return SIGPIPE_EXIT;
   if (error instanceof UsageError) {
     process.stderr.write(`${error.message}\n`);
     return error.exitCode;
@@ -22,6 +22,8 @@ export function report(error: unknown, debug: boolean, fallback: number): number
 
 /** Whether it says that nobody reads what we write any more. */
 function isBrokenPipe(error: unknown): boolean {
+  const first = firstError(error);
+  if (first instanceof ReaderGone) return true;
   return (
     error instanceof Error && 'syscall' in error && error.syscall === 'write' && hasErrno(error, 'EPIPE')
   );
@@ -34,7 +36,7 @@ function isBrokenPipe(error: unknown): boolean {
  */
 export function installProcessHandlers(isDebug: () => boolean): void {
   const fatal = (error: unknown) => {
-    process.exit(isBrokenPipe(error) ? brokenPipeExitCode : report(error, isDebug(), 1));
+    process.exit(report(error, isDebug(), 1));
   };
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);

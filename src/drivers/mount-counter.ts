@@ -73,8 +73,9 @@ export class MountCounter {
     const users = this.#size(id);
     if (users > 1) this.#cut(id, users - 1);
     else {
-      removeFile(this.#file(id));
+      // In this order: a count without its mount is void, and a mount that nobody counts would stay.
       point.unmount();
+      removeFile(this.#file(id));
     }
   }
 

@@ -4,6 +4,8 @@ import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } fr
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import type { CommandTable } from '../../src/cli/command.ts';
+import { commands } from '../../src/cli/commands/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -21,16 +23,34 @@ function built() {
   return { folder, outdir, [Symbol.dispose]: dispose };
 }
 
-test('the bundle has an entry for the command line, for every worker and a chunk for every command', () => {
+test('the bundle is the first file, the program in one file, and a file for every worker', () => {
   using bundle = built();
-  const entries = globSync('*/*-worker.ts', { cwd: join(root, 'src') }).map((path) =>
+  const workers = globSync('*/*-worker.ts', { cwd: join(root, 'src') }).map((path) =>
     path.replace(/\.ts$/, '.js'),
   );
-  const present = globSync('{cli,archive,engine,drivers}/*.js', { cwd: bundle.outdir }).sort();
-  assert.deepEqual(present, ['cli/main.js', ...entries].sort());
-  const chunks = readdirSync(join(bundle.outdir, 'chunks')).map((name) => name.replace(/-[^-]+$/, ''));
-  for (const source of globSync('*.ts', { cwd: join(root, 'src/cli/commands') })) {
-    if (source !== 'index.ts') assert.ok(chunks.includes(source.replace(/\.ts$/, '')), source);
+  const present = globSync('**/*.js', { cwd: bundle.outdir }).sort();
+  assert.deepEqual(present, ['cli/main.js', 'cli/program.js', ...workers].sort());
+});
+
+/** Every command of the table, as its words. */
+function commandLines(table: CommandTable, before: readonly string[] = []): string[][] {
+  return Object.entries(table).flatMap(([name, entry]) => {
+    const words = [...before, name];
+    return 'load' in entry ? [words] : commandLines(entry.commands, words);
+  });
+}
+
+test('every command is in the bundle', async () => {
+  using bundle = built();
+  const main = join(bundle.outdir, 'cli/main.js');
+  const lines = commandLines(commands);
+  assert.ok(lines.length > 25, lines.join());
+  for (const words of lines) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words, '--help'], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stderr], [0, ''], words.join(' '));
+    assert.ok(stdout.startsWith(`\nUsage:  tsengine ${words.join(' ')}`), stdout);
   }
 });
 

@@ -79,9 +79,10 @@ class Removal {
     this.#changed = false;
   }
 
-  /** After a failure: gives images that could not be removed their names back. What fails here as well the lease takes care of. */
+  /** After a failure: gives images that could not be removed their names back. What went halfway the lease leaves to the next start. */
   takeBack(): void {
     const { references, images } = this.#context;
+    this.#layers.leaveBehind();
     try {
       const names = references.read();
       const lost = this.#untagged.filter(
@@ -90,7 +91,7 @@ class Removal {
       for (const { reference, id } of lost) names.put(reference, id);
       if (lost.length > 0) references.write(names);
     } catch {
-      this.#layers.leaveBehind();
+      // The first error says more.
     }
   }
 

@@ -112,6 +112,8 @@ export class Lease implements Disposable {
     this.#lines.clear();
     try {
       if (!this.#left) removeFile(path);
+    } catch {
+      // What it was for is done. The next start takes it for a dead process's, finds nothing to do and removes it.
     } finally {
       lock.release();
     }

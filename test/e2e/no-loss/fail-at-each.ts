@@ -81,7 +81,7 @@ async function failOnce(
   else if (!fault.includes('+') && states[0] !== states.at(-1) && !/ is removed, but /.test(ended.stderr)) {
     assert.ok(state < states.length - 1, `${at}: failed, and yet done: ${ended.stderr}`);
   }
-  if (state > 0 || operation.each !== undefined) await reset(stage, operation);
+  await reset(stage, operation);
   return ended.code !== 0;
 }
 
