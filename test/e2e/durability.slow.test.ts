@@ -15,16 +15,28 @@ before(async () => {
 });
 after(async () => await stage[Symbol.asyncDispose]());
 
-/** The renames and syncs of a command, in their order. A call that another thread split in two counts by its end. */
+/** The renames and syncs of a command that succeeded, in the order of their ends. */
 async function trace(words: readonly string[]): Promise<string[]> {
   const file = `${stage.base}/trace`;
   const calls = 'trace=rename,renameat,renameat2,fsync,fdatasync,syncfs';
   const strace = ['strace', '-f', '-y', '-e', calls, '-o', file];
   const { code, stderr } = await runProgram([...strace, ...testBundle().command, ...stage.globals, ...words]);
   assert.equal(code, 0, stderr);
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => / = 0$/.test(line));
+  return wholeCalls(readFileSync(file, 'utf8')).filter((line) => / = 0$/.test(line));
+}
+
+/** The lines of a trace, where a call that strace tells in two parts, because another thread's came between, is one again. */
+function wholeCalls(text: string): string[] {
+  const begun = new Map<string, string>();
+  const lines: string[] = [];
+  for (const line of text.split('\n')) {
+    const [thread = ''] = line.split(' ', 1);
+    const [, beginning] = /^(.*) <unfinished \.\.\.>$/.exec(line) ?? [];
+    const [, end] = /<\.\.\. \w+ resumed>(.*)$/.exec(line) ?? [];
+    if (beginning !== undefined) begun.set(thread, beginning);
+    else lines.push(end === undefined ? line : `${begun.get(thread) ?? ''}${end}`);
+  }
+  return lines;
 }
 
 /** Asserts that lines of these kinds come, in this order, each after the one before. */
