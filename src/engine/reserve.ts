@@ -1,30 +1,46 @@
 /**
- * Space kept back for removals. Whoever wants to free space on a filesystem that is full to the last byte needs a little
- * of it first: removing an image's name writes `repositories.json` anew. So `<data-root>/tsengine/reserve` holds a few
+ * Space kept back for what must go on when a filesystem is full to the last byte. Whoever wants to free space needs a
+ * little of it first: removing an image's name writes `repositories.json` anew. So `<data-root>/tsengine/reserve` holds a few
  * blocks, which are given up when a removal finds the filesystem full, and taken back when there is space again.
+ * `reserve-ends` is the same for recording that a container has ended: many ends must not use up what the removals need
+ * that come after them. On btrfs, which writes everything anew elsewhere, each of them does.
  */
 import { existsSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { closeFile, openFile, removeFile, writeAll } from '../linux/files.ts';
 import { fallocate } from '../linux/space.ts';
+import { fsName, statfs } from '../linux/statfs.ts';
 import { syncfsNow } from '../linux/sync.ts';
 import type { DataRoot } from './root.ts';
 
 /** Enough for `repositories.json` with a thousand names, a lease, and a few blocks of directories. */
 const BYTES = 1024 * 1024;
 
-function fileOf(root: DataRoot): string {
-  return `${root.stateDir}/reserve`;
+/**
+ * btrfs lets nobody rename before it has set aside 256 KiB for each of a dozen items in its trees (16 KiB nodes, 8
+ * levels, read and written: `btrfs_calc_insert_metadata_size`).
+ */
+const BTRFS_BYTES = 8 * BYTES;
+
+/** What the reserve is needed for. A removal, which gives space back, may have all of it. */
+export type ReservePurpose = 'end' | 'removal';
+
+const FILES: Readonly<Record<ReservePurpose, readonly string[]>> = {
+  end: ['reserve-ends'],
+  removal: ['reserve', 'reserve-ends'],
+};
+
+/** Makes what is missing of the reserve. Where there is no space for it, a later call will have more luck. */
+export function keepReserve(root: DataRoot): void {
+  for (const name of FILES.removal) keepFile(`${root.stateDir}/${name}`);
 }
 
-/** Makes the reserve unless it is there. Where there is no space for it, a later call will have more luck. */
-export function keepReserve(root: DataRoot): void {
-  const path = fileOf(root);
+function keepFile(path: string): void {
   if (existsSync(path)) return;
   try {
     const fd = openFile(path, 'wx');
     try {
-      allocate(fd);
+      allocate(fd, fsName(statfs(path).magic) === 'btrfs' ? BTRFS_BYTES : BYTES);
     } finally {
       closeFile(fd);
     }
@@ -33,12 +49,12 @@ export function keepReserve(root: DataRoot): void {
   }
 }
 
-function allocate(fd: number): void {
+function allocate(fd: number, bytes: number): void {
   try {
-    fallocate(fd, 0, 0, BYTES);
+    fallocate(fd, 0, 0, bytes);
   } catch (error) {
     if (!hasErrno(error, 'EOPNOTSUPP', 'ENOSYS')) throw error;
-    writeAll(fd, Buffer.alloc(BYTES));
+    writeAll(fd, Buffer.alloc(bytes));
   }
 }
 
@@ -51,9 +67,10 @@ function removeIfPossible(path: string): boolean {
   }
 }
 
-/** Gives the reserve up. Whether there was one. */
-function spendReserve(root: DataRoot): boolean {
-  if (!existsSync(fileOf(root)) || !removeIfPossible(fileOf(root))) return false;
+/** Gives a part of the reserve up. Whether it was there. */
+function spend(root: DataRoot, name: string): boolean {
+  const path = `${root.stateDir}/${name}`;
+  if (!existsSync(path) || !removeIfPossible(path)) return false;
   // btrfs and others give blocks back when their transaction ends.
   const fd = openFile(root.stateDir, 'r');
   try {
@@ -65,14 +82,21 @@ function spendReserve(root: DataRoot): boolean {
 }
 
 /**
- * Does `work`, once more with the reserve when it found the filesystem full. `work` must be repeatable: it either changes
- * nothing before it fails, or goes on where it was.
+ * Does `work`, and again with each part of the reserve as long as it finds the filesystem full. `work` must be repeatable:
+ * it either changes nothing before it fails, or goes on where it was.
  */
-export async function withReserve<T>(root: DataRoot, work: () => Promise<T> | T): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!hasErrno(error, 'ENOSPC', 'EDQUOT') || !spendReserve(root)) throw error;
-    return await work();
+export async function withReserve<T>(
+  root: DataRoot,
+  work: () => Promise<T> | T,
+  purpose: ReservePurpose = 'removal',
+): Promise<T> {
+  for (const name of FILES[purpose]) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+      spend(root, name);
+    }
   }
+  return await work();
 }

@@ -73,16 +73,8 @@ const CASES: readonly (readonly [FilesystemType, string, number])[] = [
   ['btrfs', 'vfs', 160],
 ];
 
-/**
- * Not kept yet. btrfs writes even a lock's file or a record anew elsewhere; what is kept back for removals is spent on the
- * record of the container's end, and the removals after it find nothing.
- */
-const NOT_YET = { 'vfs on btrfs': 'ends and removals share one reserve, which btrfs has used up by then' };
-
 for (const [type, driver, size] of CASES) {
-  const todo = Object.entries(NOT_YET).find(([name]) => name === `${driver} on ${type}`)?.[1];
-  const options = todo === undefined ? {} : { todo };
-  test(`${driver} on ${type}, full to the last byte`, options, async () => {
+  test(`${driver} on ${type}, full to the last byte`, async () => {
     // Without blocks that only root may use: we are root.
     const mkfs = type === 'ext4' ? ['-m', '0'] : ['--mixed'];
     using filesystem = makeFilesystem(type, { size: size * MIB, mkfs });

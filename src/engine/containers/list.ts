@@ -59,7 +59,9 @@ async function settledRow(context: ListContext, row: ContainerRow): Promise<Cont
     if (!(error instanceof TsengineError)) throw error;
     context.warn(error.message);
   }
-  return readRow(context, row.id);
+  const read = readRow(context, row.id);
+  // Where the end could not be written down the record still says that it runs.
+  return read?.state.Running === true ? await seenRow(context, read) : read;
 }
 
 /** The row with the state that the next command that can write would record. */

@@ -52,7 +52,7 @@ export async function cleanUpRun(context: ContainerContext, run: RunDir): Promis
 
 /** Takes the container's lock, to record its end or to remove it: both must be possible when there is no space for a lock's file. */
 export function lockToEnd(context: ContainerContext, id: string): Promise<Lock> {
-  return withReserve(context.root, () => context.store.lock(id));
+  return withReserve(context.root, () => context.store.lock(id), 'end');
 }
 
 /** How long the exit code of a removed container is kept for those who wait for it. Milliseconds. */
@@ -170,7 +170,7 @@ async function recordEnding(
   }
   const ended = { file: { ...file, State: endedState(file.State, ending) }, hostConfig };
   try {
-    await withReserve(context.root, () => context.store.write(ended));
+    await withReserve(context.root, () => context.store.write(ended), 'end');
   } catch (error) {
     if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
     // The exit file stays, and every later command finds the same end, until one can write it down.
