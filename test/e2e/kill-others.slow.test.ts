@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive } from '../../src/engine/runtime/run-dir.ts';
+import { isAlive } from '../../src/linux/processes.ts';
 import { testBundle } from '../helpers/bundle.ts';
 import { unmountBelow } from '../helpers/loop.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
@@ -109,6 +109,8 @@ async function waitFor(name: string): Promise<string> {
 describe('the runtime is killed', () => {
   for (const [when, script] of [
     ['before it creates', '[ "$create" ] && kill -9 $$'],
+    // conmon waits for whatever holds the runtime's standard error.
+    ['before it creates, leaving a process', '[ "$create" ] && { sleep 1000 & kill -9 $$; }'],
     ['while it creates', '[ "$create" ] && { runc "$@" & sleep 0.03; kill -9 $! $$; }'],
     ['after it has created', '[ "$create" ] && { runc "$@" </dev/null >/dev/null 2>&1; kill -9 $$; }'],
     ['when it deletes', '[ "$delete" ] && kill -9 $$'],

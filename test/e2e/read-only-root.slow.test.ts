@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
-import { isAlive } from '../../src/engine/runtime/run-dir.ts';
+import { isAlive } from '../../src/linux/processes.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { openCli } from '../helpers/cli.ts';
 import { type Docker, dockerMissing, startDocker } from '../helpers/docker.ts';

@@ -10,18 +10,12 @@ import { statSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
+import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { keepReserve, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
 import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
-import {
-  type Ending,
-  isAlive,
-  isInCgroupOf,
-  isMonitored,
-  type RunDir,
-  readEnding,
-} from '../runtime/run-dir.ts';
+import { type Ending, isMonitored, type RunDir, readEnding } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import { formatTimestamp, now, parseTimestamp } from '../text/timestamp.ts';
 import type { ContainerFile, StoredContainer } from './container-file.ts';

@@ -1,4 +1,5 @@
-import { isAlive, isInCgroupOf, isMonitored, readEnding } from '../runtime/run-dir.ts';
+import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
+import { isMonitored, readEnding } from '../runtime/run-dir.ts';
 import type { ContainerState } from '../text/status.ts';
 import { type ContainerServiceDeps, runOf } from './context.ts';
 import { endedState, lostEnding } from './run-ending.ts';

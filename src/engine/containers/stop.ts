@@ -1,8 +1,9 @@
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { pathExists, removeFile, writeFileAtomic } from '../../linux/files.ts';
+import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
 import { callRuntime } from '../runtime/oci-runtime.ts';
-import { isAlive, isInCgroupOf, type RunDir } from '../runtime/run-dir.ts';
+import type { RunDir } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';

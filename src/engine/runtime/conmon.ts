@@ -12,6 +12,7 @@ import { closeFd } from '../../linux/at.ts';
 import { writeAll } from '../../linux/files.ts';
 import { makePipe, type Pipe, reap, spawnDetached } from '../../linux/spawn.ts';
 import { moveToOwnCgroup } from './conmon-cgroup.ts';
+import { watchCreate } from './dead-runtime.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { findProgram, programPath } from './programs.ts';
 import type { RunDir } from './run-dir.ts';
@@ -109,6 +110,12 @@ function parseSyncMessage(text: string): SyncMessage | undefined {
   }
 }
 
+function runtimeDied({ path }: OciRuntime): TsengineError {
+  return new TsengineError('System', `${path} died while it created the container: start it again`, {
+    exitCode: 125,
+  });
+}
+
 /** The pipes between us and conmon while it starts. Dispose of them: what is closed already stays so. */
 class StartPipes implements Disposable {
   readonly sync = makePipe();
@@ -181,10 +188,12 @@ export class Monitor implements AsyncDisposable {
     const pipes = this.#pipes;
     writeAll(pipes.start.write, Buffer.from('\0'));
     pipes.close(pipes.start.write);
+    using watch = watchCreate(this.#request.run);
     const answer = parseSyncMessage(await readUntil(pipes.sync.read, (text) => text.endsWith('\n')));
     // It ended when it had forked, long before the answer came.
     await this.#reapFirst();
     if (answer !== undefined && answer.pid > 0) return answer.pid;
+    if (watch.foundDead) throw runtimeDied(this.#request.runtime);
     if (answer !== undefined && answer.message !== '') throw createFailure(answer.message);
     const said = await readUntil(pipes.errors.read, () => false);
     const reason = errorMessage(said.trim() || 'it ended without a word');

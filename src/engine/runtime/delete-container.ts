@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { hasErrno } from '../../errors.ts';
 import { pathExists, readTextIfAny, removeDirectory } from '../../linux/files.ts';
+import { isAlive } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { callRuntime, type OciRuntime } from './oci-runtime.ts';
-import { isAlive } from './run-dir.ts';
 
 /** What of runc's `state.json` says what a container still holds. Source: libcontainer's `State`, runc 1.0 to 1.2. */
 const runcStateSchema = z.looseObject({

@@ -15,9 +15,9 @@
  * The folder is made before anything of the run exists and removed after everything of it is gone. Where it is there and
  * no process holds the container's lock, something runs or there is something to clean up.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { hasErrno } from '../../errors.ts';
+import { existsSync, statSync } from 'node:fs';
 import { readTextIfAny } from '../../linux/files.ts';
+import { commandLine } from '../../linux/processes.ts';
 
 /** The paths of one container's run folder. */
 export interface RunDir {
@@ -55,16 +55,6 @@ export function runDirOf(execRoot: string, id: string): RunDir {
   };
 }
 
-/** What `/proc/PID/FILE` holds; `undefined` when there is no such process. */
-function processFile(pid: number, name: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) return undefined;
-    throw error;
-  }
-}
-
 /** The number in a pid file; `undefined` when there is none. */
 export function readPid(file: string): number | undefined {
   const pid = Number.parseInt(readTextIfAny(file) ?? '', 10);
@@ -77,20 +67,7 @@ export function readPid(file: string): number | undefined {
  */
 export function isMonitored(run: RunDir): boolean {
   const pid = readPid(run.monitorPid);
-  return pid !== undefined && (processFile(pid, 'cmdline') ?? '').split('\0').includes(run.id);
-}
-
-/** Whether the process lives: exists, and is no zombie. Source: proc(5), field 3 of stat, after the last `)`. */
-export function isAlive(pid: number): boolean {
-  const stat = processFile(pid, 'stat');
-  if (stat === undefined) return false;
-  const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-  return state !== 'Z' && state !== 'X';
-}
-
-/** Whether the process belongs to a cgroup that is named after the container. */
-export function isInCgroupOf(pid: number, id: string): boolean {
-  return (processFile(pid, 'cgroup') ?? '').includes(id);
+  return pid !== undefined && commandLine(pid).includes(run.id);
 }
 
 /** Whether what is on record of a container, that it runs or not, needs no second look. Cheap, for lists. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { O_NONBLOCK, O_RDONLY } from '../../linux/at.ts';
 import { closeFile, openFile, pathExists, readInto, removeFile } from '../../linux/files.ts';
+import { isAlive } from '../../linux/processes.ts';
 import { type OciRuntime, requireRuntime } from './oci-runtime.ts';
-import { isAlive } from './run-dir.ts';
 
 /** Reads at least one byte from the fifo; `false` when the writer died before it came to write. */
 async function readGo(fifo: string, pid: number): Promise<boolean> {

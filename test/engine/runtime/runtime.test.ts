@@ -10,10 +10,11 @@ import { exitCommandOf } from '../../../src/engine/runtime/exit-command.ts';
 import { waitForExit } from '../../../src/engine/runtime/exit-watch.ts';
 import { checkRuntimeName, findRuntime } from '../../../src/engine/runtime/oci-runtime.ts';
 import { findProgram } from '../../../src/engine/runtime/programs.ts';
-import { isAlive, readEnding, runDirOf } from '../../../src/engine/runtime/run-dir.ts';
+import { readEnding, runDirOf } from '../../../src/engine/runtime/run-dir.ts';
 import { noteRuntime, readRuntime } from '../../../src/engine/runtime/run-runtime.ts';
 import { createFailure, runtimeMessage, stateExitCode } from '../../../src/engine/runtime/runtime-error.ts';
 import { DEFAULT_RUNTIME_SETTINGS } from '../../../src/engine/runtime/settings.ts';
+import { isAlive } from '../../../src/linux/processes.ts';
 import { makePipe, reap, spawnDetached } from '../../../src/linux/spawn.ts';
 
 const base = mkdtempSync(`${tmpdir()}/ts-rt-`);
