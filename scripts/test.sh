@@ -40,7 +40,7 @@ trap 'rm -f "$report"' EXIT
 status=0
 {
   # shellcheck disable=SC2086
-  as_root "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=$(($(nproc) + 1)) --test-timeout=900000 \
+  as_root "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=$(($(nproc) + 1)) --test-timeout=600000 \
     --test-reporter=spec $files || echo "$?" >"$report.status"
 } 2>&1 | tee "$report"
 [ ! -e "$report.status" ] || { status=$(cat "$report.status") && rm -f "$report.status"; }

@@ -75,7 +75,7 @@ export class MountCounter {
     else {
       // In this order: a count without its mount is void, and a mount that nobody counts would stay.
       point.unmount();
-      removeFile(this.#file(id));
+      this.#clear(id);
     }
   }
 
@@ -126,6 +126,15 @@ export class MountCounter {
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return 0;
       throw error;
+    }
+  }
+
+  /** Without its mount a count is void. Where its file cannot be removed it says so by its size. */
+  #clear(id: string): void {
+    try {
+      removeFile(this.#file(id));
+    } catch {
+      this.#cut(id, 0);
     }
   }
 

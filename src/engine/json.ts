@@ -66,6 +66,15 @@ export function parseJsonText(
   }
 }
 
+/** What a JSON text holds; `undefined` when it is none, such as a file of which a crash left half. */
+export function parseIfJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * JSON text as Go's encoding/json writes it: the same as JavaScript's, but `<`, `>`, `&` and the two line separators
  * are escaped. Keys stay in the order they have. Source: `json.HTMLEscape` of Go's documentation.

@@ -1,6 +1,13 @@
 /** What the kernel tells of processes, of ours and of others. Source: proc(5). */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
+
+/** All processes. */
+export function processIds(): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number);
+}
 
 /** What `/proc/PID/FILE` holds; `undefined` when there is no such process. */
 function processFile(pid: number, name: string): string | undefined {

@@ -8,7 +8,7 @@ import { isAlive } from '../../src/linux/processes.ts';
 import { testBundle } from '../helpers/bundle.ts';
 import { unmountBelow } from '../helpers/loop.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
-import { armExit, isBusy, openStage, runProgram, type Stage } from './no-loss/stage.ts';
+import { armExit, openStage, quiet, runProgram, type Stage } from './no-loss/stage.ts';
 
 let stage: Stage;
 before(async () => {
@@ -33,14 +33,6 @@ async function started(...flags: readonly string[]): Promise<string> {
 
 const status = async (name: string): Promise<string> =>
   (await stage.ok(['ps', '-a', '--filter', `name=${name}`, '--format', '{{.Status}}'])).trim();
-
-/** Waits until nothing of the roots runs any more. */
-async function quiet(what: string): Promise<void> {
-  for (let waited = 0; isBusy(stage); waited += 20) {
-    assert.ok(waited < 30_000, `${what}: something still runs`);
-    await sleep(20);
-  }
-}
 
 describe('conmon is killed', () => {
   const NEXT: readonly (readonly [string, (name: string) => readonly string[]])[] = [
@@ -140,7 +132,7 @@ describe('the runtime is killed', () => {
         if (rm) return;
         for (const one of containers.values()) assert.equal(one.running, false);
         await stage.ok(['rm', 'unborn']);
-        await quiet(when);
+        await quiet(stage, when);
         await stage.settle('rm');
       });
     }
@@ -151,7 +143,7 @@ describe("the container's first process is killed from outside", () => {
   test('detached', async () => {
     const id = await started('--name', 'detached');
     process.kill(pidIn(id, 'pid'), 'SIGKILL');
-    await quiet('the callback');
+    await quiet(stage, 'the callback');
     const container = (await stage.settle('detached')).containers.get(id);
     assert.deepEqual([container?.running, container?.exitCode], [false, 137]);
     await stage.ok(['rm', 'detached']);
@@ -182,7 +174,7 @@ test('the machine stops: processes, mounts and the exec root are gone', async ()
     process.kill(pidIn(one, 'conmon.pid'), 'SIGKILL');
     process.kill(pidIn(one, 'pid'), 'SIGKILL');
   }
-  await quiet('all');
+  await quiet(stage, 'all');
   unmountBelow(stage.dataRoot);
   rmSync(stage.execRoot, { recursive: true });
   const { containers, volumes } = await stage.settle('after the boot');
@@ -204,7 +196,7 @@ test('the whole process group of a command in the foreground is killed: the cont
     const id = await waitFor('group');
     process.kill(-(child.pid ?? Number.NaN), 'SIGKILL');
     await ended;
-    await quiet('the container');
+    await quiet(stage, 'the container');
     const container = (await stage.settle('group')).containers.get(id);
     assert.deepEqual([container?.running, container?.exitCode], rm ? [undefined, undefined] : [false, 0]);
     if (!rm) await stage.ok(['rm', 'group']);
@@ -223,7 +215,7 @@ describe('the exit callback is killed at each of its calls', () => {
         if (nth === 0) writeFileSync(log, '');
         else armExit(stage, `*:${nth}:kill`);
         process.kill(pidIn(id, 'pid'), 'SIGKILL');
-        await quiet(`callback killed at ${nth}`);
+        await quiet(stage, `callback killed at ${nth}`);
         if (nth === 0) calls = readFileSync(log, 'utf8').split('\n').length - 1;
         else kills += 1;
         rmSync(log, { force: true });

@@ -4,6 +4,7 @@
  * run. What belongs to a container that runs (its mounts, their counts, its folders) is expected, not tolerated.
  */
 import assert from 'node:assert/strict';
+import { containersWithCgroup } from './cgroups.ts';
 import { type CountedContainer, countContainers, countVolumes } from './recount/containers.ts';
 import { Problems } from './recount/files.ts';
 import { type CountedImage, countImages, countTags } from './recount/images.ts';
@@ -40,8 +41,8 @@ function checkContainers(
     problems.expect(containers.has(id), `the layer of container ${id} is left over`);
 }
 
-/** Counts. `driver` is `overlay2` or `vfs`. */
-export function recount(dataRoot: string, execRoot: string, driver: string): Recount {
+/** Counts. `driver` is `overlay2` or `vfs`. Cgroups are looked at where the root's containers have a parent of their own. */
+export function recount(dataRoot: string, execRoot: string, driver: string, cgroupParent?: string): Recount {
   const problems = new Problems();
   const imageDir = `${dataRoot}/image/${driver}`;
   const tags = countTags(imageDir, problems);
@@ -55,6 +56,10 @@ export function recount(dataRoot: string, execRoot: string, driver: string): Rec
   const volumes = countVolumes(dataRoot, containers, problems);
   checkRuns(dataRoot, execRoot, driver, containers, mounts, problems);
   checkState(dataRoot, problems);
+  for (const id of cgroupParent === undefined ? [] : containersWithCgroup(cgroupParent)) {
+    const isRunning = containers.get(id)?.running === true;
+    problems.expect(isRunning, `a cgroup of ${id} is left over`);
+  }
   const owned = new Set([...containers.values()].flatMap((container) => container.volumes));
   return {
     images,

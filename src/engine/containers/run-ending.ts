@@ -14,6 +14,7 @@ import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { keepReserve, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
+import { endMakers, removeStrayCgroups } from '../runtime/half-made.ts';
 import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
 import { type Ending, isMonitored, type RunDir, readEnding } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
@@ -31,11 +32,14 @@ const EXIT_KILLED = 137;
 /** Removes everything that a run needed. A container that is frozen is thawed first: it could not die. */
 export async function cleanUpRun(context: ContainerContext, run: RunDir): Promise<void> {
   if (!pathExists(run.path)) return;
+  const isHalfMade = !pathExists(run.exit);
+  if (isHalfMade) await endMakers(run);
   const runtime = readRuntime(run);
   if (runtime !== undefined) {
     if (pathExists(run.frozen)) await callRuntime(runtime, 'resume', run.id);
     await deleteContainer(runtime, run.id);
   }
+  if (isHalfMade) await removeStrayCgroups(run);
   for (const folder of context.store.foldersOf(run.id)) releaseSharedMemory(`${folder}/mounts`);
   if (pathExists(run.mounted)) {
     await context.layers.unmountContainerLayer(run.id);

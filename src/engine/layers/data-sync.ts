@@ -2,8 +2,8 @@
  * Makes the data of layers durable, as cheaply as that can be had: syncfs(2) of their filesystem is begun while layers
  * still come in, so that little is left for the one call that everybody waits for.
  */
-import { existsSync, statSync } from 'node:fs';
-import { closeFile, openFile } from '../../linux/files.ts';
+import { closeSync, existsSync, statSync } from 'node:fs';
+import { openFile } from '../../linux/files.ts';
 import { syncfs } from '../../linux/sync.ts';
 
 /** Bytes of layers after which writing to disk is begun once more. */
@@ -62,9 +62,9 @@ export function dataSync(folders: readonly string[]): DataSync {
       await syncAll();
     },
     [Symbol.dispose]() {
-      // An early sync still uses the descriptors.
+      // An early sync still uses the descriptors. Nothing was written through them that a close could lose.
       const close = (): void => {
-        for (const fd of fds.splice(0)) closeFile(fd);
+        for (const fd of fds.splice(0)) closeSync(fd);
       };
       if (early === undefined) close();
       else void early.finally(close);

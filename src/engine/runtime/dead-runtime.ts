@@ -5,6 +5,7 @@
  */
 import { pathExists } from '../../linux/files.ts';
 import { childrenOf, commandLine, isAlive } from '../../linux/processes.ts';
+import { killIfAny } from './half-made.ts';
 import { type RunDir, readPid } from './run-dir.ts';
 
 /** How often we look. Milliseconds. */
@@ -43,12 +44,4 @@ export function watchCreate(run: RunDir): CreateWatch {
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };
-}
-
-function killIfAny(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has just ended, which is as good.
-  }
 }

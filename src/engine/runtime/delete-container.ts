@@ -3,6 +3,7 @@ import { hasErrno } from '../../errors.ts';
 import { pathExists, readTextIfAny, removeDirectory } from '../../linux/files.ts';
 import { isAlive } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import { parseIfJson } from '../json.ts';
 import { callRuntime, type OciRuntime } from './oci-runtime.ts';
 
 /** What of runc's `state.json` says what a container still holds. Source: libcontainer's `State`, runc 1.0 to 1.2. */
@@ -20,7 +21,7 @@ const runcStateSchema = z.looseObject({
 function plainCgroups(stateFile: string): string[] | undefined {
   const text = readTextIfAny(stateFile);
   if (text === undefined) return undefined;
-  const state = z.safeParse(runcStateSchema, parse(text)).data;
+  const state = z.safeParse(runcStateSchema, parseIfJson(text)).data;
   if (state === undefined || isAlive(state.init_process_pid)) return undefined;
   const { cgroups, Hooks } = state.config;
   const systemd = cgroups.systemd === true || cgroups.Systemd === true;
@@ -29,14 +30,6 @@ function plainCgroups(stateFile: string): string[] | undefined {
   if (systemd || hooked || (state.intel_rdt_path ?? '') !== '') return undefined;
   const paths = [...new Set(Object.values(state.cgroup_paths))];
   return paths.every((path) => path.startsWith('/sys/fs/cgroup/')) ? paths : undefined;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Removes empty cgroups; `false` when one of them still has processes or children. */

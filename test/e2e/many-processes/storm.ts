@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeTree } from '../../../src/linux/remove-tree.ts';
 import type { TestBundle } from '../../helpers/bundle.ts';
+import { removeCgroups } from '../../helpers/cgroups.ts';
 import { atExit, unmountBelow } from '../../helpers/loop.ts';
 import { recount } from '../../helpers/recount.ts';
 import { checkArchive } from './check-archive.ts';
@@ -41,21 +42,26 @@ export interface StormReport {
 }
 
 /** Roots of a storm's own. Dispose of them in the end. */
-export function stormRoots(
-  driver: string,
-  sync: boolean,
-): Roots & { readonly base: string } & AsyncDisposable {
+export interface StormRoots extends Roots, AsyncDisposable {
+  readonly base: string;
+  readonly cgroupParent: string;
+}
+
+/** Makes roots. */
+export function stormRoots(driver: string, sync: boolean): StormRoots {
   const base = mkdtempSync(`${tmpdir()}/ts-storm-`);
   const execRoot = mkdtempSync('/run/ts-storm-');
   const configFile = `${base}/daemon.json`;
-  writeFileSync(configFile, JSON.stringify({ 'sync-layers': sync }));
+  const cgroupParent = `/${execRoot.slice(execRoot.lastIndexOf('/') + 1)}`;
+  writeFileSync(configFile, JSON.stringify({ 'sync-layers': sync, 'cgroup-parent': cgroupParent }));
   const remove = atExit(() => {
     for (const path of [base, execRoot]) unmountBelow(path);
+    removeCgroups(cgroupParent);
     removeTree(base);
     removeTree(execRoot);
   });
   return {
-    ...{ base, driver, dataRoot: `${base}/data`, execRoot, configFile },
+    ...{ base, driver, dataRoot: `${base}/data`, execRoot, configFile, cgroupParent },
     [Symbol.asyncDispose]: async () => {
       // Containers that run would be left alone in the world; conmon and the runtime name the exec root.
       for (const [pid, line] of processesNaming(execRoot)) if (line.includes('conmon')) killTree(pid);
@@ -185,7 +191,7 @@ export async function storm(options: StormOptions): Promise<StormReport> {
 /** What is there when all have gone. */
 async function aftermath(
   { bundle, driver }: StormOptions,
-  roots: Roots,
+  roots: StormRoots,
   carried: readonly Carried[],
   material: Material,
 ): Promise<string[]> {
@@ -199,7 +205,7 @@ async function aftermath(
     assert.deepEqual([ended.code, ended.stderr], [0, ''], words.join(' '));
   }
   await settle(roots);
-  const counted = recount(roots.dataRoot, roots.execRoot, driver);
+  const counted = recount(roots.dataRoot, roots.execRoot, driver, roots.cgroupParent);
   return [...counted.problems, ...broken(carried, counted, material.archives)];
 }
 

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { course, reset } from './kill-at-each.ts';
 import { type Operation, signature } from './operations.ts';
-import { describeSampling, oneIn, type Sampling } from './sampling.ts';
 import { type Ended, openStage, type Stage } from './stage.ts';
 
 /** Calls that can find a disk full or broken. */
@@ -14,8 +13,6 @@ const WORDS = /no space left on device|input\/output error|disk quota exceeded/;
 
 /** What an operation does beside what the roots show. */
 export interface FailOptions {
-  /** Which faults; all unless given. */
-  readonly sampling?: Sampling;
   readonly workers?: number;
   /** The exit code of a failure: 125 for `run`. */
   readonly exitCode?: number;
@@ -24,7 +21,7 @@ export interface FailOptions {
 }
 
 /** The faults to try: each writing call once, with the three errors in turn, and from each on that the disk stays full. */
-async function faultsOf(stage: Stage, operation: Operation, { offset, stride }: Sampling): Promise<string[]> {
+async function faultsOf(stage: Stage, operation: Operation): Promise<string[]> {
   const log = `${stage.base}/calls`;
   rmSync(log, { force: true });
   await stage.ok(operation.words(stage), { ...operation.given?.(stage), log });
@@ -44,7 +41,7 @@ async function faultsOf(stage: Stage, operation: Operation, { offset, stride }: 
       faults.push(`${call}:${nth}+:ENOSPC`);
     }
   }
-  return faults.filter((_, index) => index % stride === offset);
+  return faults;
 }
 
 /** One line says what failed, on what and why; warnings may stand before it. */
@@ -91,7 +88,7 @@ export async function failAtEach(
   driver: string,
   options: FailOptions = {},
 ): Promise<string> {
-  const { sampling = oneIn(1), workers = 2 } = options;
+  const { workers = 2 } = options;
   let faults: readonly string[] = [];
   let next = 0;
   let failures = 0;
@@ -100,7 +97,7 @@ export async function failAtEach(
     await using stage = openStage(driver, { 'sync-layers': true });
     await operation.prepare(stage);
     const { states } = await course(stage, operation);
-    const all = await faultsOf(stage, operation, sampling);
+    const all = await faultsOf(stage, operation);
     faults = faults.length === 0 ? all : faults;
     while (!broken) {
       const fault = faults[next++];
@@ -114,5 +111,5 @@ export async function failAtEach(
   };
   const results = await Promise.allSettled(Array.from({ length: workers }, work));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return `${operation.name} on ${driver}: ${faults.length} faults, ${describeSampling(sampling)} of those at writing calls, ${failures} of them failures, ${faults.length - failures} harmless`;
+  return `${operation.name} on ${driver}: ${faults.length} faults, ${failures} of them failures, ${faults.length - failures} harmless`;
 }

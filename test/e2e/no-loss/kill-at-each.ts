@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { type Operation, signature } from './operations.ts';
-import { describeSampling, oneIn, type Sampling } from './sampling.ts';
-import { openStage, type Stage } from './stage.ts';
+import { openStage, quiet, type Stage } from './stage.ts';
 
 /** How thoroughly. */
 export interface KillOptions {
-  /** Which calls; all unless given. */
-  readonly sampling?: Sampling;
+  /** One in how many calls; each unless given. */
+  readonly stride?: number;
   /** Processes at once. */
   readonly workers?: number;
 }
@@ -31,6 +30,8 @@ export async function endAll(stage: Stage): Promise<void> {
 /** Puts the roots back, and makes anew what runs. */
 export async function reset(stage: Stage, operation: Operation): Promise<void> {
   await endAll(stage);
+  // What conmon calls at the end of a container would make folders in the root that is being put back.
+  await quiet(stage, operation.name);
   stage.putBack();
   await operation.each?.(stage);
 }
@@ -86,11 +87,10 @@ async function killOnce(
 export async function killAtEach(
   operation: Operation,
   driver: string,
-  { sampling = oneIn(1), workers = 2 }: KillOptions = {},
+  { stride = 1, workers = 2 }: KillOptions = {},
 ): Promise<string> {
   const left = new Map<number, number>();
-  const { offset, stride } = sampling;
-  let next = 1 + offset;
+  let next = 1;
   let calls = 0;
   let failed = false;
   const work = async (): Promise<void> => {
@@ -113,14 +113,14 @@ export async function killAtEach(
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   const order = [...left].sort(([a], [b]) => a - b);
   let best = 0;
-  for (const [nth, state] of order) {
+  for (const [nth, state] of operation.waits === true ? [] : order) {
     // Once the operation's effect is there it stays there: no later crash undoes it.
     assert.ok(
       state >= best,
-      `${operation.name} on ${driver}: call ${nth} undid what an earlier kill had left`,
+      `${operation.name} on ${driver}: call ${nth} undid what an earlier kill had left: ${order.map(([call, left]) => `${call}:${left}`).join(' ')}`,
     );
     best = state;
   }
   const first = best === 0 ? 'none' : order.find(([, state]) => state === best)?.[0];
-  return `${operation.name} on ${driver}: killed at ${describeSampling(sampling)} of ${calls} calls (${left.size} kills), done from call ${first} on`;
+  return `${operation.name} on ${driver}: killed at ${stride === 1 ? 'each' : `one in ${stride}`} of ${calls} calls (${left.size} kills), done from call ${first} on`;
 }

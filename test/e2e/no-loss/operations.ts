@@ -13,6 +13,8 @@ export interface Operation {
   readonly each?: (stage: Stage) => Promise<unknown>;
   readonly words: (stage: Stage) => readonly string[];
   readonly given?: (stage: Stage) => Given;
+  /** It waits for others by looking again and again: its n-th call is not always the same one. */
+  readonly waits?: boolean;
   /** Words of commands that lead, from what is there before, to what a kill in its middle may leave as well. */
   readonly between?: readonly (readonly string[])[];
 }
@@ -163,6 +165,7 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     prepare: withSmall,
     each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
     words: () => ['rm', '-f', 'one'],
+    waits: true,
     between: [['kill', 'one']],
   },
 ];

@@ -1,13 +1,15 @@
 /** Where the tests of this folder take place: a data root that is prepared once and put back, and the bundle on it. */
+import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../../src/engine/api/services.ts';
 import { testBundle } from '../../helpers/bundle.ts';
+import { removeCgroups } from '../../helpers/cgroups.ts';
 import { type TestRoot, testRoot } from '../../helpers/engine.ts';
 import { atExit, unmountBelow } from '../../helpers/loop.ts';
-import { assertSound, monitored, type Recount, recount } from '../../helpers/recount.ts';
+import { monitored, type Recount, recount } from '../../helpers/recount.ts';
 
 /** How a command ended. */
 export interface Ended {
@@ -54,25 +56,6 @@ export interface Stage extends AsyncDisposable {
 function copyTree(from: string, to: string): void {
   rmSync(to, { recursive: true, force: true });
   execFileSync('cp', ['-a', from, to]);
-}
-
-function removeCgroups(parent: string): void {
-  const below = (path: string): string[] => {
-    try {
-      const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-      return [...children.flatMap((entry) => below(`${path}/${entry.name}`)), path];
-    } catch {
-      return [];
-    }
-  };
-  const roots = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`)];
-  for (const path of roots.flatMap((root) => below(`${root}${parent}`))) {
-    try {
-      rmdirSync(path);
-    } catch {
-      // Something is in it, and the test has failed already.
-    }
-  }
 }
 
 /** Runs a program to its end. */
@@ -146,7 +129,7 @@ export function openStage(driver: string, daemon: object = {}, elsewhere?: strin
       copyTree(`${base}/kept-data`, dataRoot);
       copyTree(`${base}/kept-exec`, execRoot);
     },
-    count: () => recount(dataRoot, execRoot, driver),
+    count: () => recount(dataRoot, execRoot, driver, cgroupParent),
     settle: (what) => settle(stage, what),
     async [Symbol.asyncDispose]() {
       close();
@@ -182,7 +165,7 @@ async function settle(stage: Stage, what: string): Promise<Recount> {
     // What ends by itself, conmon and the process it calls, has its time to do so.
     if (counted.problems.length === 0) return counted;
     if (Date.now() > end || !isBusy(stage)) {
-      return assertSound(stage.dataRoot, stage.execRoot, stage.driver, what);
+      assert.deepEqual(stage.count().problems, [], what);
     }
     await sleep(20);
   }
@@ -198,6 +181,13 @@ export function isBusy({ base }: Pick<Stage, 'base'>): boolean {
       return false;
     }
   });
+}
+
+/** Waits until nothing works on the roots any more. */
+export async function quiet(stage: Pick<Stage, 'base'>, what: string): Promise<void> {
+  for (const end = Date.now() + PATIENCE; isBusy(stage); await sleep(10)) {
+    assert.ok(Date.now() < end, `${what}: something still runs`);
+  }
 }
 
 /** Writes a file beside the data root, which the bundle's exit command obeys: see bundle.ts. */
