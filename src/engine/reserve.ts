@@ -83,20 +83,29 @@ function spend(root: DataRoot, name: string): boolean {
 
 /**
  * Does `work`, and again with each part of the reserve as long as it finds the filesystem full. `work` must be repeatable:
- * it either changes nothing before it fails, or goes on where it was.
+ * it either changes nothing before it fails, or goes on where it was. Fails with what was wrong in the beginning.
  */
 export async function withReserve<T>(
   root: DataRoot,
   work: () => Promise<T> | T,
   purpose: ReservePurpose = 'removal',
 ): Promise<T> {
-  for (const name of FILES[purpose]) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-      spend(root, name);
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    for (const name of FILES[purpose]) {
+      if (!spend(root, name)) continue;
+      try {
+        return await work();
+      } catch (again) {
+        if (!isFull(again)) break;
+      }
     }
+    throw error;
   }
-  return await work();
+}
+
+function isFull(error: unknown): boolean {
+  return hasErrno(error, 'ENOSPC', 'EDQUOT');
 }

@@ -11,6 +11,8 @@ const LOCK_NB = 4;
 /** A lock that is held. Releasing twice is harmless; the kernel releases it when the process dies. */
 export interface Lock extends Disposable {
   release(): void;
+  /** Releases it as the end of the process would: the file of an ephemeral lock stays, and says that nobody finished what it was taken for. */
+  leave(): void;
 }
 
 /** How a lock is taken: one at a time, or together with others that only read. */
@@ -46,6 +48,11 @@ class FileLock implements Lock {
     } finally {
       closeSync(fd);
     }
+  }
+
+  leave(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 
   [Symbol.dispose](): void {

@@ -26,6 +26,12 @@ export function redeem(context: ContainerContext, id: string): void {
   context.pledges.delete(id);
 }
 
+/** The container does not run, and could not be removed either: the next command is to try that again. */
+export function breakPledge(context: ContainerContext, id: string): void {
+  context.pledges.get(id)?.leave();
+  context.pledges.delete(id);
+}
+
 /** Removes the containers of those who died before they could start them. One directory listing when there are none. */
 export async function recoverPledges(context: ContainerContext): Promise<void> {
   for (const id of listDirectory(context.store.startingDir)) {
@@ -36,6 +42,11 @@ export async function recoverPledges(context: ContainerContext): Promise<void> {
     if (pledged === undefined) continue;
     const stored = context.store.read(id);
     if (stored === undefined || !isZeroTime(stored.file.State.StartedAt)) continue;
-    await eraseContainer(context, stored, { volumes: true });
+    try {
+      await eraseContainer(context, stored, { volumes: true });
+    } catch (error) {
+      pledged.leave();
+      throw error;
+    }
   }
 }

@@ -13,7 +13,7 @@ import { formatTimestamp, now } from '../text/timestamp.ts';
 import { type Prepared, writeBundle } from './bundle.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
-import { redeem } from './pledges.ts';
+import { breakPledge, redeem } from './pledges.ts';
 import { cleanUpRun, eraseContainer, settleContainer } from './run-ending.ts';
 
 /** Options of a start. */
@@ -220,6 +220,7 @@ export async function startContainer(
     context.attached.delete(id);
     // What people must hear is why it did not start; what could not be undone is undone by the next command.
     await undo(context, container, run, error).catch((undoing: unknown) => {
+      breakPledge(context, id);
       context.warn(`after the failed start of ${bareName(container)}: ${errorMessage(undoing)}`);
     });
     throw error;

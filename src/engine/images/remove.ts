@@ -41,6 +41,14 @@ interface Conflict {
   readonly message: string;
 }
 
+function halfRemoved(id: string, what: string, error: unknown): TsengineError {
+  return new TsengineError(
+    'System',
+    `image ${short(id)} is removed, but not all of its ${what}, which the next command tries again: ${errorMessage(error)}`,
+    { cause: error },
+  );
+}
+
 /** Which conflicts count: those that force overrides, and names. */
 interface Checks {
   readonly soft: boolean;
@@ -144,12 +152,24 @@ class Removal {
     this.#layers.announce(image.id);
     if (image.topLayer !== undefined) this.#layers.add(image.topLayer);
     this.flush();
-    this.#context.images.delete(image.id);
+    this.#delete(image.id);
     this.items.push({ Deleted: image.id });
     this.removed.push({ image, at: this.items.length });
     if (!prune || parent === undefined) return;
     const above = this.#context.images.get(parent);
     if (above !== undefined) this.#removeImage(above, false, true, true);
+  }
+
+  /** With its configuration an image is gone: what then fails takes nothing back, and is left to the next start. */
+  #delete(id: string): void {
+    const { images } = this.#context;
+    try {
+      images.delete(id);
+    } catch (error) {
+      if (images.exists(id)) throw error;
+      this.#layers.leaveBehind();
+      throw halfRemoved(id, 'files', error);
+    }
   }
 
   #isDangling(image: Image): boolean {
@@ -244,11 +264,7 @@ export async function removeImage(
     const { topLayer } = image;
     const released = await withReserve(context.root, () => layers.release(topLayer)).catch(
       (error: unknown) => {
-        throw new TsengineError(
-          'System',
-          `image ${short(image.id)} is removed, but not all of its layers, which the next command tries again: ${errorMessage(error)}`,
-          { cause: error },
-        );
+        throw halfRemoved(image.id, 'layers', error);
       },
     );
     const gone = released.map(({ chainId }) => ({ Deleted: chainId }));

@@ -13,10 +13,12 @@ export interface KillOptions {
 }
 
 /** What a run of the operation without a kill shows. */
-interface Course {
+export interface Course {
   readonly calls: number;
   /** Signatures that a kill may leave, in the order in which they come. */
   readonly states: readonly string[];
+  /** What `stuck` leads to. */
+  readonly stuck: string | undefined;
 }
 
 /** Ends what runs, so that the roots can be put back. */
@@ -47,13 +49,16 @@ export async function course(stage: Stage, operation: Operation): Promise<Course
     states.push(signature(await stage.settle(words.join(' '))));
     await reset(stage, operation);
   }
+  for (const words of operation.stuck ?? []) await stage.ok(words);
+  const stuck = operation.stuck === undefined ? undefined : signature(await stage.settle('stuck'));
+  if (stuck !== undefined) await reset(stage, operation);
   const log = `${stage.base}/calls`;
   rmSync(log, { force: true });
   await stage.ok(operation.words(stage), { ...operation.given?.(stage), log });
   const calls = existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0;
   states.push(signature(await stage.settle('after')));
   await reset(stage, operation);
-  return { calls, states };
+  return { calls, states, stuck };
 }
 
 /** One kill: gives the index of the state that it left, `undefined` when the process ended before it came to that call. */

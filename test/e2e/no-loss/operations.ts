@@ -17,6 +17,8 @@ export interface Operation {
   readonly waits?: boolean;
   /** Words of commands that lead, from what is there before, to what a kill in its middle may leave as well. */
   readonly between?: readonly (readonly string[])[];
+  /** Commands that lead to what is there when nothing can be written any more, and what was done cannot be undone. */
+  readonly stuck?: readonly (readonly string[])[];
 }
 
 const FIRST = makeImage(manyLayers(2));
@@ -148,11 +150,20 @@ export const RUN_OPERATIONS: readonly Operation[] = [
       await stage.ok(['create', '--name', 'one', ...LATER]);
     },
     words: () => ['start', 'one'],
+    // It was on record as running, and then could not be.
+    stuck: [
+      ['start', 'one'],
+      ['kill', 'one'],
+    ],
   },
   {
     name: 'run -d',
     prepare: withSmall,
     words: () => ['run', '-d', '--name', 'one', ...LATER],
+    stuck: [
+      ['run', '-d', '--name', 'one', ...LATER],
+      ['kill', 'one'],
+    ],
     between: [['create', '--name', 'one', ...LATER]],
   },
   {
