@@ -10,7 +10,7 @@
  * unmount) and is taken over by the next user or unmounted by the next release. After a kill at any instruction the
  * worst is a count that is too high, which `forget` takes back.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { listDirectory, makeDirectories, openFile, removeFile, writeAll } from '../linux/files.ts';
 import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
@@ -139,7 +139,7 @@ export class MountCounter {
   }
 
   #cut(id: string, size: number): void {
-    const fd = openSync(this.#file(id), 'r+');
+    const fd = openFile(this.#file(id), 'r+');
     try {
       ftruncate(fd, size);
     } finally {

@@ -5,14 +5,21 @@
  * Tests arm faults in the process with `armFaults`, or in a child through the environment:
  * `TSENGINE_FAULT=rename:3:ENOSPC` fails the third rename, `*:17:kill` dies by SIGKILL before the 17th call of any
  * kind, `write:1+:EIO` fails every write from the first on; several are separated by commas.
- * `TSENGINE_FAULT_LOG=FILE` appends the name of each call, one a line, which tells a test how many there are.
- * Threads count separately. Nothing of this costs more than one comparison when no fault is armed.
+ * Threads count separately, and each of them has its faults; `main:*:17:kill` and `worker:write:3:EIO` are for the main
+ * thread alone, and for workers alone.
+ * `TSENGINE_FAULT_LOG=FILE` appends the name of each call, one a line, which tells a test how many there are; a worker's
+ * with `worker:` before it. Nothing of this costs more than one comparison when no fault is armed.
  */
 import { appendFileSync } from 'node:fs';
 import { SyscallError, type SyscallSubject } from './errno.ts';
 
+/** The thread that the process began with, or any other. */
+export type Thread = 'main' | 'worker';
+
 /** One fault: the `nth` call (counted from 1) named `call` (`*` for any) ends in `action`. */
 export interface Fault {
+  /** The thread that it is for; each when not given. */
+  readonly thread?: Thread;
   readonly call: string;
   readonly nth: number;
   /** Whether every later call fails as well. */
@@ -24,18 +31,26 @@ export interface Fault {
 let faults: readonly Fault[] | undefined;
 let log: string | undefined;
 const counts = new Map<string, number>();
+let thread: Thread | undefined;
+
+/** Asked for only when something is armed: the module takes its time. */
+function ownThread(): Thread {
+  thread ??= process.getBuiltinModule('node:worker_threads').isMainThread ? 'main' : 'worker';
+  return thread;
+}
 
 /** Parses the form of `TSENGINE_FAULT`. Throws `TypeError` on anything else, because a test that arms nothing proves nothing. */
 export function parseFaults(text: string): Fault[] {
   return text.split(',').map((part) => {
-    const match = /^([a-z0-9_*]+):([1-9][0-9]*)(\+?):(E[A-Z0-9]+|kill)$/.exec(part);
-    const [, call, nth, after, action] = match ?? [];
+    const match = /^(?:(main|worker):)?([a-z0-9_*]+):([1-9][0-9]*)(\+?):(E[A-Z0-9]+|kill)$/.exec(part);
+    const [, on, call, nth, after, action] = match ?? [];
     if (call === undefined || nth === undefined || action === undefined) {
       throw new TypeError(
-        `TSENGINE_FAULT: cannot read ${JSON.stringify(part)}; want CALL:N[+]:ERRNO or CALL:N:kill`,
+        `TSENGINE_FAULT: cannot read ${JSON.stringify(part)}; want [main:|worker:]CALL:N[+]:ERRNO or [main:|worker:]CALL:N:kill`,
       );
     }
-    return { call, nth: Number(nth), andAfter: after === '+', action };
+    const only: Pick<Fault, 'thread'> = on === 'main' || on === 'worker' ? { thread: on } : {};
+    return { ...only, call, nth: Number(nth), andAfter: after === '+', action };
   });
 }
 
@@ -57,10 +72,11 @@ function count(call: string): number {
 }
 
 function act(call: string, subject: SyscallSubject | undefined): void {
-  if (log !== undefined) appendFileSync(log, `${call}\n`);
+  if (log !== undefined) appendFileSync(log, `${ownThread() === 'main' ? '' : 'worker:'}${call}\n`);
   const ofCall = count(call);
   const ofAny = count('*');
   for (const fault of faults ?? []) {
+    if (fault.thread !== undefined && fault.thread !== ownThread()) continue;
     const seen = fault.call === '*' ? ofAny : fault.call === call ? ofCall : 0;
     if (seen !== fault.nth && !(fault.andAfter === true && seen > fault.nth)) continue;
     if (fault.action === 'kill') {

@@ -134,7 +134,11 @@ export function writeFileAtomic(path: string, data: Buffer | string, options: Re
     }
     renameFile(temporary, path);
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    try {
+      removeFile(temporary);
+    } catch {
+      // As after a crash. What failed first is what is told.
+    }
     throw error;
   }
   if (durable) fsyncDirectory(slash <= 0 ? '/' : path.slice(0, slash));

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, statSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { SyscallError } from './errno.ts';
+import { openFile, removeFile } from './files.ts';
 import { declare } from './libc.ts';
 
 const flockCall = declare('flock', 'int', ['int', 'int']);
@@ -10,6 +11,7 @@ const LOCK_NB = 4;
 
 /** A lock that is held. Releasing twice is harmless; the kernel releases it when the process dies. */
 export interface Lock extends Disposable {
+  /** Never fails: what was done under the lock is done, and a file that cannot be removed is left as after the end of the process. */
   release(): void;
   /** Releases it as the end of the process would: the file of an ephemeral lock stays, and says that nobody finished what it was taken for. */
   leave(): void;
@@ -44,7 +46,9 @@ class FileLock implements Lock {
     this.#fd = undefined;
     // Unlinked while still held: who waits for it sees that the name is another file now and opens anew.
     try {
-      if (this.#path !== undefined && tryFlock(fd, 'exclusive')) unlinkSync(this.#path);
+      if (this.#path !== undefined && tryFlock(fd, 'exclusive')) removeFile(this.#path);
+    } catch {
+      // See `Lock`.
     } finally {
       closeSync(fd);
     }
@@ -80,7 +84,7 @@ export interface LockOptions {
 /** Takes the lock of the file `path`, made when absent (mode 0600), if it is free; `undefined` when somebody holds it. */
 export function tryLockFile(path: string, mode: LockMode, options: LockOptions = {}): Lock | undefined {
   for (;;) {
-    const fd = openSync(path, 'a', 0o600);
+    const fd = openFile(path, 'a', 0o600);
     try {
       if (!tryFlock(fd, mode)) {
         closeSync(fd);
@@ -100,7 +104,7 @@ export async function lockFile(path: string, mode: LockMode, options: LockOption
   for (;;) {
     const free = tryLockFile(path, mode, options);
     if (free !== undefined) return free;
-    const fd = openSync(path, 'a', 0o600);
+    const fd = openFile(path, 'a', 0o600);
     try {
       await flockCall.async({ path }, fd, mode === 'exclusive' ? LOCK_EX : LOCK_SH);
       if (isStill(fd, path)) return new FileLock(fd, options.ephemeral === true ? path : undefined);
@@ -114,8 +118,13 @@ export async function lockFile(path: string, mode: LockMode, options: LockOption
 
 /** Takes the lock of an existing directory if it is free; `undefined` when somebody holds it. */
 export function tryLockDirectory(path: string, mode: LockMode): Lock | undefined {
-  const fd = openSync(path, 'r');
-  if (tryFlock(fd, mode)) return new FileLock(fd, undefined);
+  const fd = openFile(path, 'r');
+  try {
+    if (tryFlock(fd, mode)) return new FileLock(fd, undefined);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
   closeSync(fd);
   return undefined;
 }

@@ -77,9 +77,52 @@ test('faults by number, from a number on, and of any call', () => {
   armFaults([{ call: '*', nth: 2, action: 'EIO' }]);
   files.readText(`/proc/self/status`);
   assert.throws(() => files.removeDirectory(`${path}1`), { code: 'EIO' });
-  for (const bad of ['', 'mkdir', 'mkdir:0:EIO', 'mkdir:1:eio', 'a b:1:EIO']) {
+  for (const bad of ['', 'mkdir', 'mkdir:0:EIO', 'mkdir:1:eio', 'a b:1:EIO', 'other:mkdir:1:EIO']) {
     assert.throws(() => parseFaults(bad), TypeError, bad);
   }
+});
+
+test('faults of one thread, and whose calls they were', () => {
+  using folder = tempDir();
+  const source = JSON.stringify(new URL('../../src/linux/files.ts', import.meta.url).href);
+  const script = `import { listDirectory } from ${source};
+    import { Worker } from 'node:worker_threads';
+    const look = (who) => { try { listDirectory('/'); } catch (error) { console.log(who + ' ' + error.code); } };
+    look('main');
+    const worker = "import { listDirectory } from '" + ${source} + "'; (" + look + ")('worker');";
+    new Worker(new URL('data:text/javascript,' + encodeURIComponent(worker)));`;
+  const log = `${folder.path}/log`;
+  const run = (fault: string) => {
+    const env = { ...process.env, TSENGINE_FAULT: fault, TSENGINE_FAULT_LOG: log };
+    return spawnSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
+  };
+  assert.equal(run('main:readdir:1:EIO').stdout, 'main EIO\n');
+  assert.equal(run('worker:*:1:EIO').stdout, 'worker EIO\n');
+  assert.equal(run('readdir:1:EIO').stdout, 'main EIO\nworker EIO\n');
+  assert.equal(readFileSync(log, 'utf8'), 'readdir\nworker:readdir\n'.repeat(3));
+  assert.deepEqual(
+    [run('worker:readdir:1:kill').signal, run('worker:readdir:2:kill').signal],
+    ['SIGKILL', null],
+  );
+});
+
+test('a lock whose file cannot be removed is released all the same', () => {
+  using folder = tempDir();
+  const path = `${folder.path}/lock`;
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  for (const call of ['unlink', 'flock']) {
+    const lock = tryLockFile(path, 'exclusive', { ephemeral: true });
+    armFaults([{ call, nth: 1, action: 'EIO' }]);
+    lock?.release();
+    armFaults([]);
+    assert.deepEqual([existsSync(path), open()], [true, before], call);
+  }
+  armFaults([{ call: 'open', nth: 1, action: 'ENOSPC' }]);
+  assert.throws(() => tryLockFile(path, 'exclusive'), { code: 'ENOSPC' });
+  armFaults([]);
+  tryLockFile(path, 'exclusive', { ephemeral: true })?.release();
+  assert.equal(existsSync(path), false);
 });
 
 test('small helpers on files', () => {
