@@ -13,6 +13,7 @@ import { LIFE } from './docker-run/life.ts';
 import { MISTAKES } from './docker-run/mistakes.ts';
 import { MOUNTS } from './docker-run/mounts.ts';
 import { makePair, type Pair } from './docker-run/pair.ts';
+import { checkPrivateRoot } from './docker-run/propagation.ts';
 import { SECURITY } from './docker-run/security.ts';
 
 const THEMES = [IDENTITY, MOUNTS, SECURITY, LIFE, MISTAKES];
@@ -30,6 +31,8 @@ describe('containers as docker runs them', { skip }, () => {
       for (const row of rows) test(row.name, async () => await checkRow(pair, row));
     });
   for (const theme of THEMES) compare(theme);
+
+  test('a data root on a private mount differs as it is listed', checkPrivateRoot);
 });
 
 test('every flag of run and create is in the table', async () => {

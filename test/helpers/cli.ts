@@ -1,11 +1,16 @@
 /** The product as its users have it: `bin/tsengine` on a data root of the test's own, which goes when the test ends. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { readHostFacts } from '../../src/engine/runtime/spec/host-facts.ts';
 import { unmount } from '../../src/linux/mount.ts';
 import { readMountInfo } from '../../src/linux/mountinfo.ts';
 import { removeTree } from '../../src/linux/remove-tree.ts';
+import { containersWithCgroup, removeCgroups } from './cgroups.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 
@@ -22,11 +27,16 @@ export interface Given {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The command line on one data root. Disposing of it removes the containers, the mounts and the root. */
+/**
+ * The command line on one data root. Disposing of it removes the containers, the mounts and the root, and fails when a
+ * container has left a cgroup.
+ */
 export interface Cli extends AsyncDisposable {
   readonly dataRoot: string;
   readonly execRoot: string;
-  /** The words before a command: launcher, driver and roots. */
+  /** The cgroup of its own below which all its containers are. */
+  readonly cgroupParent: string;
+  /** The words before a command: launcher, driver, roots and configuration. */
   readonly command: readonly string[];
   /** Runs a command and says how it ended. */
   run(args: readonly string[], given?: Given): Ended;
@@ -38,11 +48,39 @@ export interface Cli extends AsyncDisposable {
   mounts(): string[];
 }
 
+/** A cgroup that nobody else has: systemd takes the name of a slice, elsewhere it is a path. */
+function ownCgroup(): string {
+  const name = `tsengine-test-${randomBytes(4).toString('hex')}`;
+  return readHostFacts().cgroupDriver === 'systemd' ? `${name.replaceAll('-', '_')}.slice` : `/${name}`;
+}
+
+/** How long the end of a container that nobody waits for may take. Milliseconds. */
+const PATIENCE = 10_000;
+
+/** The containers whose cgroups stay. What ends in the background has its time. systemd removes its scopes itself. */
+async function leftCgroups(parent: string): Promise<string[]> {
+  for (const end = Date.now() + PATIENCE; ; await sleep(20)) {
+    const left = [...containersWithCgroup(parent)];
+    if (left.length === 0 || Date.now() > end) return left;
+  }
+}
+
+/** Removes the cgroup, once the monitors that ended last have left it. */
+async function removeOwnCgroup(parent: string): Promise<void> {
+  const isThere = () => globSync(`/sys/fs/cgroup/{,*}/${basename(parent)}`).length > 0;
+  for (const end = Date.now() + PATIENCE; isThere() && Date.now() < end; await sleep(20))
+    removeCgroups(parent);
+}
+
 /** Opens the command line for `driver` on a new data root below `parent`. */
 export function openCli(driver: string, parent = tmpdir()): Cli {
   const dataRoot = mkdtempSync(`${parent}/tsengine-test-`);
   const execRoot = mkdtempSync('/run/tsengine-test-');
-  const command = [launcher, '--storage-driver', driver, '--data-root', dataRoot, '--exec-root', execRoot];
+  const cgroupParent = ownCgroup();
+  const configFile = `${execRoot}.json`;
+  writeFileSync(configFile, JSON.stringify({ 'cgroup-parent': cgroupParent }));
+  const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--config-file', configFile];
+  const command = [launcher, '--storage-driver', driver, ...roots];
   const spawned = (args: readonly string[], given: Given = {}) => {
     const [program = '', ...words] = command;
     const ended = spawnSync(program, [...words, ...args], {
@@ -64,6 +102,7 @@ export function openCli(driver: string, parent = tmpdir()): Cli {
   return {
     dataRoot,
     execRoot,
+    cgroupParent,
     command,
     run,
     ok: (args, given) => {
@@ -83,9 +122,13 @@ export function openCli(driver: string, parent = tmpdir()): Cli {
         .stdout.split('\n')
         .filter((id) => id !== '');
       if (left.length > 0) run(['rm', '-f', ...left]);
+      const cgroups = await leftCgroups(cgroupParent);
       for (const path of mounts().reverse()) unmount(path, 2);
       removeTree(dataRoot);
       removeTree(execRoot);
+      rmSync(configFile);
+      await removeOwnCgroup(cgroupParent);
+      if (cgroups.length > 0) throw new Error(`cgroups of containers are left: ${cgroups.join(', ')}`);
     },
   };
 }

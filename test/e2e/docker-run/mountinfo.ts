@@ -25,22 +25,15 @@ function normaliseMount(line: string): string {
   const dash = rest.indexOf('-');
   const fields = rest.slice(0, dash).map((field) => field.replace(/:\d+$/, ''));
   const [type = '', source = '', superOptions = ''] = rest.slice(dash + 1);
-  const ofEngine = type === 'overlay' || root.startsWith('<root>/volumes/');
-  const shown = ofEngine ? fields.filter(isNotSlave) : fields;
   return [
     point,
     root,
-    ...shown,
+    ...fields,
     '-',
     type,
     source,
     type === 'overlay' ? layers(superOptions) : superOptions,
   ].join(' ');
-}
-
-/** dockerd makes its data root a shared mount, so that what it mounts from there is a slave of the host's; tsengine leaves the host as it is. */
-function isNotSlave(field: string): boolean {
-  return field !== 'master';
 }
 
 /**

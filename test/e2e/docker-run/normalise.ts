@@ -37,9 +37,9 @@ export class Normaliser {
     return this.#cgroupParent(this.#ids64(this.#paths(named)));
   }
 
-  /** Each engine's containers are in a cgroup called after it, unless they are told another. */
+  /** Each engine's containers are in a cgroup of its own, unless they are told another. */
   #cgroupParent(text: string): string {
-    return text.replaceAll(`/${this.#side.program}/<id:`, '/<parent>/<id:');
+    return text.replaceAll(`${this.#side.cgroupParent}/<id:`, '/<parent>/<id:');
   }
 
   /** Each side has its own data root and its own copy of a row's files. */

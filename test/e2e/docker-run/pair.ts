@@ -1,15 +1,13 @@
 /** Docker and tsengine with the same images, and how a row's command lines are run on either. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { MS_BIND, MS_SHARED, mount } from '../../../src/linux/mount.ts';
 import { openCli } from '../../helpers/cli.ts';
 import { startDocker } from '../../helpers/docker.ts';
-import { atExit, unmountBelow } from '../../helpers/loop.ts';
 import { expand, splitWords } from '../docker-commands/words.ts';
 import { removeCgroupParent } from './cgroup.ts';
 import { tableImages } from './images.ts';
+import { folderOnMount } from './propagation.ts';
 
 /** How a command ended. */
 export interface Answer {
@@ -37,6 +35,8 @@ export interface Side {
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly dataRoot: string;
+  /** The cgroup below which its containers are. */
+  readonly cgroupParent: string;
 }
 
 /** Both engines. Dispose of them at the end. */
@@ -56,19 +56,13 @@ const CLIENT = { TABLE_VALUE: 'from the client' };
 export async function makePair(): Promise<Pair> {
   await using made = new AsyncDisposableStack();
   const archive = await tableImages();
-  const files = mkdtempSync(`${tmpdir()}/ts-table-`);
-  made.defer(
-    atExit(() => {
-      unmountBelow(files);
-      rmSync(files, { recursive: true, force: true });
-    }),
-  );
-  // Binds with rslave and rshared need a source on a shared mount.
-  mount({ source: files, target: files, flags: MS_BIND });
-  mount({ target: files, flags: MS_SHARED });
+  // Binds with rslave and rshared need a source on a shared mount, and tsengine's data root is on one because dockerd would
+  // make such a mount itself (docs/differences.md).
+  const shared = made.use(folderOnMount('shared'));
+  const files = shared.path;
   made.defer(removeCgroupParent);
   const docker = made.use(await startDocker());
-  const cli = made.use(openCli('overlay2'));
+  const cli = made.use(openCli('overlay2', files));
   // In the daemon's network namespace, so that `--network host` means the same to both.
   const network = `/proc/${docker.pid}/ns/net`;
   const theirs = await docker.try(['load'], archive);
@@ -81,12 +75,14 @@ export async function makePair(): Promise<Pair> {
       command: docker.command,
       env: { ...docker.env, ...CLIENT },
       dataRoot: docker.dataRoot,
+      cgroupParent: '/docker',
     },
     tsengine: {
       program: 'tsengine',
       command: ['nsenter', `--net=${network}`, ...cli.command],
       env: { ...process.env, ...CLIENT },
       dataRoot: cli.dataRoot,
+      cgroupParent: cli.cgroupParent,
     },
     hostNetwork: readlinkSync(network),
     files,
