@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Attachment, Engine } from '../engine/api/services.ts';
 import { hasErrno } from '../errors.ts';
-import { ReaderGone, SIGPIPE_EXIT, writeOut } from './output.ts';
+import { writeOut } from './output.ts';
 import { readStandardInput } from './streams.ts';
 
 /** What of the container's standard streams is connected, and whether signals are passed on. */
@@ -11,11 +11,14 @@ export interface ForegroundOptions {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly signalProxy: boolean;
+  /** Called when the container runs: what fails from then on fails without it. */
+  readonly started?: () => void;
 }
 
 /**
  * Starts the container, shows its output until it ends and gives its exit code. Throws what `start` throws, with the
- * exit code 125, 126 or 127 that belongs to it.
+ * exit code 125, 126 or 127 that belongs to it. When its output cannot be written, because nobody reads it or the disk is
+ * full, this command fails once the container runs; the container is left to conmon, as Docker leaves it to its daemon.
  */
 export async function runInForeground(
   engine: Engine,
@@ -40,6 +43,7 @@ export async function runInForeground(
         if (options.stdin) void passInput(attachment);
       },
     });
+    options.started?.();
     signals.begin();
     const [code] = await Promise.all([engine.containers.wait(id), output]);
     return code;
@@ -50,17 +54,7 @@ export async function runInForeground(
   }
 }
 
-/** When nobody reads it any more this command ends; the container is left to conmon, as Docker leaves it to its daemon. */
 async function showOutput(attachment: Attachment, options: ForegroundOptions): Promise<void> {
-  try {
-    await copyOutput(attachment, options);
-  } catch (error) {
-    if (error instanceof ReaderGone) process.exit(SIGPIPE_EXIT);
-    throw error;
-  }
-}
-
-async function copyOutput(attachment: Attachment, options: ForegroundOptions): Promise<void> {
   for await (const { stream, data } of attachment.output()) {
     if (stream === 'stdout' && options.stdout) await writeOut(1, data);
     if (stream === 'stderr' && options.stderr) await writeOut(2, data);
@@ -124,12 +118,16 @@ function isSignal(name: string): name is NodeJS.Signals {
 /** As many SIGINT and SIGTERM as somebody sends before they mean us. The number is that of newer docker clients. */
 const MAX_ASKED = 3;
 
-/** Ends this command and leaves the container to itself: it did not want to end, and conmon watches it. */
-function leave(id: string): never {
+/**
+ * Ends this command. A container that runs is left to itself: it did not want to end, and conmon watches it. One that was
+ * still being started never runs, and the next command clears it up.
+ */
+function leave(id: string, running: boolean): never {
   const short = id.slice(0, 12);
-  process.stderr.write(
-    `tsengine: got ${MAX_ASKED} signals; container ${short} goes on: end it with tsengine kill ${short}\n`,
-  );
+  const rest = running
+    ? `container ${short} goes on: end it with tsengine kill ${short}`
+    : `container ${short} was not started`;
+  process.stderr.write(`tsengine: got ${MAX_ASKED} signals; ${rest}\n`);
   process.exit(1);
 }
 
@@ -144,7 +142,7 @@ function proxySignals(engine: Engine, id: string): SignalProxy {
   for (const name of Object.keys(constants.signals)) {
     if (NOT_PASSED_ON.has(name) || !isSignal(name)) continue;
     const listener = () => {
-      if ((name === 'SIGINT' || name === 'SIGTERM') && ++asked === MAX_ASKED) leave(id);
+      if ((name === 'SIGINT' || name === 'SIGTERM') && ++asked === MAX_ASKED) leave(id, running);
       if (running) send(name);
       else early.push(name);
     };

@@ -22,11 +22,13 @@ if (args.length === 1 && only === 'version') {
   });
 }
 
-/** Writes without `process.stdout`, which costs 3 ms to set up. A reader that has gone away is not an error. */
+/** Writes without `process.stdout`, which costs 3 ms to set up. */
 function print(text: string): void {
   try {
     process.getBuiltinModule('node:fs').writeSync(1, text);
-  } catch {
-    process.exitCode = 1;
+  } catch (error) {
+    void import('./program.ts').then(({ reportUnwritten }) => {
+      process.exitCode = reportUnwritten(error);
+    });
   }
 }

@@ -15,32 +15,53 @@ export class ReaderGone extends Error {
   override readonly name = 'ReaderGone';
 }
 
+/** Between two tries when a pipe is full, in milliseconds: twice as long each time, up to the second. */
+const PAUSE = 1;
+const LONGEST_PAUSE = 50;
+
 /**
  * Writes all of `data` to the descriptor (1 or 2), waiting as long as the reader does not keep up. Fails with `ReaderGone`
  * when the reader has gone away.
  */
 export async function writeOut(fd: number, data: Buffer | string): Promise<void> {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-  let pause = 1;
+  let pause = PAUSE;
   for (let done = 0; done < bytes.length; ) {
-    try {
-      done += writeSync(fd, bytes, done, bytes.length - done);
-      pause = 1;
-    } catch (error) {
-      if (hasErrno(error, 'EPIPE')) throw new ReaderGone('nobody reads the output', { cause: error });
-      // A pipe that somebody made non-blocking is full.
-      if (!hasErrno(error, 'EAGAIN')) throw cannotWrite(fd, error);
-      await sleep(pause);
-      pause = Math.min(pause * 2, 50);
-    }
+    const written = writeSome(fd, bytes, done);
+    done += written;
+    if (written === 0) await sleep(pause);
+    pause = written === 0 ? Math.min(pause * 2, LONGEST_PAUSE) : PAUSE;
   }
 }
 
-function cannotWrite(fd: number, error: unknown): TsengineError {
+/** The same for callers that cannot wait: the whole process stands still while the reader does not keep up. */
+export function writeOutNow(fd: number, data: string): void {
+  const bytes = Buffer.from(data);
+  for (let done = 0; done < bytes.length; ) {
+    const written = writeSome(fd, bytes, done);
+    done += written;
+    if (written === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+  }
+}
+
+/** Gives how many bytes the descriptor took: none when it is a pipe that somebody made non-blocking, and full. */
+function writeSome(fd: number, bytes: Buffer, done: number): number {
+  try {
+    return writeSync(fd, bytes, done, bytes.length - done);
+  } catch (error) {
+    if (hasErrno(error, 'EAGAIN')) return 0;
+    throw outputError(fd, error);
+  }
+}
+
+/** What a failed write to standard output or standard error is: `ReaderGone`, or an error that says in one line why. */
+export function outputError(fd: number, error: unknown): Error {
+  if (hasErrno(error, 'EPIPE')) return new ReaderGone('nobody reads the output', { cause: error });
   const stream = fd === 1 ? 'standard output' : 'standard error';
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const why = new SyscallError('write', code, { path: stream }).message;
-  return new TsengineError('System', why, { cause: error });
+  // Of `run`, too: 125 would say that no container ran.
+  return new TsengineError('System', why, { cause: error, exitCode: 1 });
 }
 
 /** Writes one line to standard output. */

@@ -7,6 +7,7 @@ import { commandHelp, tableHelp } from './help.ts';
 export { endProcess } from './end-process.ts';
 
 import { listOption } from './options.ts';
+import { outputError, writeOutNow } from './output.ts';
 import { checkArity, splitArguments } from './parse.ts';
 import { installProcessHandlers, report } from './report.ts';
 import { UsageError } from './usage-error.ts';
@@ -166,5 +167,10 @@ function parseGlobals(root: Command, args: readonly string[]) {
 
 /** Help goes to standard output and is no failure. */
 function print(text: string): void {
-  process.stdout.write(text);
+  writeOutNow(1, text);
+}
+
+/** What is said of an answer that `main.ts` could not write. Gives the exit code. */
+export function reportUnwritten(error: unknown): number {
+  return report(outputError(1, error), false, 1);
 }

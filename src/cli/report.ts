@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { errorMessage, firstError, hasErrno, TsengineError } from '../errors.ts';
+import { SyscallError } from '../linux/errno.ts';
 import { ReaderGone, SIGPIPE_EXIT } from './output.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -24,9 +25,9 @@ export function report(error: unknown, debug: boolean, fallback: number): number
 function isBrokenPipe(error: unknown): boolean {
   const first = firstError(error);
   if (first instanceof ReaderGone) return true;
-  return (
-    error instanceof Error && 'syscall' in error && error.syscall === 'write' && hasErrno(error, 'EPIPE')
-  );
+  // Of Node's own streams. What we write elsewhere says so in an error of ours.
+  const isOurs = error instanceof SyscallError || !(error instanceof Error);
+  return !isOurs && 'syscall' in error && error.syscall === 'write' && hasErrno(error, 'EPIPE');
 }
 
 /**

@@ -5,22 +5,16 @@
  * `reserve-ends` is the same for recording that a container has ended: many ends must not use up what the removals need
  * that come after them. On btrfs, which writes everything anew elsewhere, each of them does.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { closeFile, openFile, removeFile, writeAll } from '../linux/files.ts';
 import { fallocate } from '../linux/space.ts';
-import { fsName, statfs } from '../linux/statfs.ts';
+import { renameReservation } from '../linux/statfs.ts';
 import { syncfsNow } from '../linux/sync.ts';
 import type { DataRoot } from './root.ts';
 
-/** Enough for `repositories.json` with a thousand names, a lease, and a few blocks of directories. */
+/** Enough for `repositories.json` with a thousand names, a lease, and a few blocks of directories. Some filesystems want more. */
 const BYTES = 1024 * 1024;
-
-/**
- * btrfs lets nobody rename before it has set aside 256 KiB for each of a dozen items in its trees (16 KiB nodes, 8
- * levels, read and written: `btrfs_calc_insert_metadata_size`).
- */
-const BTRFS_BYTES = 8 * BYTES;
 
 /** What the reserve is needed for. A removal, which gives space back, may have all of it. */
 export type ReservePurpose = 'end' | 'removal';
@@ -35,12 +29,13 @@ export function keepReserve(root: DataRoot): void {
   for (const name of FILES.removal) keepFile(`${root.stateDir}/${name}`);
 }
 
+/** A file that is too short was left by a kill in the middle. Two processes may do this at once: they do the same. */
 function keepFile(path: string): void {
-  if (existsSync(path)) return;
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= BYTES) return;
   try {
-    const fd = openFile(path, 'wx');
+    const fd = openFile(path, 'a');
     try {
-      allocate(fd, fsName(statfs(path).magic) === 'btrfs' ? BTRFS_BYTES : BYTES);
+      allocate(fd, BYTES + 2 * renameReservation(path));
     } finally {
       closeFile(fd);
     }

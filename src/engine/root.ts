@@ -214,7 +214,7 @@ async function checkVersion(root: DataRoot): Promise<void> {
   const version = readVersion(root);
   if (version === STATE_VERSION) return;
   for (const upgrade of UPGRADES.slice((version ?? STATE_VERSION) - 1)) upgrade(root);
+  keepReserve(root);
   const text = `${JSON.stringify({ version: STATE_VERSION })}\n`;
   writeFileAtomic(`${root.stateDir}/version.json`, text, { alone: true });
-  keepReserve(root);
 }

@@ -37,6 +37,15 @@ export function isInCgroupOf(pid: number, id: string): boolean {
   return (processFile(pid, 'cgroup') ?? '').includes(id);
 }
 
+/** Sends SIGKILL to a process that may have ended this moment. */
+export function killIfAny(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
+}
+
 /** The processes whose parent it is; none where the kernel does not tell (CONFIG_PROC_CHILDREN). */
 export function childrenOf(pid: number): readonly number[] {
   const text = processFile(pid, `task/${pid}/children`) ?? '';

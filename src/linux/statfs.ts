@@ -45,6 +45,15 @@ export function fsName(magic: number): string {
   return FS_NAMES.get(magic) ?? '<unknown>';
 }
 
+/**
+ * How much space a filesystem wants to be free before it renames a file, which it does not use: its journal and its
+ * delayed allocation aside, only one does. btrfs sets aside 256 KiB for each of a dozen items in its trees (16 KiB nodes, 8
+ * levels, read and written: `btrfs_calc_insert_metadata_size`).
+ */
+export function renameReservation(path: BytePath): number {
+  return fsName(statfs(path).magic) === 'btrfs' ? 13 * 256 * 1024 : 0;
+}
+
 const statfsCall = declare('statfs', 'int', ['void *', 'void *']);
 let size: number | undefined;
 

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive } from '../../src/linux/processes.ts';
+import { commandLine, isAlive, killIfAny, processIds } from '../../src/linux/processes.ts';
 import { testBundle } from '../helpers/bundle.ts';
 import { unmountBelow } from '../helpers/loop.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
@@ -98,6 +98,113 @@ async function waitFor(name: string): Promise<string> {
   assert.fail(`${name} does not run`);
 }
 
+/** A runtime that is runc, but for what the script does first; `$create`, `$delete`… tell it what it was called for. */
+function makeRuntime(name: string, script: string): string {
+  const path = `${stage.base}/runtime-${name.replaceAll(/\W+/g, '-')}`;
+  const words = 'for w; do case $w in create|delete|pause|resume) eval "$w=1";; esac; done';
+  writeFileSync(path, `#!/bin/sh\n${words}\n${script}\nexec runc "$@"\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** How often a process of the container's cgroup still counts the seconds. */
+const COUNTING = ['small', 'sh', '-c', 'while :; do echo tick; sleep 0.05; done'];
+const ticks = async (name: string): Promise<number> =>
+  (await stage.ok(['logs', name])).split('\n').filter((line) => line === 'tick').length;
+
+describe('the runtime is killed later', () => {
+  for (const [what, script] of [
+    ['fails', 'exit 1'],
+    ['is killed', 'kill -9 $$'],
+    ['is not there any more', 'exit 127'],
+  ] as const) {
+    test(`when it is to delete a container without conmon it ${what}: nothing of it lives on`, async () => {
+      const path = makeRuntime(`delete ${what}`, `[ "$delete" ] && ${script}`);
+      const words = ['--runtime', path, 'run', '-d', '--name', 'undeleted', ...NONE, ...SLEEP];
+      const id = (await stage.ok(words)).trim();
+      const pid = pidIn(id, 'pid');
+      if (what === 'is not there any more') rmSync(path);
+      process.kill(pidIn(id, 'conmon.pid'), 'SIGKILL');
+      assert.match(await status('undeleted'), /^Exited \(137\)/);
+      assert.ok(!isAlive(pid), 'its process is gone');
+      await stage.settle(what);
+      await stage.ok(['rm', 'undeleted']);
+    });
+  }
+
+  test('when it pauses: commit says so, and the container goes on', async () => {
+    const path = makeRuntime('pause', '[ "$pause" ] && kill -9 $$');
+    await stage.ok(['--runtime', path, 'run', '-d', '--name', 'ticking', ...NONE, ...COUNTING]);
+    const { code, stderr } = await stage.run(['--runtime', path, 'commit', 'ticking', 'of-ticking']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^tsengine: [^\n]*pause failed[^\n]*\n$/);
+    await goesOn('ticking');
+  });
+
+  test('when it has paused: the same', async () => {
+    const path = makeRuntime('paused', '[ "$pause" ] && { runc "$@"; kill -9 $$; }');
+    await stage.ok(['--runtime', path, 'run', '-d', '--name', 'ticking', ...NONE, ...COUNTING]);
+    const { code } = await stage.run(['--runtime', path, 'commit', 'ticking', 'of-ticking']);
+    assert.equal(code, 1);
+    await goesOn('ticking');
+  });
+
+  test('when it resumes: the commit is made, and the container goes on', async () => {
+    const path = makeRuntime('resume', '[ "$resume" ] && kill -9 $$');
+    await stage.ok(['--runtime', path, 'run', '-d', '--name', 'ticking', ...NONE, ...COUNTING]);
+    await stage.ok(['commit', 'ticking', 'of-ticking']);
+    await goesOn('ticking');
+    await stage.ok(['rmi', 'of-ticking']);
+  });
+});
+
+/** The container is not frozen, and ends when it is told to. */
+async function goesOn(name: string): Promise<void> {
+  const before = await ticks(name);
+  for (let waited = 0; (await ticks(name)) <= before; waited += 20) {
+    assert.ok(waited < 30_000, `${name} stands still`);
+    await sleep(20);
+  }
+  await stage.ok(['rm', '-f', name]);
+  await stage.settle(name);
+}
+
+describe('conmon is killed while a container is made', () => {
+  for (const rm of [true, false]) {
+    for (const wait of [0, 5, 10, 20, 40]) {
+      test(`${wait} ms after it began${rm ? ', --rm' : ''}`, async () => {
+        const flags = rm ? ['--rm'] : ['--name', 'unmade'];
+        const ended = stage.run(['run', ...flags, ...NONE, 'small', 'sleep', '1']);
+        await killMonitorAfter(wait);
+        const { code, stderr } = await ended;
+        // Killed after all was over, it is not missed.
+        assert.ok([0, 125, 137].includes(code ?? -1), `${code}: ${stderr}`);
+        if (code === 125) assert.match(stderr, /^(WARNING: [^\n]+\n)?tsengine: [^\n]+\n$/);
+        const { containers } = await stage.settle(`${wait}`);
+        assert.equal(containers.size, rm ? 0 : 1);
+        for (const one of containers.values()) assert.equal(one.running, false);
+        if (!rm) await stage.ok(['rm', 'unmade']);
+      });
+    }
+  }
+
+  const monitors = (): number[] =>
+    processIds().filter((pid) => {
+      const words = commandLine(pid);
+      return words.includes('--cid') && words.some((word) => word.startsWith(`${stage.execRoot}/`));
+    });
+
+  /** Kills the conmon that comes, so long after it came. */
+  async function killMonitorAfter(wait: number): Promise<void> {
+    for (let waited = 0; monitors().length === 0; waited += 1) {
+      assert.ok(waited < 5000, 'no conmon came');
+      await sleep(1);
+    }
+    await sleep(wait);
+    for (const pid of monitors()) killIfAny(pid);
+  }
+});
+
 describe('the runtime is killed', () => {
   for (const [when, script] of [
     ['before it creates', '[ "$create" ] && kill -9 $$'],
@@ -105,14 +212,10 @@ describe('the runtime is killed', () => {
     ['before it creates, leaving a process', '[ "$create" ] && { sleep 1000 & kill -9 $$; }'],
     ['while it creates', '[ "$create" ] && { runc "$@" & sleep 0.03; kill -9 $! $$; }'],
     ['after it has created', '[ "$create" ] && { runc "$@" </dev/null >/dev/null 2>&1; kill -9 $$; }'],
-    ['when it deletes', '[ "$delete" ] && kill -9 $$'],
   ] as const) {
     for (const rm of [true, false]) {
       test(`${when}${rm ? ', --rm' : ''}`, async () => {
-        const path = `${stage.base}/runtime-${when.replaceAll(' ', '-')}`;
-        const words = 'for w; do case $w in create) create=1;; delete) delete=1;; esac; done';
-        writeFileSync(path, `#!/bin/sh\n${words}\n${script}\nexec runc "$@"\n`);
-        chmodSync(path, 0o755);
+        const path = makeRuntime(when, script);
         const flags = rm ? ['--rm'] : ['--name', 'unborn'];
         const { code, stderr } = await stage.run([
           '--runtime',
@@ -123,10 +226,8 @@ describe('the runtime is killed', () => {
           'small',
           'true',
         ]);
-        if (when !== 'when it deletes') {
-          assert.equal(code, 125, stderr);
-          assert.match(stderr, /^tsengine: [^\n]+\n$/);
-        } else assert.equal(code, 0, stderr);
+        assert.equal(code, 125, stderr);
+        assert.match(stderr, /^tsengine: [^\n]+\n$/);
         const { containers } = await stage.settle(when);
         assert.equal(containers.size, rm ? 0 : 1);
         if (rm) return;

@@ -1,8 +1,8 @@
-import { writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { LoadedImage } from '../../engine/api/services.ts';
 import { TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
+import { writeOutNow } from '../output.ts';
 import { showProgress } from '../progress.ts';
 import { readFileStream, readStandardInput } from '../streams.ts';
 import { withEngine } from '../with-engine.ts';
@@ -30,7 +30,7 @@ export function register(command: Command, context: CommandContext): void {
           progress: progress.report,
           loaded: (image) => {
             progress.clear();
-            writeSync(1, loadedText(image));
+            writeOutNow(1, loadedText(image));
           },
           ...(input === undefined ? {} : { file: input }),
         });

@@ -26,11 +26,15 @@ export function register(command: Command, context: CommandContext): void {
       const request = { ...containerRequest(flags, image, words, detached), startsNext: true };
       await withEngine(context, async (engine) => {
         const id = await createContainer(engine, request, flags.cidfile);
+        let running = false;
+        const started = (): void => {
+          running = true;
+        };
         try {
           if (detached) await engine.containers.start(id);
-          else process.exitCode = await foreground(engine, id, flags);
+          else process.exitCode = await foreground(engine, id, flags, started);
         } catch (error) {
-          if (flags.rm === true) await removeQuietly(engine, id);
+          if (flags.rm === true && !running) await removeQuietly(engine, id);
           throw error;
         } finally {
           // Docker names the container that did not start as well.
@@ -40,12 +44,13 @@ export function register(command: Command, context: CommandContext): void {
     });
 }
 
-function foreground(engine: Engine, id: string, flags: RunFlags): Promise<number> {
+function foreground(engine: Engine, id: string, flags: RunFlags, started: () => void): Promise<number> {
   return runInForeground(engine, id, {
     stdin: flags.interactive === true,
     stdout: true,
     stderr: true,
     signalProxy: flags.sigProxy,
+    started,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { writeOutNow } from '../output.ts';
 import { versionDocument, versionText } from '../version-text.ts';
 
 /** Docker's names of the types, for errors. */
@@ -12,7 +13,7 @@ export function register(command: Command): void {
     .action(async (options: { readonly format?: string }) => {
       const version = versionDocument();
       const { format = '' } = options;
-      if (format === '') return void process.stdout.write(versionText(version));
+      if (format === '') return writeOutNow(1, versionText(version));
       const { compileTemplate, executeOnObject } = await import('../format/template.ts');
       const template = compileTemplate(format === 'json' ? '{{json .}}' : format, 'version');
       let text = '';
@@ -20,7 +21,7 @@ export function register(command: Command): void {
         text = executeOnObject(template, version, TYPES);
       } finally {
         // Docker ends the line also after what went wrong.
-        process.stdout.write(`${text}\n`);
+        writeOutNow(1, `${text}\n`);
       }
     });
 }

@@ -1,9 +1,10 @@
 import { TsengineError } from '../../errors.ts';
 import type { CommitOptions } from '../api/services.ts';
 import type { Image } from '../images/types.ts';
+import { whileFrozen } from '../runtime/freeze.ts';
 import { findRuntime } from '../runtime/oci-runtime.ts';
 import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
-import { settleContainer, whileFrozen } from './run-ending.ts';
+import { settleContainer } from './run-ending.ts';
 
 /** The image the container was made from; `undefined` when it has gone or there was none. */
 function imageOf(context: ContainerContext, id: string): Image | undefined {

@@ -8,14 +8,14 @@
  */
 import { statSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
-import { listDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
+import { listDirectory, pathExists, removeFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
 import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { keepReserve, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
-import { endMakers, removeStrayCgroups } from '../runtime/half-made.ts';
-import { callRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
+import { thawRun } from '../runtime/freeze.ts';
+import { endMakers } from '../runtime/half-made.ts';
 import { type Ending, isMonitored, type RunDir, readEnding } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import { formatTimestamp, now, parseTimestamp } from '../text/timestamp.ts';
@@ -32,14 +32,12 @@ const EXIT_KILLED = 137;
 /** Removes everything that a run needed. A container that is frozen is thawed first: it could not die. */
 export async function cleanUpRun(context: ContainerContext, run: RunDir): Promise<void> {
   if (!pathExists(run.path)) return;
-  const isHalfMade = !pathExists(run.exit);
-  if (isHalfMade) await endMakers(run);
+  if (!pathExists(run.exit)) await endMakers(run);
   const runtime = readRuntime(run);
   if (runtime !== undefined) {
-    if (pathExists(run.frozen)) await callRuntime(runtime, 'resume', run.id);
-    await deleteContainer(runtime, run.id);
+    await thawRun(run, runtime);
+    await deleteContainer(runtime, run);
   }
-  if (isHalfMade) await removeStrayCgroups(run);
   for (const folder of context.store.foldersOf(run.id)) releaseSharedMemory(`${folder}/mounts`);
   if (pathExists(run.mounted)) {
     await context.layers.unmountContainerLayer(run.id);
@@ -223,16 +221,4 @@ export async function settleContainer(
   context.store.clearWrites(container.file.ID);
   await cleanUpRun(context, run);
   return container;
-}
-
-/** Keeps a note of the runtime for the time of freezing, so that a crash thaws the container. */
-export async function whileFrozen<T>(run: RunDir, runtime: OciRuntime, work: () => Promise<T>): Promise<T> {
-  writeNewFile(run.frozen, '', { durable: false });
-  try {
-    await callRuntime(runtime, 'pause', run.id);
-    return await work();
-  } finally {
-    await callRuntime(runtime, 'resume', run.id);
-    removeFile(run.frozen);
-  }
 }

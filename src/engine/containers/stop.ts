@@ -1,8 +1,8 @@
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
-import { pathExists, removeFile, writeFileAtomic } from '../../linux/files.ts';
+import { writeFileAtomic } from '../../linux/files.ts';
 import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
-import { callRuntime } from '../runtime/oci-runtime.ts';
+import { thawRun } from '../runtime/freeze.ts';
 import type { RunDir } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
 import type { StoredContainer } from './container-file.ts';
@@ -64,10 +64,8 @@ function announce(run: RunDir): void {
 /** A frozen process takes no signal: one that is to die is thawed. */
 async function thaw(context: ContainerContext, id: string): Promise<void> {
   const run = runOf(context, id);
-  if (!pathExists(run.frozen)) return;
   const runtime = readRuntime(run);
-  if (runtime !== undefined) await callRuntime(runtime, 'resume', id);
-  removeFile(run.frozen);
+  if (runtime !== undefined) await thawRun(run, runtime);
 }
 
 /** Waits until the run is over, so long. Gives whether it is. */

@@ -58,6 +58,8 @@ export class Lease implements Disposable {
   readonly #lines = new Set<string>();
   #file: { readonly path: string; readonly lock: Lock } | undefined;
   #left = false;
+  /** A line may have been cut off by a failure: the next one must not be taken for its end. */
+  #torn = false;
 
   constructor(root: DataRoot, prefix = '') {
     this.#dir = leaseDir(root);
@@ -79,7 +81,10 @@ export class Lease implements Disposable {
     this.#file ??= this.#open();
     const fd = openFile(this.#file.path, 'a');
     try {
-      writeAll(fd, Buffer.from(`${fresh.join('\n')}\n`), null, this.#file.path);
+      const before = this.#torn ? '\n' : '';
+      this.#torn = true;
+      writeAll(fd, Buffer.from(`${before}${fresh.join('\n')}\n`), null, this.#file.path);
+      this.#torn = false;
     } finally {
       closeFile(fd);
     }

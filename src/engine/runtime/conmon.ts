@@ -7,7 +7,7 @@
  * own (what the terminal sends to us is not for it), and of our environment the PATH alone.
  */
 import { read } from 'node:fs';
-import { errorMessage, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { closeFd } from '../../linux/at.ts';
 import { writeAll } from '../../linux/files.ts';
 import { makePipe, type Pipe, reap, spawnDetached } from '../../linux/spawn.ts';
@@ -186,8 +186,7 @@ export class Monitor implements AsyncDisposable {
    */
   async create(): Promise<number> {
     const pipes = this.#pipes;
-    writeAll(pipes.start.write, Buffer.from('\0'));
-    pipes.close(pipes.start.write);
+    this.#tellToGoOn();
     using watch = watchCreate(this.#request.run);
     const answer = parseSyncMessage(await readUntil(pipes.sync.read, (text) => text.endsWith('\n')));
     // It ended when it had forked, long before the answer came.
@@ -202,6 +201,17 @@ export class Monitor implements AsyncDisposable {
       `conmon failed to create the container with ${this.#request.runtime.path}: ${reason}`,
       { exitCode: 125 },
     );
+  }
+
+  #tellToGoOn(): void {
+    const { start } = this.#pipes;
+    try {
+      writeAll(start.write, Buffer.from('\0'));
+    } catch (error) {
+      // It is dead. Its silence will be noticed.
+      if (!hasErrno(error, 'EPIPE')) throw error;
+    }
+    this.#pipes.close(start.write);
   }
 
   async #reapFirst(): Promise<void> {

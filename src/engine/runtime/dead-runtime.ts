@@ -4,8 +4,7 @@
  * be made: for ever. So somebody has to look.
  */
 import { pathExists } from '../../linux/files.ts';
-import { childrenOf, commandLine, isAlive } from '../../linux/processes.ts';
-import { killIfAny } from './half-made.ts';
+import { childrenOf, commandLine, isAlive, killIfAny } from '../../linux/processes.ts';
 import { type RunDir, readPid } from './run-dir.ts';
 
 /** How often we look. Milliseconds. */

@@ -4,7 +4,9 @@ import { pathExists, readTextIfAny, removeDirectory } from '../../linux/files.ts
 import { isAlive } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { parseIfJson } from '../json.ts';
+import { cgroupsOf, endCgroups } from './container-cgroups.ts';
 import { callRuntime, type OciRuntime } from './oci-runtime.ts';
+import type { RunDir } from './run-dir.ts';
 
 /** What of runc's `state.json` says what a container still holds. Source: libcontainer's `State`, runc 1.0 to 1.2. */
 const runcStateSchema = z.looseObject({
@@ -46,20 +48,22 @@ function removeCgroups(paths: readonly string[]): boolean {
 }
 
 /**
- * Removes what the runtime keeps of a container, and kills what is left of it. No error when there is nothing.
+ * Removes what the runtime keeps of a container, and kills what is left of it. No error when there is nothing. Fails with
+ * `System` when something of it does not end; what says where it is stays then, for another attempt.
  *
  * After an ordinary end all that `runc delete` does is to remove the container's cgroups and its state folder. Doing
- * that here saves a process (7 to 10 ms); in every other case, and for other runtimes, the runtime is asked.
+ * that here saves a process (7 to 10 ms); in every other case, and for other runtimes, the runtime is asked. It may fail or
+ * be killed itself, or have died in `create` before it wrote a state: what counts is what is in the cgroups.
  */
-export async function deleteContainer(runtime: OciRuntime, id: string): Promise<void> {
-  const folder = `${runtime.root}/${id}`;
-  if (!pathExists(folder)) return;
-  const cgroups = plainCgroups(`${folder}/state.json`);
-  if (cgroups !== undefined && removeCgroups(cgroups)) {
-    removeTree(folder);
-    return;
+export async function deleteContainer(runtime: OciRuntime, run: RunDir): Promise<void> {
+  const folder = `${runtime.root}/${run.id}`;
+  const isKnown = pathExists(folder);
+  const plain = isKnown ? plainCgroups(`${folder}/state.json`) : undefined;
+  if (plain === undefined || !removeCgroups(plain)) {
+    const cgroups = cgroupsOf(run, runtime);
+    // Its exit code tells less than the cgroups do.
+    if (isKnown) await callRuntime(runtime, 'delete', '--force', run.id).catch(() => undefined);
+    await endCgroups(cgroups);
   }
-  await callRuntime(runtime, 'delete', '--force', id);
-  // A folder without a state, which a runtime that died in `create` leaves, is nothing that it would remove.
   if (pathExists(folder)) removeTree(folder);
 }
