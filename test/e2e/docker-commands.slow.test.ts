@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { isListed } from '../helpers/differences.ts';
 import { dockerMissing } from '../helpers/docker.ts';
 import { CHANGES } from './docker-commands/changes.ts';
 import { Comparison, type Group } from './docker-commands/compare.ts';
@@ -39,6 +40,7 @@ describe('the same as docker', { skip }, () => {
   describe('right to differ', () => {
     for (const { line, input = '', why, code, stderr } of DIFFERENT) {
       test(`${line}: ${why}`, async () => {
+        assert.ok(isListed(why), 'docs/differences.md lists it');
         const [docker, tsengine] = await comparison.ask({ line, input });
         assert.notDeepEqual(tsengine, docker, 'no longer differs: it belongs with the others');
         assert.equal(tsengine.code, code, tsengine.stderr);

@@ -1,7 +1,8 @@
 /** Asks both engines the same and compares what they say. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { type Answer, nameMade, normalise, type Side } from './normalise.ts';
+import type { Docker } from '../../helpers/docker.ts';
+import { type Answer, nameMade, normalise, type Side, type User } from './normalise.ts';
 import type { Pair } from './state.ts';
 import { expand, splitWords } from './words.ts';
 
@@ -67,10 +68,26 @@ export class Comparison {
       [theirs, this.#docker],
       [ours, this.#tsengine],
     ]);
+    const isConflict = [theirs, ours].some(({ stderr }) => stderr.includes('conflict: '));
+    const users = isConflict ? await usersIn(docker) : [];
     const inOrder = (answer: Answer): Answer =>
       order === 'any' ? { ...answer, stdout: answer.stdout.split('\n').sort().join('\n') } : answer;
-    return [inOrder(normalise(theirs, this.#docker)), inOrder(normalise(ours, this.#tsengine))];
+    return [
+      inOrder(normalise(theirs, { ...this.#docker, users })),
+      inOrder(normalise(ours, { ...this.#tsengine, users })),
+    ];
   }
+}
+
+/** Docker's containers and their images, newest first; tsengine's are the same. */
+async function usersIn(docker: Docker): Promise<User[]> {
+  const ids = (await docker('ps', '-aq', '--no-trunc')).split('\n').filter((id) => id !== '');
+  if (ids.length === 0) return [];
+  const lines = await docker('inspect', '-f', '{{.Id}} {{.Image}} {{.State.Running}}', ...ids);
+  return lines.split('\n').map((line) => {
+    const [id = '', image = '', running] = line.split(' ');
+    return { id, image: image.replace('sha256:', ''), running: running === 'true' };
+  });
 }
 
 /** Runs a program without keeping anybody else waiting. */

@@ -1,6 +1,6 @@
-/** Where tsengine differs from Docker, and is right to: docs/differences.md gives the same reasons. */
+/** Where tsengine differs from Docker, and is right to. */
 
-/** A command line, why its answer differs, and what tsengine says. */
+/** A command line, why its answer differs in the words of docs/differences.md, and what tsengine says. */
 export interface Difference {
   readonly line: string;
   readonly input?: string;
@@ -10,7 +10,8 @@ export interface Difference {
   readonly stderr: RegExp;
 }
 
-const DAMAGED = 'a damaged archive: tsengine says what is wrong with it and where';
+const DAMAGED = 'Errors about archives that are none, or damaged, say what is wrong and where';
+const REQUEST = "Where Docker's client shows what its request or its temporary file was called";
 
 /** What is right to differ. */
 export const DIFFERENT: readonly Difference[] = [
@@ -51,49 +52,49 @@ export const DIFFERENT: readonly Difference[] = [
   { line: 'import - new', input: 'garbage', why: DAMAGED, code: 1, stderr: /^invalid tar archive: / },
   {
     line: 'load -i $(files)/folder',
-    why: 'Docker says with what request it failed',
+    why: REQUEST,
     code: 1,
     stderr: /^read \S+\/folder: is a directory$/,
   },
   {
     line: 'import $(files)/folder new',
-    why: 'Docker says with what request it failed',
+    why: REQUEST,
     code: 1,
     stderr: /^read \S+\/folder: is a directory$/,
   },
   {
     line: 'save -o $(files)/folder tool',
-    why: 'Docker names its temporary file',
+    why: REQUEST,
     code: 1,
     stderr: /^rename .* \S+\/folder: is a directory$/,
   },
   {
     line: 'start ""',
-    why: 'Docker shows the page that its daemon has not got',
+    why: REQUEST,
     code: 1,
     stderr: /^invalid name or ID supplied: ""\nfailed to start containers: $/,
   },
   {
     line: 'stop ""',
-    why: 'Docker shows the page that its daemon has not got',
+    why: REQUEST,
     code: 1,
     stderr: /^invalid name or ID supplied: ""$/,
   },
   {
     line: 'rm --link web',
-    why: 'links of the old kind are absent',
+    why: '`rm --link` is absent',
     code: 125,
     stderr: /^unknown flag: --link/,
   },
   {
     line: '--nosuch ps',
-    why: 'Docker adds the list of all commands',
+    why: 'An unknown flag before the command is refused without the list of all commands',
     code: 125,
     stderr: /^unknown flag: --nosuch\nSee 'PROGRAM --help'\.$/,
   },
   {
     line: 'inspect -f \'{{template "x"}}\' web',
-    why: 'templates that call each other are absent: a format is one',
+    why: '`{{define}}`, `{{block}}` and `{{template}}` are refused in formats',
     code: 64,
     stderr: /\{\{template\}\} is not supported$/,
   },

@@ -1,5 +1,12 @@
 /** What of two answers may differ. Every rule has its reason; whatever no rule covers must be the same byte for byte. */
 
+/** A container that uses an image; both ids in full. */
+export interface User {
+  readonly id: string;
+  readonly image: string;
+  readonly running: boolean;
+}
+
 /** What is particular to one side. */
 export interface Side {
   readonly dataRoot: string;
@@ -11,6 +18,8 @@ export interface Side {
   readonly known: ReadonlySet<string>;
   /** Ids that commands made since, with the label that stands for each. */
   readonly made: Map<string, string>;
+  /** All containers, newest first, where an answer says that one of them is in the way. */
+  readonly users?: readonly User[];
 }
 
 /** How a command ended. */
@@ -21,6 +30,7 @@ export interface Answer {
 }
 
 const ID = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g;
+const SHORT_ID = /(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])/g;
 
 type Rule = (text: string, side: Side) => string;
 
@@ -42,13 +52,22 @@ const waiting: Rule = (text) =>
 /** Docker's client says which of its two programs failed; tsengine is one program and says its name. */
 const speaker: Rule = (text) => text.replaceAll(/^(?:Error response from daemon: |Error: |PROGRAM: )+/gm, '');
 
-/** Of several containers that use an image Docker names any, out of a map; ours is the newest. */
-const anyUser: Rule = (text) => text.replaceAll(/(conflict: .* container )[0-9a-f]{12}/g, '$1<any>');
+/** Of several containers that use an image Docker names any, out of a map; ours must be the newest. Others stay as they are. */
+const anyUser: Rule = (text, side) =>
+  text.replaceAll(/conflict: .* container [0-9a-f]{12}.*/g, (line) => {
+    const [, kind, named = ''] = /(?:(running|stopped) )?container ([0-9a-f]{12})/.exec(line) ?? [];
+    const image = line.match(SHORT_ID)?.find((id) => id !== named) ?? '?';
+    const users = (side.users ?? [])
+      .filter((user) => user.image.startsWith(image))
+      .filter((user) => kind === undefined || user.running === (kind === 'running'));
+    const allowed = side.program === 'docker' ? users : users.slice(0, 1);
+    return allowed.some(({ id }) => id.startsWith(named)) ? line.replace(named, '<a user>') : line;
+  });
 
 /** The id of what commands made differs: it holds the time. `nameMade` gives what stands for the same thing one label. */
 const madeIds: Rule = (text, side) => {
   const full = text.replaceAll(ID, (id) => side.made.get(id) ?? id);
-  return full.replaceAll(/(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])/g, (short) => {
+  return full.replaceAll(SHORT_ID, (short) => {
     const found = [...side.made].find(([id]) => id.startsWith(short));
     return found === undefined ? short : found[1].padEnd(12);
   });
