@@ -1,7 +1,7 @@
 /** Where and with what was measured. */
 import { spawnSync } from 'node:child_process';
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
-import { dockerMissing } from '../test/helpers/docker.ts';
+import { dockerVersion } from '../test/helpers/docker.ts';
 
 /** The machine and the programs, to stand above the figures. */
 export interface Machine {
@@ -23,7 +23,7 @@ export function describeMachine(tsengine: string): Machine {
     load: loadavg().map((value) => Number(value.toFixed(2))),
     disk: `ext4 on a loop device on ${first('findmnt', ['-no', 'FSTYPE', '-T', tmpdir()])}`,
     versions: {
-      docker: dockerMissing() === undefined ? '20.10.24' : 'none',
+      docker: dockerVersion() ?? 'none',
       tsengine: first(tsengine, ['--version']),
       node: process.version,
       runc: first('runc', ['--version']),
