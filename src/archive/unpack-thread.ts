@@ -38,12 +38,12 @@ class UnpackThread {
       // The thread closes what it opens, through the C library, which Node cannot see.
       trackUnmanagedFds: false,
     });
-    this.#worker.unref();
     this.#worker.on('message', (report: UnpackReport) => this.#done(report));
     this.#worker.on('error', (error) => {
       this.#failure = error instanceof Error ? error : new Error(String(error));
     });
     this.#worker.on('exit', (code) => this.#gone(code));
+    this.#worker.unref();
   }
 
   begin(job: UnpackJob): Unpacking {

@@ -21,6 +21,7 @@ describe('skopeo', { skip: missing('skopeo') }, () => {
     target: (base: string) => string,
     references: readonly string[],
   ])[] = [
+    ['an oci folder', (base) => `oci:${base}/out:name.example/a:1`, ['name.example/a:1']],
     ['an oci-archive', (base) => `oci-archive:${base}/out:name.example/a:1`, ['name.example/a:1']],
     ['a docker-archive', (base) => `docker-archive:${base}/out:a:1`, ['a:1']],
   ];
@@ -66,6 +67,8 @@ describe('umoci', { skip: missing('umoci') }, () => {
     run('umoci', 'config', '--image', `${layout}:v1`, '--config.cmd', '/bin/x', '--author', 'me');
     execFileSync('tar', ['-C', layout, '-cf', `${root.base}/layout.tar`, '.']);
     const [loaded] = await engine.images.load(createReadStream(`${root.base}/layout.tar`));
+    const [asFolder] = await engine.images.load(streamOf(Buffer.alloc(0)), { file: layout });
+    assert.deepEqual(asFolder, loaded);
     assert.deepEqual(loaded?.references, [], 'a tag alone is no name');
     const inspect = await engine.images.inspect(loaded?.id ?? '');
     assert.equal(inspect.Author, 'me');

@@ -9,7 +9,8 @@ import { hasErrno, TsengineError } from '../../../errors.ts';
 import { O_DIRECTORY, O_RDWR } from '../../../linux/at.ts';
 import { openFile, readInto, removeFile, writeAll } from '../../../linux/files.ts';
 import type { DataRoot } from '../../root.ts';
-import { cleanName, indexTar, type Member } from './tar-index.ts';
+import { openLayoutFolder } from './layout-folder.ts';
+import { cleanName, indexTar, type Member, type MemberSource } from './tar-index.ts';
 
 /** `O_TMPFILE` without `O_DIRECTORY`, which it includes. Source: `asm-generic/fcntl.h`. */
 const O_TMPFILE = 0o20000000;
@@ -17,30 +18,75 @@ const CHUNK = 1024 * 1024;
 /** Symbolic links that are followed to find one member. */
 const MAX_LINKS = 40;
 
-/** An open archive. Dispose of it in the end. */
-export class ArchiveFile implements Disposable {
+/** The members of an uncompressed tar. */
+class TarMembers implements MemberSource {
+  readonly size: number;
   readonly #fd: number;
   readonly #members: ReadonlyMap<string, Member>;
-
-  /** Of the archive, in bytes. */
-  readonly size: number;
 
   constructor(fd: number) {
     this.#fd = fd;
     this.size = fstatSync(fd).size;
-    this.#members = indexTar((offset, length) => this.#read(offset, length), this.size);
+    this.#members = indexTar((offset, length) => readAt(fd, offset, length), this.size);
+  }
+
+  names(): string[] {
+    return [...this.#members.keys()];
+  }
+
+  find(name: string): Member | undefined {
+    return this.#members.get(name);
+  }
+
+  read(member: Member, buffer: Buffer, offset: number, length: number, position: number): number {
+    return readInto(
+      this.#fd,
+      buffer,
+      offset,
+      Math.min(length, member.size - position),
+      member.offset + position,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
+
+function readAt(fd: number, offset: number, length: number): Buffer {
+  const buffer = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const count = readSync(fd, buffer, done, length - done, offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return buffer.subarray(0, done);
+}
+
+/** An open archive, or a folder that is like one. Dispose of it in the end. */
+export class ArchiveFile implements Disposable {
+  readonly #source: MemberSource;
+
+  constructor(source: MemberSource) {
+    this.#source = source;
+  }
+
+  /** Of the archive, in bytes. */
+  get size(): number {
+    return this.#source.size;
   }
 
   /** The names of all members. */
   names(): string[] {
-    return [...this.#members.keys()];
+    return this.#source.names();
   }
 
   /** The file that `name` stands for, links followed within the archive; `undefined` when there is none. */
   member(name: string): Member | undefined {
     let at = cleanName(posix.normalize(name));
     for (let links = 0; links < MAX_LINKS; links++) {
-      const member = this.#members.get(at);
+      const member = this.#source.find(at);
       if (member === undefined || member.type === 'file') return member;
       if (member.type !== 'link') return undefined;
       // `..` at the archive's root stays there.
@@ -58,7 +104,7 @@ export class ArchiveFile implements Disposable {
         `${name} in the archive has ${member.size} bytes, more than the ${max} allowed`,
       );
     }
-    return this.#read(member.offset, member.size);
+    return this.#head(member, member.size);
   }
 
   /**
@@ -66,12 +112,13 @@ export class ArchiveFile implements Disposable {
    * for. `read` is told how far it has come.
    */
   async *stream(name: string, read?: (done: number, total: number) => void): AsyncGenerator<Buffer> {
-    const { offset, size } = this.#needed(name);
-    const compressed = detectCompression(this.#read(offset, Math.min(size, DETECT_BYTES))) !== 'none';
+    const member = this.#needed(name);
+    const { size } = member;
+    const compressed = detectCompression(this.#head(member, Math.min(size, DETECT_BYTES))) !== 'none';
     const shared = Buffer.allocUnsafeSlow(Math.min(size, CHUNK));
     for (let done = 0; done < size; ) {
       const buffer = compressed ? Buffer.allocUnsafeSlow(CHUNK) : shared;
-      const count = readInto(this.#fd, buffer, 0, Math.min(buffer.length, size - done), offset + done);
+      const count = this.#source.read(member, buffer, 0, Math.min(buffer.length, size - done), done);
       if (count === 0)
         throw new TsengineError('Corrupt', `${name}: the archive was cut short while it was read`);
       done += count;
@@ -86,11 +133,12 @@ export class ArchiveFile implements Disposable {
     return member;
   }
 
-  #read(offset: number, length: number): Buffer {
+  /** The beginning of a member. */
+  #head(member: Member, length: number): Buffer {
     const buffer = Buffer.allocUnsafe(length);
     let done = 0;
     while (done < length) {
-      const count = readSync(this.#fd, buffer, done, length - done, offset + done);
+      const count = this.#source.read(member, buffer, done, length - done, done);
       if (count === 0) break;
       done += count;
     }
@@ -98,19 +146,24 @@ export class ArchiveFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#fd);
+    this.#source[Symbol.dispose]();
   }
 }
 
-/** Opens an archive. When `file` names a regular file that is not compressed, `source` is not read at all. */
+/**
+ * Opens an archive, or an OCI layout that is a folder. When `file` names a folder, or a regular file that is not compressed,
+ * `source` is not read at all.
+ */
 export async function openArchive(
   root: DataRoot,
   source: AsyncIterable<Buffer>,
   file: string | undefined,
 ): Promise<ArchiveFile> {
+  const folder = file === undefined ? undefined : openLayoutFolder(file);
+  if (folder !== undefined) return new ArchiveFile(folder);
   const fd = (file === undefined ? undefined : openPlain(file)) ?? (await spool(root, source));
   try {
-    return new ArchiveFile(fd);
+    return new ArchiveFile(new TarMembers(fd));
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -18,6 +18,17 @@ export interface Member {
   readonly link: string;
 }
 
+/** Where members and their bytes come from: an archive, or a folder. */
+export interface MemberSource extends Disposable {
+  /** Of all, in bytes, as far as it is known. */
+  readonly size: number;
+  names(): string[];
+  /** The member of that clean name, a link as it is; `undefined` when there is none. */
+  find(name: string): Member | undefined;
+  /** Reads up to `length` bytes of a member's content from `position` on into the buffer; 0 at the end. */
+  read(member: Member, buffer: Buffer, offset: number, length: number, position: number): number;
+}
+
 /** Reads `length` bytes at `offset`; fewer at the end. */
 export type ReadAt = (offset: number, length: number) => Buffer;
 
