@@ -1,10 +1,11 @@
 /** tsengine as a peer: the bundle through bin/tsengine, as people have it. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit, unmountBelow } from '../../test/helpers/loop.ts';
 import type { PeerParts } from './peer.ts';
+import { processesOf } from './processes.ts';
 
 /** The launcher of the tsengine that is measured. */
 export const launcher = install();
@@ -57,22 +58,4 @@ export async function openTsengine(disk: string, options: TsengineOptions): Prom
     },
     [Symbol.asyncDispose]: async () => close(),
   };
-}
-
-/**
- * The processes that work on a data root, as `PID COMMAND`: those whose command line names it. conmon is left out, which
- * stands by a running container and has tsengine's words in its own for the container's end.
- */
-export function processesOf(dataRoot: string): string[] {
-  const found: string[] = [];
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      if (!words.includes(dataRoot) || /(^|\/)conmon$/.test(words[0] ?? '')) continue;
-      found.push(`${pid} ${words.slice(0, 3).join(' ')}`);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return found;
 }

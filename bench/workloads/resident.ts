@@ -5,7 +5,8 @@ import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
 import type { Contestant } from '../measure.ts';
 import { openPeer } from '../peers/peer.ts';
-import { openTsengine, processesOf } from '../peers/tsengine.ts';
+import { processesOf } from '../peers/processes.ts';
+import { openTsengine } from '../peers/tsengine.ts';
 
 /** Counts processes after each of several commands. */
 export const resident: Workload = { name: 'resident', run: async (bench) => [await measureResident(bench)] };

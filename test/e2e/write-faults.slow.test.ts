@@ -10,7 +10,9 @@ import { testBundle } from '../helpers/bundle.ts';
 import { failAtEach } from './no-loss/fail-at-each.ts';
 import {
   CONTAINER_OPERATIONS,
+  DRIVER_OPERATIONS,
   IMAGE_OPERATIONS,
+  LARGE_LOAD,
   type Operation,
   RUN_OPERATIONS,
 } from './no-loss/operations.ts';
@@ -43,6 +45,9 @@ describe('a disk that is full or broken', () => {
       t.diagnostic(await failAtEach(operation, 'overlay2', { exitCode }));
     });
   }
+  test(LARGE_LOAD.name, async (t) => {
+    t.diagnostic(await failAtEach(LARGE_LOAD, 'overlay2', { workerStride: 13 }));
+  });
   for (const operation of WRITERS) {
     test(operation.name, async (t) => {
       const covered = await failAtEach(operation, 'overlay2', {
@@ -54,6 +59,15 @@ describe('a disk that is full or broken', () => {
         },
       });
       t.diagnostic(covered);
+    });
+  }
+});
+
+// The stores' steps are the same on every driver: only the driver's own differ.
+describe('a disk that is full or broken, on vfs', () => {
+  for (const operation of DRIVER_OPERATIONS) {
+    test(operation.name, async (t) => {
+      t.diagnostic(await failAtEach(operation, 'vfs', { lasting: false }));
     });
   }
 });

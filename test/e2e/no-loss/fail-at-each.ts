@@ -6,53 +6,72 @@ import { type Operation, signature } from './operations.ts';
 import { type Ended, openStage, type Stage } from './stage.ts';
 
 /** Calls that can find a disk full or broken. */
-const WRITING =
-  /^(open|openat|write|fsync|syncfs|close|mkdir|mkdirat|rename|renameat2|symlink|symlinkat|linkat|mknodat|[fl]setxattr|ftruncate|fchown|fchownat|fchmod|fchmodat|futimens|utimensat|unlink|unlinkat|rmdir|mount)$/;
-const ERRORS = ['ENOSPC', 'EIO', 'EDQUOT'] as const;
-const WORDS = /no space left on device|input\/output error|disk quota exceeded/;
+const WRITING = new RegExp(
+  `^(?:worker:)?(?:${[
+    'open|openat|write|fallocate|ftruncate|copy_file_range|ioctl_ficlone|fsync|syncfs|sync_file_range|close',
+    'mkdir|mkdirat|rename|renameat2|symlink|symlinkat|linkat|mknodat|unlink|unlinkat|rmdir',
+    '[fl]setxattr|lremovexattr|fchown|fchownat|fchmod|fchmodat|futimens|utimensat',
+    'mount|umount2|fsopen|fsconfig|fsmount|move_mount',
+  ].join('|')})$`,
+);
+/** From these on nothing works any more: what cannot be made, and not be taken back either. */
+const LASTING = /^(?:worker:)?(?:open|openat|write|mkdir|mkdirat|rename|renameat2|fsync|unlink|unlinkat)$/;
+/** A disk that is full is more than one that is broken: there is a reserve for it, and some calls have another way. */
+const FULL = ['ENOSPC', 'EDQUOT'] as const;
+const WORDS: Readonly<Record<string, RegExp>> = {
+  ENOSPC: /no space left on device/,
+  EDQUOT: /disk quota exceeded/,
+  EIO: /input\/output error/,
+};
 
 /** What an operation does beside what the roots show. */
 export interface FailOptions {
   readonly workers?: number;
   /** The exit code of a failure: 125 for `run`. */
   readonly exitCode?: number;
+  /** Whether faults that stay are tried as well. Default true. */
+  readonly lasting?: boolean;
+  /** Of a worker's calls, one in how many. */
+  readonly workerStride?: number;
   /** More that must hold after a failure, or after success. */
   readonly check?: (stage: Stage, ended: Ended, at: string) => void;
 }
 
-/** The faults to try: each writing call once, with the three errors in turn, and from each on that the disk stays full. */
-async function faultsOf(stage: Stage, operation: Operation): Promise<string[]> {
+/** The names of an operation's calls, in their order; those of a worker with `worker:` before them. */
+async function callsOf(stage: Stage, operation: Operation): Promise<string[]> {
   const log = `${stage.base}/calls`;
   rmSync(log, { force: true });
   await stage.ok(operation.words(stage), { ...operation.given?.(stage), log });
   await reset(stage, operation);
+  return readFileSync(log, 'utf8').trim().split('\n');
+}
+
+/** The faults to try: each writing call on a broken disk and on a full one, and from it on a disk that stays full. */
+function faultsOf(calls: readonly string[], { lasting = true, workerStride = 1 }: FailOptions): string[] {
   const faults: string[] = [];
   const seen = new Map<string, number>();
-  for (const call of readFileSync(log, 'utf8')
-    .trim()
-    .split('\n')
-    .filter((name) => WRITING.test(name))) {
+  let ofWorkers = 0;
+  for (const call of calls) {
     const nth = (seen.get(call) ?? 0) + 1;
     seen.set(call, nth);
-    const error = ERRORS[(nth + call.length) % ERRORS.length] ?? 'ENOSPC';
-    faults.push(`${call}:${nth}:${error}`);
-    // What cannot be made, and not be taken back either.
-    if (/^(open|openat|write|mkdir|mkdirat|rename|renameat2|fsync|unlink|unlinkat)$/.test(call)) {
-      faults.push(`${call}:${nth}+:ENOSPC`);
-    }
+    if (!WRITING.test(call) || (call.startsWith('worker:') && ofWorkers++ % workerStride !== 0)) continue;
+    const full = FULL[(nth + call.length) % FULL.length] ?? 'ENOSPC';
+    const one = call.startsWith('worker:') ? call : `main:${call}`;
+    faults.push(`${one}:${nth}:EIO`, `${one}:${nth}:${full}`);
+    if (lasting && LASTING.test(call)) faults.push(`${call}:${nth}+:ENOSPC`);
   }
   return faults;
 }
 
 /** One line says what failed, on what and why; warnings may stand before it. */
-function checkMessage({ code, stderr }: Ended, exitCode: number, at: string): void {
+function checkMessage({ code, stderr }: Ended, exitCode: number, fault: string, at: string): void {
   assert.equal(code, exitCode, `${at}: ${stderr}`);
   const lines = stderr.split('\n').slice(0, -1);
   // `start` says in the end which containers it could not start, as Docker does.
   const errors = lines.filter((line) => !/^(WARNING: |tsengine: failed to start containers: )/.test(line));
   assert.equal(errors.length, 1, `${at}: one line: ${stderr}`);
   assert.match(errors[0] ?? '', /^tsengine: .*[/a-z]/, at);
-  assert.match(errors[0] ?? '', WORDS, `${at}: says why: ${stderr}`);
+  assert.match(errors[0] ?? '', WORDS[fault.slice(fault.lastIndexOf(':') + 1)] ?? /^$/, `${at}: says why`);
 }
 
 async function failOnce(
@@ -65,10 +84,10 @@ async function failOnce(
   const at = `${operation.name} on ${stage.driver}, ${fault}`;
   const ended = await stage.run(operation.words(stage), { ...operation.given?.(stage), fault });
   assert.equal(ended.signal, null, at);
-  if (ended.code !== 0) checkMessage(ended, exitCode, at);
+  if (ended.code !== 0) checkMessage(ended, exitCode, fault, at);
   check?.(stage, ended, at);
   // A mount point that cannot be removed is empty, and waits for the next one who mounts there.
-  const counted = await stage.settle(at, fault.startsWith('rmdir') ? /\/merged is left over$/ : undefined);
+  const counted = await stage.settle(at, /\brmdir:/.test(fault) ? /\/merged is left over$/ : undefined);
   assert.deepEqual(counted.ownerlessVolumes, [], at);
   const left = signature(counted);
   if (fault.includes('+') && ended.code !== 0 && left === stuck) {
@@ -87,6 +106,9 @@ async function failOnce(
   return ended.code !== 0;
 }
 
+/** After so many faults that broke something the others are not tried. */
+const MOST_BROKEN = 8;
+
 /** Tries all faults. Gives one line that says what was covered. */
 export async function failAtEach(
   operation: Operation,
@@ -97,24 +119,30 @@ export async function failAtEach(
   let faults: readonly string[] = [];
   let next = 0;
   let failures = 0;
-  let broken = false;
+  const broken: string[] = [];
   const work = async (): Promise<void> => {
     await using stage = openStage(driver, { 'sync-layers': true });
     await operation.prepare(stage);
     const known = await course(stage, operation);
-    const all = await faultsOf(stage, operation);
+    const all = faultsOf(await callsOf(stage, operation), options);
     faults = faults.length === 0 ? all : faults;
-    while (!broken) {
+    while (broken.length < MOST_BROKEN) {
       const fault = faults[next++];
       if (fault === undefined) return;
-      const failed = await failOnce(stage, operation, known, fault, options).catch((error: unknown) => {
-        broken = true;
-        throw error;
-      });
-      if (failed) failures += 1;
+      try {
+        if (await failOnce(stage, operation, known, fault, options)) failures += 1;
+      } catch (error) {
+        broken.push(error instanceof Error ? error.message : String(error));
+        await reset(stage, operation);
+      }
     }
   };
   const results = await Promise.allSettled(Array.from({ length: workers }, work));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
+  assert.deepEqual(broken, []);
+  assert.ok(
+    faults.length > 20 && failures > faults.length * 0.4,
+    `${operation.name}: ${failures} failures of ${faults.length}`,
+  );
   return `${operation.name} on ${driver}: ${faults.length} faults, ${failures} of them failures, ${faults.length - failures} harmless`;
 }

@@ -1,6 +1,7 @@
 /** Kills an operation before each of its calls into `src/linux/`, and looks at what the next commands make of it. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import type { Thread } from '../../../src/linux/fault.ts';
 import { type Operation, signature } from './operations.ts';
 import { openStage, quiet, type Stage } from './stage.ts';
 
@@ -10,11 +11,13 @@ export interface KillOptions {
   readonly stride?: number;
   /** Processes at once. */
   readonly workers?: number;
+  /** The thread whose calls are meant; the main thread unless given. */
+  readonly thread?: Thread;
 }
 
 /** What a run of the operation without a kill shows. */
 export interface Course {
-  readonly calls: number;
+  readonly calls: Readonly<Record<Thread, number>>;
   /** Signatures that a kill may leave, in the order in which they come. */
   readonly states: readonly string[];
   /** What `stuck` leads to. */
@@ -38,6 +41,12 @@ export async function reset(stage: Stage, operation: Operation): Promise<void> {
   await operation.each?.(stage);
 }
 
+function countCalls(log: string): Readonly<Record<Thread, number>> {
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  const worker = lines.filter((line) => line.startsWith('worker:')).length;
+  return { main: lines.length - worker, worker };
+}
+
 /** Runs the operation, and each of the commands that lead to states in between, once without a fault. */
 export async function course(stage: Stage, operation: Operation): Promise<Course> {
   const states: string[] = [];
@@ -55,7 +64,7 @@ export async function course(stage: Stage, operation: Operation): Promise<Course
   const log = `${stage.base}/calls`;
   rmSync(log, { force: true });
   await stage.ok(operation.words(stage), { ...operation.given?.(stage), log });
-  const calls = existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0;
+  const calls = countCalls(log);
   states.push(signature(await stage.settle('after')));
   await reset(stage, operation);
   return { calls, states, stuck };
@@ -66,11 +75,11 @@ async function killOnce(
   stage: Stage,
   operation: Operation,
   states: readonly string[],
-  nth: number,
+  fault: string,
 ): Promise<number | undefined> {
-  const given = { ...operation.given?.(stage), fault: `*:${nth}:kill` };
+  const given = { ...operation.given?.(stage), fault };
   const { code, signal, stdout, stderr } = await stage.run(operation.words(stage), given);
-  const at = `${operation.name} on ${stage.driver}, killed at call ${nth}`;
+  const at = `${operation.name} on ${stage.driver}, ${fault}`;
   if (signal !== 'SIGKILL') {
     assert.equal(code, 0, `${at}: ${stderr}`);
     await reset(stage, operation);
@@ -88,44 +97,73 @@ async function killOnce(
   return state;
 }
 
+/** What kills left: of which call, which state. */
+type Left = ReadonlyMap<number, number>;
+
+/** Fails unless the kills happened: at each call that was to be killed, and at one where the operation's effect was there. */
+function checkCovered(
+  left: Left,
+  calls: number,
+  stride: number,
+  lastState: number,
+  operation: Operation,
+): void {
+  const sure = operation.waits === true || operation.varies === true ? Math.floor(calls * 0.95) : calls;
+  assert.ok(sure > 10, `${operation.name}: only ${calls} calls`);
+  for (let nth = 1; nth <= sure; nth += stride)
+    assert.ok(left.has(nth), `${operation.name}: was not killed at call ${nth} of ${calls}`);
+  assert.ok([...left.values()].includes(lastState), `${operation.name}: no kill came after its effect`);
+}
+
+/** Once the operation's effect is there it stays there: no later crash undoes it. Gives the call from which on it is there. */
+function checkOrder(left: Left, what: string): number {
+  const order = [...left].sort(([a], [b]) => a - b);
+  let [from, best] = [0, 0];
+  for (const [nth, state] of order) {
+    const all = order.map((one) => one.join(':')).join(' ');
+    assert.ok(state >= best, `${what}: call ${nth} undid what an earlier kill had left: ${all}`);
+    if (state > best) [from, best] = [nth, state];
+  }
+  return from;
+}
+
 /** Kills the operation at every call, or at some. Gives one line that says what was covered. */
 export async function killAtEach(
   operation: Operation,
   driver: string,
-  { stride = 1, workers = 2 }: KillOptions = {},
+  { stride = 1, workers = 2, thread = 'main' }: KillOptions = {},
 ): Promise<string> {
   const left = new Map<number, number>();
   let next = 1;
   let calls = 0;
+  let lastState = 0;
   let failed = false;
   const work = async (): Promise<void> => {
     await using stage = openStage(driver);
     await operation.prepare(stage);
-    const { states, calls: counted } = await course(stage, operation);
-    calls = Math.max(calls, counted);
+    const known = await course(stage, operation);
+    calls = Math.max(calls, known.calls[thread]);
+    lastState = known.states.length - 1;
     for (let over = false; !over && !failed; ) {
       const nth = next;
       next += stride;
-      const state = await killOnce(stage, operation, states, nth).catch((error: unknown) => {
-        failed = true;
-        throw error;
-      });
+      const state = await killOnce(stage, operation, known.states, `${thread}:*:${nth}:kill`).catch(
+        (error: unknown) => {
+          failed = true;
+          throw error;
+        },
+      );
       if (state === undefined) over = true;
       else left.set(nth, state);
     }
   };
   const results = await Promise.allSettled(Array.from({ length: workers }, work));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-  const order = [...left].sort(([a], [b]) => a - b);
-  let best = 0;
-  for (const [nth, state] of operation.waits === true ? [] : order) {
-    // Once the operation's effect is there it stays there: no later crash undoes it.
-    assert.ok(
-      state >= best,
-      `${operation.name} on ${driver}: call ${nth} undid what an earlier kill had left: ${order.map(([call, left]) => `${call}:${left}`).join(' ')}`,
-    );
-    best = state;
-  }
-  const first = best === 0 ? 'none' : order.find(([, state]) => state === best)?.[0];
-  return `${operation.name} on ${driver}: killed at ${stride === 1 ? 'each' : `one in ${stride}`} of ${calls} calls (${left.size} kills), done from call ${first} on`;
+  // A worker is at work before anything is registered.
+  checkCovered(left, calls, stride, thread === 'worker' ? 0 : lastState, operation);
+  const what = `${operation.name} on ${driver}`;
+  const from = operation.waits === true ? 0 : checkOrder(left, what);
+  const each = stride === 1 ? 'each' : `one in ${stride}`;
+  const whose = `${calls} calls${thread === 'worker' ? ' of the worker' : ''}`;
+  return `${what}: killed at ${each} of ${whose} (${left.size} kills)${from === 0 ? '' : `, done from call ${from} on`}`;
 }

@@ -1,5 +1,5 @@
 /** The operations that are killed and made to fail, each with the root that it needs. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { dockerArchive, makeImage, manyLayers, tarOf } from '../../helpers/images.ts';
 import type { Recount } from '../../helpers/recount.ts';
 import type { Given, Stage } from './stage.ts';
@@ -15,6 +15,8 @@ export interface Operation {
   readonly given?: (stage: Stage) => Given;
   /** It waits for others by looking again and again: its n-th call is not always the same one. */
   readonly waits?: boolean;
+  /** Other processes work beside it, and it makes a few calls more or fewer as they come first or last. */
+  readonly varies?: boolean;
   /** Words of commands that lead, from what is there before, to what a kill in its middle may leave as well. */
   readonly between?: readonly (readonly string[])[];
   /** Commands that lead to what is there when nothing can be written any more, and what was done cannot be undone. */
@@ -83,13 +85,13 @@ export const IMAGE_OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** A layer that a worker unpacks: it has calls of its own, which are counted on their own. */
+/** A layer that a worker unpacks, because it is larger than 4 MiB: the worker has calls of its own, which are counted on their own. */
 export const LARGE_LOAD: Operation = {
   name: 'load of a layer that a worker unpacks',
   prepare: async (stage) => {
-    const members = Array.from({ length: 300 }, (_, index) => ({
+    const members = Array.from({ length: 50 }, (_, index) => ({
       name: `large-${index}`,
-      content: Buffer.alloc(20_000, index),
+      content: Buffer.alloc(100_000, index),
     }));
     const image = makeImage([tarOf(members)]);
     writeFileSync(`${stage.base}/large.tar`, dockerArchive([{ image, tags: ['large:1'] }]));
@@ -128,6 +130,9 @@ export const CONTAINER_OPERATIONS: readonly Operation[] = [
     prepare: async (stage) => {
       await withSmall(stage);
       await stage.ok(['run', '--name', 'one', '--network', 'none', 'small', 'true']);
+      // Old enough for the next end of a container to remove it.
+      const exits = `${stage.execRoot}/exits`;
+      for (const name of readdirSync(exits)) utimesSync(`${exits}/${name}`, 0, 0);
     },
     words: () => ['rm', 'one'],
   },
@@ -145,6 +150,7 @@ export const CONTAINER_OPERATIONS: readonly Operation[] = [
 export const RUN_OPERATIONS: readonly Operation[] = [
   {
     name: 'start',
+    varies: true,
     prepare: async (stage) => {
       await withSmall(stage);
       await stage.ok(['create', '--name', 'one', ...LATER]);
@@ -158,6 +164,7 @@ export const RUN_OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'run -d',
+    varies: true,
     prepare: withSmall,
     words: () => ['run', '-d', '--name', 'one', ...LATER],
     stuck: [
@@ -168,11 +175,13 @@ export const RUN_OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'run --rm in the foreground',
+    varies: true,
     prepare: withSmall,
     words: () => ['run', '--rm', '--network', 'none', 'small', 'true'],
   },
   {
     name: 'rm -f of a container that runs',
+    varies: true,
     prepare: withSmall,
     each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
     words: () => ['rm', '-f', 'one'],
@@ -180,6 +189,11 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     between: [['kill', 'one']],
   },
 ];
+
+/** The operations of which the driver does a part of its own. */
+export const DRIVER_OPERATIONS: readonly Operation[] = [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS].filter(
+  ({ name }) => /^(?:load|create|commit|rm|rmi)\b/.test(name),
+);
 
 /** What a root holds, without what is random: two roots that hold the same look the same. */
 export function signature(counted: Recount): string {

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../../src/engine/api/services.ts';
+import { openEngine } from '../../../src/engine/engine.ts';
 import { testBundle } from '../../helpers/bundle.ts';
 import { removeCgroups } from '../../helpers/cgroups.ts';
-import { type TestRoot, testRoot } from '../../helpers/engine.ts';
-import { atExit, unmountBelow } from '../../helpers/loop.ts';
+import { atExit, makeFilesystem, unmountBelow } from '../../helpers/loop.ts';
 import { monitored, type Recount, recount } from '../../helpers/recount.ts';
 
 /** How a command ended. */
@@ -56,9 +56,10 @@ export interface Stage extends AsyncDisposable {
   readonly globals: readonly string[];
 }
 
-function copyTree(from: string, to: string): void {
-  rmSync(to, { recursive: true, force: true });
-  execFileSync('cp', ['-a', from, to]);
+/** Puts trees into the folder `to`, in the place of what has their names there. */
+function copyTrees(trees: readonly string[], to: string): void {
+  for (const tree of trees) rmSync(to + tree.slice(tree.lastIndexOf('/')), { recursive: true, force: true });
+  execFileSync('cp', ['-a', ...trees, to]);
 }
 
 /** Runs a program to its end. */
@@ -90,21 +91,25 @@ export async function runProgram(command: readonly string[], given: Given = {}):
   });
 }
 
-/** Makes a stage. Layers are not synced unless `daemon` says so; `dataRoot` is elsewhere when it is given. */
+/**
+ * Makes a stage, in memory: it is put back a thousand times. Layers are not synced unless `daemon` says so; `dataRoot` is
+ * elsewhere when it is given.
+ */
 export function openStage(driver: string, daemon: object = {}, elsewhere?: string): Stage {
   const cgroupParent = `/tsengine-test-${randomBytes(4).toString('hex')}`;
-  const root: TestRoot = testRoot(driver, {
-    'sync-layers': false,
-    'cgroup-parent': cgroupParent,
-    ...daemon,
-  });
-  const { base } = root;
-  const dataRoot = elsewhere ?? root.dataRoot;
+  const memory = makeFilesystem('tmpfs');
+  const base = memory.path;
+  const dataRoot = elsewhere ?? `${base}/data`;
   const execRoot = `${base}/exec`;
-  const { configFile = '' } = root.options;
+  const configFile = `${base}/daemon.json`;
+  writeFileSync(
+    configFile,
+    JSON.stringify({ 'sync-layers': false, 'cgroup-parent': cgroupParent, ...daemon }),
+  );
   const close = atExit(() => {
     endContainers(execRoot);
-    root[Symbol.dispose]();
+    unmountBelow(dataRoot);
+    memory[Symbol.dispose]();
     removeCgroups(cgroupParent);
   });
   const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--config-file', configFile];
@@ -123,20 +128,18 @@ export function openStage(driver: string, daemon: object = {}, elsewhere?: strin
       if (code !== 0) throw new Error(`tsengine ${words.join(' ')}: ended with ${code}: ${stderr}`);
       return stdout;
     },
-    open: () => root.open({ dataRoot }),
+    open: () => openEngine({ dataRoot, execRoot, configFile, storageDriver: driver, warn: () => {} }),
     keep() {
-      copyTree(dataRoot, `${base}/kept-data`);
-      copyTree(execRoot, `${base}/kept-exec`);
+      mkdirSync(`${base}/kept`, { recursive: true });
+      copyTrees([dataRoot, execRoot], `${base}/kept`);
     },
     putBack() {
-      copyTree(`${base}/kept-data`, dataRoot);
-      copyTree(`${base}/kept-exec`, execRoot);
+      copyTrees([`${base}/kept/data`, `${base}/kept/exec`], base);
     },
     count: () => recount(dataRoot, execRoot, driver, cgroupParent),
     settle: (what, expected) => settle(stage, what, expected),
     async [Symbol.asyncDispose]() {
       close();
-      unmountBelow(dataRoot);
     },
   };
   return stage;

@@ -121,17 +121,42 @@ export function checkState(dataRoot: string, problems: Problems): void {
   for (const name of names(`${state}/names`)) {
     problems.expect(!name.startsWith('.tmp-'), `${state}/names/${name} is left over`);
   }
-  const held = heldInodes();
+  const held = heldFiles();
+  const device = deviceOf(state);
   for (const name of names(`${state}/locks`)) {
     problems.expect(LASTING_LOCKS.includes(name), `${state}/locks/${name} is left over`);
     const inode = look(`${state}/locks/${name}`)?.ino ?? -1;
-    problems.expect(!held.has(String(inode)), `the lock ${name} is held`);
+    problems.expect(!held.has(`${device}:${inode}`), `the lock ${name} is held`);
   }
 }
 
-/** Inodes that somebody has locked with flock(2). Source: proc_locks(5). */
-function heldInodes(): Set<string> {
+/** Files that somebody has locked with flock(2), as `MAJOR:MINOR:INODE`. Source: proc_locks(5). */
+function heldFiles(): Set<string> {
   const lines = readFileSync('/proc/locks', 'latin1').split('\n');
+  // A line of one that waits has an arrow before the kind.
   const flocks = lines.map((line) => line.trim().split(/\s+/)).filter((words) => words[1] === 'FLOCK');
-  return new Set(flocks.map((words) => words[5]?.split(':')[2] ?? ''));
+  return new Set(
+    flocks.map((words) => {
+      const [major = '', minor = '', inode] = (words[5] ?? '').split(':');
+      return `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}:${inode}`;
+    }),
+  );
+}
+
+/**
+ * The device of the filesystem that holds `path`, as `MAJOR:MINOR`. From mountinfo and not from stat(2): that names the
+ * subvolume on btrfs, and `/proc/locks` the filesystem.
+ */
+function deviceOf(path: string): string {
+  if (look(path) === undefined) return '';
+  const real = `${realpathSync(path)}/`;
+  let best = { point: '', device: '' };
+  for (const line of readFileSync('/proc/self/mountinfo', 'latin1').split('\n')) {
+    const words = line.split(' ');
+    const point = (words[4] ?? '').replaceAll('\\040', ' ');
+    // Of two at the same place the later one is on top.
+    if (point.length >= best.point.length && real.startsWith(point === '/' ? point : `${point}/`))
+      best = { point, device: words[2] ?? '' };
+  }
+  return best.device;
 }
