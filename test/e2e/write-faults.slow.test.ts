@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { testBundle } from '../helpers/bundle.ts';
 import { failAtEach } from './no-loss/fail-at-each.ts';
@@ -73,55 +73,65 @@ describe('a disk that is full or broken, on vfs', () => {
 });
 
 describe('standard output that takes nothing', () => {
+  const NONE = ['--network', 'none', 'small'];
   let stage: Stage;
   before(async () => {
     stage = openStage('overlay2');
     await CONTAINER_OPERATIONS.find(({ name }) => name === 'rm')?.prepare(stage);
-    await stage.ok([
-      'run',
-      '--name',
-      'two',
-      '--network',
-      'none',
-      'small',
-      'sh',
-      '-c',
-      'echo out; echo err >&2',
-    ]);
+    await stage.ok(['run', '--name', 'two', ...NONE, 'sh', '-c', 'echo out; echo err >&2; echo >/new']);
+    await stage.ok(['save', '-o', `${stage.base}/saved.tar`, 'small']);
   });
   after(async () => await stage[Symbol.asyncDispose]());
 
   const shell = (script: string, words: readonly string[]) =>
     runProgram(['sh', '-c', script, 'sh', ...testBundle().command, ...stage.globals, ...words]);
-  const COMMANDS: readonly (readonly [code: number, ...words: string[]])[] = [
-    [1, 'images'],
-    [1, 'ps', '-a'],
-    [1, 'info'],
-    [1, 'inspect', 'two'],
-    [1, 'history', 'small'],
-    [1, 'diff', 'two'],
-    [1, 'logs', 'two'],
-    [1, 'save', 'small'],
-    [1, 'export', 'two'],
-    [125, 'run', '--rm', '--network', 'none', 'small', 'echo', 'hello'],
+  /** Standard output is a pipe whose reader has gone before the command begins. */
+  const unread = (words: readonly string[]) => {
+    const pipe = `${stage.base}/pipe`;
+    rmSync(pipe, { force: true });
+    execFileSync('mkfifo', [pipe]);
+    return shell(`exec 3<>${pipe} 4>${pipe} 3<&-; exec "$@" >&4 4>&-`, words);
+  };
+  const COMMANDS: readonly (readonly string[])[] = [
+    ['images'],
+    ['ps', '-a'],
+    ['info'],
+    ['version'],
+    ['inspect', 'two'],
+    ['history', 'small'],
+    ['diff', 'two'],
+    ['logs', 'two'],
+    ['save', 'small'],
+    ['export', 'two'],
+    ['load', '-i', 'SAVED'],
+    ['rmi', 'extra:1'],
+    ['create', ...NONE, 'true'],
+    ['run', '-d', ...NONE, 'true'],
+    ['run', '--rm', ...NONE, 'echo', 'hello'],
   ];
-  for (const [code, ...words] of COMMANDS) {
-    test(`${words[0]}: one line and a failure on a full device`, async () => {
-      // `diff` of what changed nothing writes nothing.
-      if (words[0] === 'diff')
-        await stage.ok(['run', '--name', 'three', '--network', 'none', 'small', 'sh', '-c', 'echo >/new']);
-      const last = words[0] === 'diff' ? ['diff', 'three'] : words;
-      const ended = await shell('exec "$@" >/dev/full', last);
+  for (const command of COMMANDS) {
+    const words = () => command.map((word) => (word === 'SAVED' ? `${stage.base}/saved.tar` : word));
+    const name = command.slice(0, command[0] === 'run' ? 2 : 1).join(' ');
+    test(`${name}: one line and a failure on a full device`, async () => {
+      if (name === 'rmi') await stage.ok(['tag', 'small', 'extra:1']);
+      const ended = await shell('exec "$@" >/dev/full', words());
       assert.match(ended.stderr, /^tsengine: [^\n]*no space left on device[^\n]*\n$/);
-      assert.equal(ended.code, code);
-      await stage.settle(last.join(' '));
+      // Of `run`, too: 125 would say that no container ran.
+      assert.equal(ended.code, 1);
+      await stage.settle(name);
     });
-    test(`${words[0]}: quiet when its reader has gone`, async () => {
-      const ended = await shell('{ "$@"; echo $? >&2; } | true', words);
-      assert.match(ended.stderr, /^(141|0|125|1)\n$/);
-      await stage.settle(words.join(' '));
+    test(`${name}: quiet when its reader has gone, as if SIGPIPE had ended it`, async () => {
+      if (name === 'rmi') await stage.ok(['tag', 'small', 'extra:1']);
+      const { code, signal, stderr } = await unread(words());
+      assert.deepEqual({ code, signal, stderr }, { code: 141, signal: null, stderr: '' });
+      await stage.settle(name);
     });
   }
+  test('tag says nothing, and does not care', async () => {
+    const words = ['tag', 'small', 'extra:1'];
+    for (const ended of [await shell('exec "$@" >/dev/full', words), await unread(words)])
+      assert.deepEqual([ended.code, ended.stderr], [0, '']);
+  });
 });
 
 test('a file that cannot be written to its end is not left half', async () => {
