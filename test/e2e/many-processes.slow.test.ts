@@ -1,5 +1,5 @@
 /**
- * Two to eight processes at once on one data root, in random order. A seed fixes what each process draws, not how they
+ * Two to eight processes at once on one data root, in random order: 2000 operations in six storms. A seed fixes what each process draws, not how they
  * meet; `TSENGINE_TEST_SEED=7 node --test test/e2e/many-processes.slow.test.ts` takes another than the fixed ones, and a
  * failure names the one it had.
  */
@@ -10,7 +10,10 @@ import { recount } from '../helpers/recount.ts';
 import { command } from './many-processes/lanes.ts';
 import { seedsFor } from './many-processes/random.ts';
 import { type StormOptions, storm, stormRoots } from './many-processes/storm.ts';
-import { makeMaterial } from './many-processes/world.ts';
+import { makeMaterial, WEIGHTS } from './many-processes/world.ts';
+
+/** The part of the expected number of each kind that must have been done. */
+const LEAST_DONE = 0.2;
 
 type Storm = Omit<StormOptions, 'bundle' | 'seed'>;
 
@@ -27,6 +30,25 @@ const STORMS: readonly (readonly [title: string, seed: number, options: Storm])[
   ['vfs', 16, { driver: 'vfs', operations: 200, commands: 2, engines: 2 }],
 ];
 
+/**
+ * Fails unless of each kind enough was done, and not only tried: all names could be gone each time. What others cannot
+ * take away, loads and the like, is done nearly always where nothing is killed.
+ */
+function enoughWasDone(counts: Readonly<Record<string, number>>, options: Storm): void {
+  const ended = (how: string): number =>
+    Object.entries(counts).reduce((sum, [key, count]) => sum + (key.endsWith(` ${how}`) ? count : 0), 0);
+  assert.equal(ended('done') + ended('failed') + ended('killed'), options.operations);
+  for (const [kind, weight] of Object.entries(WEIGHTS)) {
+    const least = Math.floor((options.operations * weight * LEAST_DONE) / 100);
+    const done = counts[`${kind} done`] ?? 0;
+    assert.ok(done >= least, `${kind}: ${done} done, ${least} are the least: ${JSON.stringify(counts)}`);
+  }
+  if (options.killOneIn !== undefined) {
+    const least = Math.floor(options.operations / options.killOneIn / 4);
+    assert.ok(ended('killed') >= least, `${ended('killed')} killed, ${least} are the least`);
+  }
+}
+
 describe('many processes on one data root', () => {
   for (const [title, fixed, options] of STORMS) {
     for (const seed of seedsFor([fixed])) {
@@ -34,6 +56,7 @@ describe('many processes on one data root', () => {
         const { counts, problems } = await storm({ ...options, bundle: testBundle(), seed });
         test.diagnostic(JSON.stringify(counts));
         assert.deepEqual(problems, [], `TSENGINE_TEST_SEED=${seed}`);
+        enoughWasDone(counts, options);
       });
     }
   }

@@ -71,6 +71,12 @@ export async function makeMaterial(folder: string): Promise<Material> {
   };
 }
 
+/** How often each kind is drawn, of a hundred. */
+export const WEIGHTS: Readonly<Record<Operation['kind'], number>> = {
+  ...{ load: 18, import: 5, tag: 8, rmi: 14, run: 20, rm: 10, commit: 7, save: 5, look: 9 },
+  ...{ 'prune-images': 2, 'prune-containers': 2 },
+};
+
 /** What all lanes together have named so far. Nothing in it need still be there. */
 export class World {
   readonly tags: string[];
@@ -101,10 +107,7 @@ export class World {
     };
     const recent = (list: readonly string[]): string => random.pick(list.slice(-10)) ?? 'none';
     const anyImage = (): string => recent(random.below(2) === 0 ? this.tags : this.ids);
-    const kind = random.weighted({
-      ...{ load: 18, import: 5, tag: 8, rmi: 14, run: 20, rm: 10, commit: 7, save: 5, look: 9 },
-      ...{ 'prune-images': 2, 'prune-containers': 2 },
-    });
+    const kind = random.weighted(WEIGHTS);
     switch (kind) {
       case 'load':
         return { kind, archive: random.pick(this.#material.archives)?.file ?? '' };
