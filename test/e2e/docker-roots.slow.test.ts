@@ -8,6 +8,7 @@ import { type Docker, dockerMissing, startDocker } from '../helpers/docker.ts';
 import { storeState } from '../helpers/engine.ts';
 import { dockerArchive, type MadeImage } from '../helpers/images.ts';
 import { unmountBelow } from '../helpers/loop.ts';
+import { until } from '../helpers/until.ts';
 import {
   type Account,
   type Asked,
@@ -19,7 +20,6 @@ import {
   IMAGES,
   MADE,
   runnable,
-  until,
 } from './docker-roots/docker-part.ts';
 
 let folder: string;

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { tinyRootfs } from '../../helpers/base-image.ts';
 import type { Docker } from '../../helpers/docker.ts';
 import {
@@ -14,6 +13,7 @@ import {
   tarOf,
 } from '../../helpers/images.ts';
 import { type TreeEntry, tarTree } from '../../helpers/tar-tree.ts';
+import { until } from '../../helpers/until.ts';
 
 /** A small image of so many layers that can be run: a busybox, and layers that add, delete and hide. */
 export async function runnable(layers: number, salt = ''): Promise<MadeImage> {
@@ -43,14 +43,6 @@ const BUILD = tarOf([
   },
   { name: 'copied', content: 'copied\n' },
 ]);
-
-/** Asks again until the answer is yes; a bounded number of times, each of which starts a process. */
-export async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  for (let asked = 0; !(await done()); asked += 1) {
-    assert.ok(asked < 300, 'it never came to that');
-    await sleep(50);
-  }
-}
 
 /** The names of the images that `dockerMakes` leaves. */
 export const IMAGES = ['one:1', 'three:1', 'again:2', 'forty:1', 'gone:1', 'built:1', 'committed:1'];
