@@ -15,7 +15,7 @@ import { type Docker, dockerMissing, startDocker } from '../helpers/docker.ts';
 import { dockerArchive, makeImage, manyLayers, streamOf } from '../helpers/images.ts';
 import { makeFilesystem, unmountBelow } from '../helpers/loop.ts';
 import { tarTree } from '../helpers/tar-tree.ts';
-import { until } from './docker-roots/docker-part.ts';
+import { until } from '../helpers/until.ts';
 import { listing } from './docker-roots/listing.ts';
 
 const READ_ONLY = '--read-only-root';
