@@ -13,7 +13,7 @@ import { type StormOptions, storm, stormRoots } from './many-processes/storm.ts'
 import { makeMaterial, WEIGHTS } from './many-processes/world.ts';
 
 /** The part of the expected number of each kind that must have been done. */
-const LEAST_DONE = 0.2;
+const LEAST_DONE = 0.1;
 
 type Storm = Omit<StormOptions, 'bundle' | 'seed'>;
 
@@ -31,13 +31,13 @@ const STORMS: readonly (readonly [title: string, seed: number, options: Storm])[
 ];
 
 /**
- * Fails unless of each kind enough was done, and not only tried: all names could be gone each time. What others cannot
- * take away, loads and the like, is done nearly always where nothing is killed.
+ * Fails unless half of all was done and not only tried, and a part of each kind: the names could be gone each time.
  */
 function enoughWasDone(counts: Readonly<Record<string, number>>, options: Storm): void {
   const ended = (how: string): number =>
     Object.entries(counts).reduce((sum, [key, count]) => sum + (key.endsWith(` ${how}`) ? count : 0), 0);
   assert.equal(ended('done') + ended('failed') + ended('killed'), options.operations);
+  assert.ok(ended('done') * 2 >= options.operations, `half was not done: ${JSON.stringify(counts)}`);
   for (const [kind, weight] of Object.entries(WEIGHTS)) {
     const least = Math.floor((options.operations * weight * LEAST_DONE) / 100);
     const done = counts[`${kind} done`] ?? 0;

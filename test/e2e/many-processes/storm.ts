@@ -148,7 +148,7 @@ async function work(course: Course, lane: Lane, index: number, moved: () => void
     spare();
     moved();
     carried.push({ operation, from, to: performance.now(), ending });
-    if (ending.how === 'done' && ending.said.made !== undefined) world.learn(ending.said.made);
+    world.heard(operation, ending);
     if (ending.how === 'failed' && !isExpected(operation, ending.message))
       problems.push(`${JSON.stringify(operation)}: ${ending.message}`);
     const fault = archiveFault(operation, ending);

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tinyRootfs } from '../../helpers/base-image.ts';
 import { dockerArchive, type MadeImage, makeImage, tarOf } from '../../helpers/images.ts';
-import type { Operation } from './operation.ts';
+import type { Ending, Operation } from './operation.ts';
 import type { Random } from './random.ts';
 
 /** An archive, and the names that its images get. */
@@ -77,11 +77,13 @@ export const WEIGHTS: Readonly<Record<Operation['kind'], number>> = {
   ...{ 'prune-images': 2, 'prune-containers': 2 },
 };
 
-/** What all lanes together have named so far. Nothing in it need still be there. */
+/** What all lanes together have named and not heard to be gone. Nothing in it need be there already, or still. */
 export class World {
   readonly tags: string[];
   readonly ids: string[];
   readonly containers: string[] = [];
+  /** Containers that run until somebody ends them. */
+  readonly #lasting = new Set<string>();
   readonly #material: Material;
   readonly #scratch: string;
   #count = 0;
@@ -123,7 +125,11 @@ export class World {
         const how = random.weighted({ rm: 5, keep: 4, detach: 1 });
         const name = fresh();
         if (how !== 'rm') this.containers.push(name);
-        return { kind, image: random.pick(this.#material.runnable) ?? '', name, how };
+        if (how === 'detach') this.#lasting.add(name);
+        const named = this.#material.runnable.filter(
+          (one) => this.tags.includes(one) || this.ids.includes(one),
+        );
+        return { kind, image: random.pick(named) ?? this.#material.runnable[0] ?? '', name, how };
       }
       case 'rm':
         return { kind, name: recent(this.containers), force: random.below(2) === 0 };
@@ -144,8 +150,42 @@ export class World {
     }
   }
 
-  /** Lets everybody know of an image that was made. */
-  learn(id: string): void {
-    this.ids.push(id);
+  /**
+   * Lets everybody know how an operation ended, so that most names are of something: what was not made is not named again,
+   * and what was removed only as long as nobody has heard of it.
+   */
+  heard(operation: Operation, ending: Ending): void {
+    if (ending.how === 'failed') this.#drop(nameMadeBy(operation));
+    if (ending.how !== 'done') return;
+    const { made, untagged, deleted } = ending.said;
+    if (made !== undefined) this.ids.push(made);
+    this.#drop(...untagged, ...deleted);
+    if (operation.kind === 'rm') this.#drop(operation.name);
+    if (operation.kind === 'prune-containers')
+      this.#drop(...this.containers.filter((name) => !this.#lasting.has(name)));
+    if (operation.kind !== 'load') return;
+    const loaded = this.#material.archives.find(({ file }) => file === operation.archive);
+    for (const tag of loaded?.tags.keys() ?? []) moveToEnd(this.tags, tag);
+    for (const id of loaded?.images ?? []) moveToEnd(this.ids, id);
   }
+
+  #drop(...names: readonly (string | undefined)[]): void {
+    for (const list of [this.tags, this.ids, this.containers]) {
+      const kept = list.filter((name) => !names.includes(name));
+      list.splice(0, list.length, ...kept);
+    }
+  }
+}
+
+/** The name that is there when the operation is done. */
+function nameMadeBy(operation: Operation): string | undefined {
+  if (operation.kind === 'tag') return operation.target;
+  if (operation.kind === 'run') return operation.name;
+  return operation.kind === 'import' || operation.kind === 'commit' ? operation.tag : undefined;
+}
+
+function moveToEnd(list: string[], name: string): void {
+  const at = list.indexOf(name);
+  if (at >= 0) list.splice(at, 1);
+  list.push(name);
 }
