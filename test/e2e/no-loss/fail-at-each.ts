@@ -1,6 +1,7 @@
 /** Lets an operation fail at each of its writing calls, and looks at what it says and what it leaves. */
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
+import { unmountBelow } from '../../helpers/loop.ts';
 import { type Course, course, reset } from './kill-at-each.ts';
 import { type Operation, signature } from './operations.ts';
 import { type Ended, openStage, type Stage } from './stage.ts';
@@ -133,6 +134,7 @@ export async function failAtEach(
         if (await failOnce(stage, operation, known, fault, options)) failures += 1;
       } catch (error) {
         broken.push(error instanceof Error ? error.message : String(error));
+        unmountBelow(stage.dataRoot);
         await reset(stage, operation);
       }
     }
