@@ -94,6 +94,11 @@ export interface MountOptions {
    * every sync, that of the unmount and those that the container asks for. Ignored while the layer is mounted already.
    */
   readonly isVolatile?: boolean;
+  /**
+   * The caller only reads, and goes on seeing the layer when others stop using it. The path is good in this process alone,
+   * and a driver takes care that a crash leaves nothing mounted and nothing counted.
+   */
+  readonly isReadOnly?: boolean;
 }
 
 /** A mounted layer. Dispose of it, or call `put`, exactly once. */

@@ -10,10 +10,11 @@ import {
   IMAGE_OPERATIONS,
   LARGE_LOAD,
   RUN_OPERATIONS,
+  WRITERS,
 } from './no-loss/operations.ts';
 
 describe('killed on overlay2', () => {
-  for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS, ...RUN_OPERATIONS]) {
+  for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS, ...RUN_OPERATIONS, ...WRITERS]) {
     test(operation.name, async (t) => {
       t.diagnostic(await killAtEach(operation, 'overlay2'));
     });

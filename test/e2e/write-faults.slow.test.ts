@@ -13,30 +13,10 @@ import {
   DRIVER_OPERATIONS,
   IMAGE_OPERATIONS,
   LARGE_LOAD,
-  type Operation,
   RUN_OPERATIONS,
+  WRITERS,
 } from './no-loss/operations.ts';
 import { openStage, runProgram, type Stage } from './no-loss/stage.ts';
-
-/** `save -o` and `export -o`: the roots stay as they are, and the file is there whole or not at all. */
-const WRITERS: readonly Operation[] = [
-  {
-    name: 'save -o',
-    prepare: (stage) => {
-      mkdirSync(`${stage.base}/out`);
-      return IMAGE_OPERATIONS[0]?.prepare(stage) ?? Promise.resolve();
-    },
-    words: ({ base }) => ['save', '-o', `${base}/out/saved.tar`, 'first:1'],
-  },
-  {
-    name: 'export -o',
-    prepare: async (stage) => {
-      mkdirSync(`${stage.base}/out`);
-      await CONTAINER_OPERATIONS.find(({ name }) => name === 'rm')?.prepare(stage);
-    },
-    words: ({ base }) => ['export', '-o', `${base}/out/saved.tar`, 'one'],
-  },
-];
 
 describe('a disk that is full or broken', () => {
   for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS, ...RUN_OPERATIONS]) {

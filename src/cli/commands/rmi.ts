@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { errorMessage, TsengineError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
-import { printLine } from '../output.ts';
+import { printLine, ReaderGone } from '../output.ts';
 import { withEngine } from '../with-engine.ts';
 
 interface RemoveImageOptions {
@@ -25,6 +25,7 @@ export function register(command: Command, context: CommandContext): void {
               await printLine('Untagged' in item ? `Untagged: ${item.Untagged}` : `Deleted: ${item.Deleted}`);
             }
           } catch (error) {
+            if (error instanceof ReaderGone) throw error;
             const isMissing = name === '' || (error instanceof TsengineError && error.code === 'NotFound');
             const message = isMissing ? `No such image: ${name}` : errorMessage(error);
             process.stderr.write(`tsengine: ${message}\n`);

@@ -45,6 +45,7 @@ import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './m
 import { checkLayerOptions, refuseImageLayerOptions } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
 import { unlessRedirected } from './redirected.ts';
+import { openToRead } from './view.ts';
 
 /** What the driver is made of. */
 export interface Overlay2Parts {
@@ -151,6 +152,13 @@ export class Overlay2Driver implements GraphDriver {
     this.#mustExist(id);
     const lowers = this.#layout.lowers(id);
     if (lowers.length === 0) return { path: this.#layout.diff(id), [Symbol.asyncDispose]: async () => {} };
+    // The view has the layer's own directory as one more lower one.
+    if (options.isReadOnly === true && lowers.length < LIMITS.lowerLayers) {
+      const { home } = this.#layout;
+      const directories = [`${id}/diff`, ...lowers];
+      const view = { home, id, directories, options: this.#abilities.options };
+      return await openToRead(this.#context.runHome, this.#layout.merged(id), view);
+    }
     const point = this.#point(id, lowers, mountLabel, options.isVolatile);
     await this.#counter.acquire(id, point);
     let released = false;

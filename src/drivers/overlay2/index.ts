@@ -1,4 +1,5 @@
 /** overlay2, as the registry knows it. */
+
 import { dirname } from 'node:path';
 import { TsengineError } from '../../errors.ts';
 import { makeDirectories, makeDirectory, pathExists } from '../../linux/files.ts';
@@ -14,6 +15,7 @@ import { Layout } from './layout.ts';
 import { checkEngineOptions } from './options.ts';
 import { type Abilities, type ProbeResult, probeOverlay } from './probe.ts';
 import { cachedAbilities } from './probe-cache.ts';
+import { sweepViews } from './view.ts';
 
 /** Runs the probe in a new folder, which is removed again. */
 function probeIn(folder: string): ProbeResult {
@@ -68,6 +70,7 @@ async function open(context: DriverContext): Promise<GraphDriver> {
     discard(path);
   });
   new MountCounter(context.runHome).sweep();
+  sweepViews(context.runHome);
   return new Overlay2Driver({ context, layout, staging, abilities });
 }
 

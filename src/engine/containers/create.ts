@@ -206,6 +206,8 @@ export async function createContainer(
   try {
     const fill = async (): Promise<StoredContainer> => {
       const points = await makeLayer(context, draft);
+      // One call, for what the driver notes of the layers, or copies, and for what is copied into volumes.
+      if (!hostConfig.AutoRemove) await context.layers.sync();
       return { file: containerFile(context, draft, points), hostConfig };
     };
     await store.create(id, fill, (rename) => appearWithImage(context, image, rename));

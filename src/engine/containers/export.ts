@@ -7,6 +7,7 @@ export async function* exportContainer(context: ContainerContext, id: string): A
   await using mounted = await context.layers.mountContainerLayer(
     id,
     file.MountLabel === '' ? undefined : file.MountLabel,
+    { isReadOnly: true },
   );
   const { packTree } = await import('../../archive/pack.ts');
   yield* packTree(mounted.path, { warn: (message: string) => context.warn(message) });

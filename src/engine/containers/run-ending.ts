@@ -54,11 +54,15 @@ export function lockToEnd(context: ContainerContext, id: string): Promise<Lock> 
 /** How long the exit code of a removed container is kept for those who wait for it. Milliseconds. */
 const KEEP_EXIT_CODE = 60_000;
 
-/** Removes exit codes that nobody waits for any more. */
+/** Removes exit codes that nobody waits for any more. One that cannot be removed now is by the next who tries. */
 function pruneExitCodes(exits: string): void {
-  for (const name of listDirectory(exits)) {
-    const stat = statSync(`${exits}/${name}`, { throwIfNoEntry: false });
-    if (stat !== undefined && Date.now() - stat.mtimeMs > KEEP_EXIT_CODE) removeFile(`${exits}/${name}`);
+  try {
+    for (const name of listDirectory(exits)) {
+      const stat = statSync(`${exits}/${name}`, { throwIfNoEntry: false });
+      if (stat !== undefined && Date.now() - stat.mtimeMs > KEEP_EXIT_CODE) removeFile(`${exits}/${name}`);
+    }
+  } catch {
+    // What was asked for is done.
   }
 }
 

@@ -1,8 +1,6 @@
 /** `docker commit`: an image of a container. */
 import { TsengineError } from '../../errors.ts';
-import type { ContainerConfig } from '../api/container-config.ts';
 import { mergeConfig } from '../containers/merge-config.ts';
-import type { ChainId } from '../layers/types.ts';
 import { parseReference, type Reference, withDefaultTag } from '../references/reference.ts';
 import { applyChanges } from './changes/apply.ts';
 import type { ImageContext } from './context.ts';
@@ -26,22 +24,12 @@ function nameOf(text: string | undefined): Reference[] {
 export async function commitContainer(context: ImageContext, request: CommitRequest): Promise<string> {
   const names = nameOf(request.reference);
   const config = mergeConfig(applyChanges(request.config, request.changes), request.config);
-  const { id, unused } = await commitLayer(context, request, config, names);
-  // Docker registers the layer of no changes as well, and leaves it; ours goes, because nothing refers to it.
-  if (unused !== undefined) await context.layers.releaseUnused(unused);
-  return id;
-}
-
-async function commitLayer(
-  context: ImageContext,
-  request: CommitRequest,
-  config: ContainerConfig,
-  names: readonly Reference[],
-): Promise<{ readonly id: string; readonly unused: ChainId | undefined }> {
   const { image } = request;
   await using batch = context.layers.batch();
   const layer = await batch.add(context.layers.containerDiff(request.containerId), image?.topLayer);
   const isEmpty = layer.diffId === EMPTY_LAYER;
+  // Docker registers the layer of no changes as well, and leaves it. Nothing will refer to ours.
+  if (isEmpty) await batch.drop(layer);
   const created = createdNow();
   const step = {
     created,
@@ -60,6 +48,5 @@ async function commitLayer(
     diffIds: [...(image?.diffIds ?? []), ...(isEmpty ? [] : [layer.diffId])],
     history: [...(image?.history ?? []), step],
   });
-  const id = await batch.commit(() => recordImage(context, batch, raw, names, image?.id));
-  return { id, unused: isEmpty ? layer.chainId : undefined };
+  return await batch.commit(() => recordImage(context, batch, raw, names, image?.id));
 }

@@ -169,6 +169,17 @@ class Batch implements LayerBatch {
     }
   }
 
+  async drop({ chainId }: Layer): Promise<void> {
+    const staged = this.#staged.get(chainId);
+    if (staged === undefined) return;
+    this.#staged.delete(chainId);
+    try {
+      await staged.writeSet.remove(await this.#context.driver());
+    } finally {
+      staged.chainLock.release();
+    }
+  }
+
   announce(imageId: string): void {
     this.#lease.announce(imageId);
   }

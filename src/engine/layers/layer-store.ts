@@ -3,6 +3,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { TsengineError } from '../../errors.ts';
 import type { DataRoot } from '../root.ts';
 import { baseOf, dropContainerLayer, makeContainerLayer, neededContainerLayer } from './container-layers.ts';
+import { dataSync } from './data-sync.ts';
 import { layerBatch } from './layer-batch.ts';
 import { LayerDb } from './layer-db.ts';
 import { type LayerTarSource, layerTar, layerTarSize } from './layer-tar.ts';
@@ -115,6 +116,11 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
     containerLayers: () => db.containerIds().map((id) => neededContainerLayer(db, id)),
     mountContainerLayer: async (containerId, mountLabel, options) =>
       await (await driver()).get(neededContainerLayer(db, containerId).mountId, mountLabel, options),
+    sync: async () => {
+      if (!syncLayers) return;
+      using all = dataSync([root.path, root.driverHome(deps.driverName)]);
+      await all.finish();
+    },
     unmountContainerLayer: async (containerId) =>
       await (await driver()).put(neededContainerLayer(db, containerId).mountId),
     containerChanges: async (containerId) => {

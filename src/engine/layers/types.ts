@@ -43,6 +43,8 @@ export interface LayerBatch extends AsyncDisposable {
    * out that it need not read a layer at all.
    */
   use(chainId: ChainId): Promise<Layer | undefined>;
+  /** Takes out what `add` gave, where nobody will refer to it. One that was registered before stays so. */
+  drop(layer: Layer): Promise<void>;
   /**
    * Registers what was added and calls `refer`, which puts on record what refers to it (an image). When that fails, the
    * layers are removed again. A crash before it returns leaves nothing.
@@ -127,6 +129,8 @@ export interface LayerStore {
     mountLabel?: string,
     options?: MountOptions,
   ): Promise<MountedLayer>;
+  /** All that was written to the data root and to layers is on disk when it returns. Nothing is done where layers are not synced. */
+  sync(): Promise<void>;
   /** One release of `mountContainerLayer`. */
   unmountContainerLayer(containerId: string): Promise<void>;
   /** What the container changed against its init layer. */
