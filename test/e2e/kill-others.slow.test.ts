@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandLine, isAlive, killIfAny, processIds } from '../../src/linux/processes.ts';
 import { testBundle } from '../helpers/bundle.ts';
+import { removeCgroups } from '../helpers/cgroups.ts';
 import { unmountBelow } from '../helpers/loop.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
 import { armExit, openStage, quiet, runProgram, type Stage } from './no-loss/stage.ts';
@@ -278,6 +279,7 @@ test('the machine stops: processes, mounts and the exec root are gone', async ()
   await quiet(stage, 'all');
   unmountBelow(stage.dataRoot);
   rmSync(stage.execRoot, { recursive: true });
+  removeCgroups(stage.cgroupParent);
   const { containers, volumes } = await stage.settle('after the boot');
   assert.deepEqual([...containers.keys()], [id]);
   assert.equal(volumes.length, 1);

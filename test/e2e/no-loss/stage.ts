@@ -36,6 +36,8 @@ export interface Stage extends AsyncDisposable {
   readonly base: string;
   readonly dataRoot: string;
   readonly execRoot: string;
+  /** Below which its containers have their cgroups. */
+  readonly cgroupParent: string;
   /** Runs a command of the bundle. */
   run(words: readonly string[], given?: Given): Promise<Ended>;
   /** Runs a command that must succeed. Gives its standard output. */
@@ -121,6 +123,7 @@ export function openStage(driver: string, daemon: object = {}, elsewhere?: strin
     base,
     dataRoot,
     execRoot,
+    cgroupParent,
     globals,
     run,
     async ok(words, given) {
