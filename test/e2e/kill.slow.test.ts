@@ -7,6 +7,7 @@ import { killAtEach } from './no-loss/kill-at-each.ts';
 import {
   CONTAINER_OPERATIONS,
   DRIVER_OPERATIONS,
+  FROZEN_COMMIT,
   IMAGE_OPERATIONS,
   LARGE_LOAD,
   RUN_OPERATIONS,
@@ -14,7 +15,13 @@ import {
 } from './no-loss/operations.ts';
 
 describe('killed on overlay2', () => {
-  for (const operation of [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS, ...RUN_OPERATIONS, ...WRITERS]) {
+  for (const operation of [
+    ...IMAGE_OPERATIONS,
+    ...CONTAINER_OPERATIONS,
+    ...RUN_OPERATIONS,
+    FROZEN_COMMIT,
+    ...WRITERS,
+  ]) {
     test(operation.name, async (t) => {
       t.diagnostic(await killAtEach(operation, 'overlay2'));
     });

@@ -156,6 +156,7 @@ export const RUN_OPERATIONS: readonly Operation[] = [
       await stage.ok(['create', '--name', 'one', ...LATER]);
     },
     words: () => ['start', 'one'],
+    waits: true,
     // It was on record as running, and then could not be.
     stuck: [
       ['start', 'one'],
@@ -167,6 +168,7 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     varies: true,
     prepare: withSmall,
     words: () => ['run', '-d', '--name', 'one', ...LATER],
+    waits: true,
     stuck: [
       ['run', '-d', '--name', 'one', ...LATER],
       ['kill', 'one'],
@@ -178,12 +180,6 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     varies: true,
     prepare: withSmall,
     words: () => ['run', '--rm', '--network', 'none', 'small', 'true'],
-  },
-  {
-    name: 'commit of a container that runs',
-    prepare: withSmall,
-    each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
-    words: () => ['commit', 'one', 'committed:1'],
   },
   {
     name: 'rm -f of a container that runs',
@@ -200,6 +196,14 @@ export const RUN_OPERATIONS: readonly Operation[] = [
 export const DRIVER_OPERATIONS: readonly Operation[] = [...IMAGE_OPERATIONS, ...CONTAINER_OPERATIONS].filter(
   ({ name }) => /^(?:load|create|commit|rm|rmi)\b/.test(name),
 );
+
+/** Freezes the container meanwhile. What it writes is what `commit` of any container does. */
+export const FROZEN_COMMIT: Operation = {
+  name: 'commit of a container that runs',
+  prepare: withSmall,
+  each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
+  words: () => ['commit', 'one', 'committed:1'],
+};
 
 /** `save -o` and `export -o`: the roots stay as they are, and the file is there whole or not at all. */
 export const WRITERS: readonly Operation[] = [
