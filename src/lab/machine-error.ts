@@ -1,0 +1,28 @@
+import { TsengineError } from '../errors.ts';
+
+/**
+ * - `no-boot`: the kernel or the first program in it ended, or nothing was heard of it in time.
+ * - `panic`: the kernel panicked.
+ * - `memory`: the machine's memory was too small to go on.
+ * - `timeout`: the command was still running when its time was over.
+ * - `host-disk`: the disk of this machine, below the cache, is full.
+ * - `ended`: the machine went away under the command, without a panic.
+ */
+export type MachineErrorKind = 'no-boot' | 'panic' | 'memory' | 'timeout' | 'host-disk' | 'ended';
+
+/** Exit code when the time is over, as timeout(1) has it. */
+export const TIMEOUT_EXIT = 124;
+/** Exit code when the machine failed. */
+export const MACHINE_EXIT = 125;
+
+/** A machine that failed, in one line; `console` has its last lines. */
+export class MachineError extends TsengineError {
+  readonly kind: MachineErrorKind;
+  readonly console: readonly string[];
+
+  constructor(kind: MachineErrorKind, message: string, console: readonly string[]) {
+    super('System', message, { exitCode: kind === 'timeout' ? TIMEOUT_EXIT : MACHINE_EXIT });
+    this.kind = kind;
+    this.console = console;
+  }
+}
