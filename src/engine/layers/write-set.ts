@@ -8,7 +8,9 @@
  * `tmp/` (it no longer exists), then the driver's layer is removed, then the folder.
  *
  * The process that works on a write-set holds a flock(2) on the folder. One that is not locked belongs to a dead
- * process, and `recoverWriteSets` removes what its name stands for. So at no instant a crash leaves a registered layer
+ * process, and `recoverWriteSets` removes what its name stands for. The folder gets that name only when it is locked: until
+ * then it is `tsengine-making-<pid>-<number>`, which stands for no layer, so that a recovery that finds it unlocked never
+ * removes what its living maker makes a moment later. So at no instant a crash leaves a registered layer
  * without its files, or a driver's layer that nothing knows of.
  */
 import { hasErrno, TsengineError } from '../../errors.ts';
@@ -30,6 +32,7 @@ export interface LayerRemover {
 }
 
 const NAME = /^tsengine-([0-9a-f]{64})-(\d{1,9})$/;
+const UNNAMED = /^tsengine-making-\d+-\d+$/;
 let sequence = 0;
 
 /** A write-set that this process works on. */
@@ -85,12 +88,23 @@ function freshName(tmpDir: string, id: string): string {
 /** Begins to make the layer that the driver will know as `id`. */
 export function beginWriteSet(tmpDir: string, id: string): WriteSet {
   for (;;) {
-    const path = freshName(tmpDir, id);
-    makeDirectory(path, 0o700);
-    const lock = lockIfThere(path);
+    sequence += 1;
+    const unnamed = `${tmpDir}/tsengine-making-${process.pid}-${sequence}`;
+    makeDirectory(unnamed, 0o700);
+    const lock = lockIfThere(unnamed);
     // Somebody's recovery may have found the folder before it was locked, and taken it for a dead process's.
-    if (lock !== undefined && pathExists(path)) return writeSet(path, id, lock);
-    lock?.release();
+    if (lock === undefined || !pathExists(unnamed)) {
+      lock?.release();
+      continue;
+    }
+    const making = writeSet(unnamed, id, lock);
+    try {
+      making.moveTo(freshName(tmpDir, id));
+    } catch (error) {
+      lock.release(); // The folder is left to the next recovery.
+      throw error;
+    }
+    return making;
   }
 }
 
@@ -120,7 +134,7 @@ function lockIfThere(path: string): Lock | undefined {
 
 /** Whether there are write-sets, of living processes or of dead ones. A directory listing, without any lock. */
 export function anyWriteSet(tmpDir: string): boolean {
-  return listDirectory(tmpDir).some((name) => NAME.test(name));
+  return listDirectory(tmpDir).some((name) => NAME.test(name) || UNNAMED.test(name));
 }
 
 /**
@@ -133,7 +147,9 @@ export async function recoverWriteSets(
   driver: LayerRemover,
   warn: (message: string) => void,
 ): Promise<void> {
-  let left = listDirectory(tmpDir)
+  const names = listDirectory(tmpDir);
+  for (const name of names) if (UNNAMED.test(name)) removeUnnamed(`${tmpDir}/${name}`);
+  let left = names
     .map((name) => NAME.exec(name))
     .filter((match) => match !== null)
     .sort((a, b) => Number(b[2]) - Number(a[2]));
@@ -152,6 +168,17 @@ export async function recoverWriteSets(
   }
   for (const match of left)
     warn(`${tmpDir}/${match[0]}: layer ${match[1]} is still in use and stays until the next start`);
+}
+
+/** Removes a folder that has not got its name: it is empty, and stands for nothing. */
+function removeUnnamed(path: string): void {
+  const lock = lockIfThere(path);
+  if (lock === undefined) return;
+  try {
+    if (pathExists(path)) removeDirectory(path);
+  } finally {
+    lock.release();
+  }
 }
 
 async function recoverOne(path: string, id: string, driver: LayerRemover): Promise<void> {

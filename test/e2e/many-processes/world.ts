@@ -86,6 +86,8 @@ export class World {
   readonly #lasting = new Set<string>();
   readonly #material: Material;
   readonly #scratch: string;
+  /** Kinds that are still to come before all have come as often as their weight says. */
+  readonly #deck: Operation['kind'][] = [];
   #count = 0;
 
   constructor(material: Material, scratch: string) {
@@ -109,7 +111,7 @@ export class World {
     };
     const recent = (list: readonly string[]): string => random.pick(list.slice(-10)) ?? 'none';
     const anyImage = (): string => recent(random.below(2) === 0 ? this.tags : this.ids);
-    const kind = random.weighted(WEIGHTS);
+    const kind = this.#deal(random);
     switch (kind) {
       case 'load':
         return { kind, archive: random.pick(this.#material.archives)?.file ?? '' };
@@ -150,6 +152,13 @@ export class World {
     }
   }
 
+  /** A kind from a deck that holds each as often as its weight: of a hundred operations none is left to chance. */
+  #deal(random: Random): Operation['kind'] {
+    if (this.#deck.length === 0) this.#deck.push(...wholeDeck());
+    const [dealt] = this.#deck.splice(random.below(this.#deck.length), 1);
+    return dealt ?? 'look';
+  }
+
   /**
    * Lets everybody know how an operation ended, so that most names are of something: what was not made is not named again,
    * and what was removed only as long as nobody has heard of it.
@@ -175,6 +184,14 @@ export class World {
       list.splice(0, list.length, ...kept);
     }
   }
+}
+
+function wholeDeck(): Operation['kind'][] {
+  const kinds: readonly Operation['kind'][] = [
+    ...(['load', 'import', 'tag', 'rmi', 'run', 'rm', 'commit', 'save', 'look'] as const),
+    ...(['prune-images', 'prune-containers'] as const),
+  ];
+  return kinds.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
 }
 
 /** The name that is there when the operation is done. */

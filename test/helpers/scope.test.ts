@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+
+/** What a run with this environment takes of 200 things of four kinds. */
+function taken(env: Readonly<Record<string, string>>): number[] {
+  const script = `
+    import { sampleOf } from ${JSON.stringify(new URL('scope.ts', import.meta.url).href)};
+    const items = Array.from({ length: 200 }, (_, index) => index);
+    const kindOf = (index) => index === 77 ? 'alone' : String(index % 3);
+    console.log(JSON.stringify(sampleOf(items, { oneIn: 10, kindOf, of: 'test' })));`;
+  const bare = { ...process.env, TSENGINE_TEST_FULL: '', TSENGINE_TEST_SAMPLE: '0' };
+  const options = { env: { ...bare, ...env }, encoding: 'utf8' } as const;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
+  const parsed: unknown = JSON.parse(output);
+  assert.ok(Array.isArray(parsed));
+  return parsed.map(Number);
+}
+
+test('a sample has the first and the last of each kind, is one in so many, and is the same each time', () => {
+  const sample = taken({});
+  for (const must of [0, 1, 2, 77, 197, 198, 199]) assert.ok(sample.includes(must), String(must));
+  assert.ok(sample.length > 15 && sample.length < 45, String(sample.length));
+  assert.deepEqual(sample, taken({}));
+  assert.notDeepEqual(sample, taken({ TSENGINE_TEST_SAMPLE: '1' }));
+});
+
+test('a full run takes all', () => {
+  assert.equal(taken({ TSENGINE_TEST_FULL: '1' }).length, 200);
+});
