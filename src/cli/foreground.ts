@@ -1,8 +1,8 @@
 /** A container in the foreground: its output is ours, our input and signals are its. */
-import { constants } from 'node:os';
 import type { Attachment, Engine } from '../engine/api/services.ts';
 import { hasErrno } from '../errors.ts';
 import { writeOut } from './output.ts';
+import { holdSignals, passSignalsOn } from './signals.ts';
 import { readStandardInput } from './streams.ts';
 
 /** What of the container's standard streams is connected, and whether signals are passed on. */
@@ -25,7 +25,7 @@ export async function runInForeground(
   id: string,
   options: ForegroundOptions,
 ): Promise<number> {
-  using signals = options.signalProxy ? proxySignals(engine, id) : noSignals;
+  using signals = options.signalProxy ? passSignalsOn(engine, id) : holdSignals();
   const attached: Attachment[] = [];
   const detach = () => {
     for (const attachment of attached.splice(0)) attachment[Symbol.dispose]();
@@ -73,89 +73,4 @@ async function passInput(attachment: Attachment): Promise<void> {
       );
     }
   }
-}
-
-/** Signals on their way to the container. */
-interface SignalProxy extends Disposable {
-  /** The container runs: what came before is sent now. */
-  begin(): void;
-}
-
-const noSignals: SignalProxy = { begin: () => undefined, [Symbol.dispose]: () => undefined };
-
-/** Signals that are about ourselves, that cannot be caught, or that Node and its debugger use. */
-const NOT_PASSED_ON: ReadonlySet<string> = new Set([
-  ...[
-    'SIGKILL',
-    'SIGSTOP',
-    'SIGCHLD',
-    'SIGPIPE',
-    'SIGURG',
-    'SIGPROF',
-    'SIGVTALRM',
-    'SIGWINCH',
-    'SIGIO',
-    'SIGPOLL',
-  ],
-  ...[
-    'SIGBUS',
-    'SIGFPE',
-    'SIGSEGV',
-    'SIGILL',
-    'SIGABRT',
-    'SIGIOT',
-    'SIGTRAP',
-    'SIGSYS',
-    'SIGUNUSED',
-    'SIGSTKFLT',
-  ],
-]);
-
-function isSignal(name: string): name is NodeJS.Signals {
-  return name in constants.signals;
-}
-
-/** As many SIGINT and SIGTERM as somebody sends before they mean us. The number is that of newer docker clients. */
-const MAX_ASKED = 3;
-
-/**
- * Ends this command. A container that runs is left to itself: it did not want to end, and conmon watches it. One that was
- * still being started never runs, and the next command clears it up.
- */
-function leave(id: string, running: boolean): never {
-  const short = id.slice(0, 12);
-  const rest = running
-    ? `container ${short} goes on: end it with tsengine kill ${short}`
-    : `container ${short} was not started`;
-  process.stderr.write(`tsengine: got ${MAX_ASKED} signals; ${rest}\n`);
-  process.exit(1);
-}
-
-/** Passes every signal on to the container until disposed of. One that comes before the container runs is sent once it does. */
-function proxySignals(engine: Engine, id: string): SignalProxy {
-  const listeners = new Map<NodeJS.Signals, () => void>();
-  const early: NodeJS.Signals[] = [];
-  let running = false;
-  let asked = 0;
-  // A container that has ended in the meantime has no use for it.
-  const send = (name: NodeJS.Signals) => void engine.containers.kill(id, name).catch(() => undefined);
-  for (const name of Object.keys(constants.signals)) {
-    if (NOT_PASSED_ON.has(name) || !isSignal(name)) continue;
-    const listener = () => {
-      if ((name === 'SIGINT' || name === 'SIGTERM') && ++asked === MAX_ASKED) leave(id, running);
-      if (running) send(name);
-      else early.push(name);
-    };
-    process.on(name, listener);
-    listeners.set(name, listener);
-  }
-  return {
-    begin: () => {
-      running = true;
-      for (const name of early.splice(0)) send(name);
-    },
-    [Symbol.dispose]: () => {
-      for (const [name, listener] of listeners) process.off(name, listener);
-    },
-  };
 }

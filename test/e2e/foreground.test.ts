@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
@@ -50,4 +52,28 @@ test('-t is refused with what to do instead, and makes nothing', () => {
   assert.equal(ended.status, 125);
   assert.match(ended.stderr, /^tsengine: terminals \(-t\) are not supported yet: .*-i alone/);
   assert.equal(cli.ok(['ps', '-aq']), '');
+});
+
+test('a signal that is not for the container ends us when the container is on record, not before', {
+  timeout: 60_000,
+}, async () => {
+  // A runtime that says late that it has started: the container's output is seen long before the record is written.
+  const folder = mkdtempSync(`${tmpdir()}/tsengine-test-`);
+  const real = execFileSync('sh', ['-c', 'command -v runc'], { encoding: 'utf8' }).trim();
+  const script = `#!/bin/sh\n${real} "$@"\nended=$?\ncase " $* " in *" start "*) sleep 2 ;; esac\nexit $ended\n`;
+  writeFileSync(`${folder}/runc`, script, { mode: 0o755 });
+  const [program = '', ...words] = cli.command;
+  const run = ['run', '--name', 'slow', '--sig-proxy=false', 'tiny', 'sh', '-c', 'echo ready; sleep 1000'];
+  const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` };
+  const child = spawn(program, [...words, ...run], { env });
+  try {
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, [null, 'SIGTERM']);
+    assert.equal(cli.ok(['ps', '--format', '{{.Names}}']), 'slow\n');
+  } finally {
+    cli.ok(['rm', '-f', 'slow']);
+    rmSync(folder, { recursive: true });
+  }
 });
