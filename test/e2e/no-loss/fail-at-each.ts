@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { unmountBelow } from '../../helpers/loop.ts';
+import { leftOut, sampleOf } from '../../helpers/scope.ts';
 import { type Course, course, reset } from './kill-at-each.ts';
 import { type Operation, signature } from './operations.ts';
 import { type Ended, openStage, type Stage } from './stage.ts';
@@ -64,6 +65,15 @@ function faultsOf(calls: readonly string[], { lasting = true, workerStride = 1 }
   return faults;
 }
 
+/** The faults that this run tries: a sample of the calls, each with all that is tried at it. */
+function sampled(faults: readonly string[], of: string): readonly string[] {
+  const callOf = (fault: string) => fault.replace(/^main:/, '').replace(/:(\d+).*/, ' $1');
+  const calls = [...new Set(faults.map(callOf))];
+  const kindOf = (call: string) => call.replace(/ .*/, '');
+  const taken = new Set(sampleOf(calls, { oneIn: 10, kindOf, of }));
+  return faults.filter((fault) => taken.has(callOf(fault)));
+}
+
 /** One line says what failed, on what and why; warnings may stand before it. */
 function checkMessage({ code, stderr }: Ended, exitCode: number, fault: string, at: string): void {
   assert.equal(code, exitCode, `${at}: ${stderr}`);
@@ -117,7 +127,9 @@ export async function failAtEach(
   options: FailOptions = {},
 ): Promise<string> {
   const { workers = 2 } = options;
-  let faults: readonly string[] = [];
+  const what = `${operation.name} on ${driver}`;
+  let faults: readonly string[] | undefined;
+  let all = 0;
   let next = 0;
   let failures = 0;
   const broken: string[] = [];
@@ -125,8 +137,11 @@ export async function failAtEach(
     await using stage = openStage(driver, { 'sync-layers': true });
     await operation.prepare(stage);
     const known = await course(stage, operation);
-    const all = faultsOf(await callsOf(stage, operation), options);
-    faults = faults.length === 0 ? all : faults;
+    if (faults === undefined) {
+      const every = faultsOf(await callsOf(stage, operation), options);
+      all = every.length;
+      faults ??= sampled(every, what);
+    }
     while (broken.length < MOST_BROKEN) {
       const fault = faults[next++];
       if (fault === undefined) return;
@@ -142,9 +157,8 @@ export async function failAtEach(
   const results = await Promise.allSettled(Array.from({ length: workers }, work));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   assert.deepEqual(broken, []);
-  assert.ok(
-    faults.length > 20 && failures > faults.length * 0.4,
-    `${operation.name}: ${failures} failures of ${faults.length}`,
-  );
-  return `${operation.name} on ${driver}: ${faults.length} faults, ${failures} of them failures, ${faults.length - failures} harmless`;
+  const tried = faults?.length ?? 0;
+  assert.ok(tried > 20 && failures > tried * 0.4, `${operation.name}: ${failures} failures of ${tried}`);
+  const harmless = tried - failures;
+  return `${what}: ${tried} faults, ${failures} of them failures, ${harmless} harmless${leftOut(tried, all)}`;
 }

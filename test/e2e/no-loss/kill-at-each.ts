@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import type { Thread } from '../../../src/linux/fault.ts';
+import { FULL, leftOut, sampleOf } from '../../helpers/scope.ts';
 import { type Operation, signature } from './operations.ts';
 import { openStage, quiet, type Stage } from './stage.ts';
 
@@ -17,7 +18,8 @@ export interface KillOptions {
 
 /** What a run of the operation without a kill shows. */
 export interface Course {
-  readonly calls: Readonly<Record<Thread, number>>;
+  /** The names of its calls, in their order. */
+  readonly calls: Readonly<Record<Thread, readonly string[]>>;
   /** Signatures that a kill may leave, in the order in which they come. */
   readonly states: readonly string[];
   /** What `stuck` leads to. */
@@ -41,10 +43,10 @@ export async function reset(stage: Stage, operation: Operation): Promise<void> {
   await operation.each?.(stage);
 }
 
-function countCalls(log: string): Readonly<Record<Thread, number>> {
+function readCalls(log: string): Course['calls'] {
   const lines = readFileSync(log, 'utf8').trim().split('\n');
-  const worker = lines.filter((line) => line.startsWith('worker:')).length;
-  return { main: lines.length - worker, worker };
+  const isOfWorker = (line: string) => line.startsWith('worker:');
+  return { main: lines.filter((line) => !isOfWorker(line)), worker: lines.filter(isOfWorker) };
 }
 
 /** Runs the operation, and each of the commands that lead to states in between, once without a fault. */
@@ -64,7 +66,7 @@ export async function course(stage: Stage, operation: Operation): Promise<Course
   const log = `${stage.base}/calls`;
   rmSync(log, { force: true });
   await stage.ok(operation.words(stage), { ...operation.given?.(stage), log });
-  const calls = countCalls(log);
+  const calls = readCalls(log);
   states.push(signature(await stage.settle('after')));
   await reset(stage, operation);
   return { calls, states, stuck };
@@ -104,13 +106,13 @@ type Left = ReadonlyMap<number, number>;
 function checkCovered(
   left: Left,
   calls: number,
-  stride: number,
+  targets: readonly number[],
   lastState: number,
   operation: Operation,
 ): void {
   const sure = operation.waits === true || operation.varies === true ? Math.floor(calls * 0.95) : calls;
   assert.ok(sure > 10, `${operation.name}: only ${calls} calls`);
-  for (let nth = 1; nth <= sure; nth += stride)
+  for (const nth of targets.filter((one) => one <= sure))
     assert.ok(left.has(nth), `${operation.name}: was not killed at call ${nth} of ${calls}`);
   assert.ok([...left.values()].includes(lastState), `${operation.name}: no kill came after its effect`);
 }
@@ -127,43 +129,56 @@ function checkOrder(left: Left, what: string): number {
   return from;
 }
 
+/** The calls to kill at. In a full run some more than were counted: a run may make a few more than the last one. */
+function targetsOf(calls: readonly string[], stride: number, of: string): readonly number[] {
+  const more = FULL ? Array.from({ length: MOST_MORE }, () => '') : [];
+  const numbered = [...calls, ...more].map((name, index) => ({ name, nth: index + 1 }));
+  const strided = numbered.filter((_, index) => index % stride === 0);
+  return sampleOf(strided, { oneIn: 10, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
+}
+
+/** As many calls more than a first run may a later one make, where others work beside it. */
+const MOST_MORE = 50;
+
 /** Kills the operation at every call, or at some. Gives one line that says what was covered. */
 export async function killAtEach(
   operation: Operation,
   driver: string,
   { stride = 1, workers = 2, thread = 'main' }: KillOptions = {},
 ): Promise<string> {
+  const what = `${operation.name} on ${driver}`;
   const left = new Map<number, number>();
-  let next = 1;
+  let next = 0;
   let calls = 0;
+  let targets: readonly number[] | undefined;
   let lastState = 0;
   let failed = false;
   const work = async (): Promise<void> => {
     await using stage = openStage(driver);
     await operation.prepare(stage);
     const known = await course(stage, operation);
-    calls = Math.max(calls, known.calls[thread]);
+    calls = Math.max(calls, known.calls[thread].length);
+    targets ??= targetsOf(known.calls[thread], stride, what);
     lastState = known.states.length - 1;
-    for (let over = false; !over && !failed; ) {
-      const nth = next;
-      next += stride;
-      const state = await killOnce(stage, operation, known.states, `${thread}:*:${nth}:kill`).catch(
-        (error: unknown) => {
-          failed = true;
-          throw error;
-        },
-      );
-      if (state === undefined) over = true;
-      else left.set(nth, state);
+    while (!failed) {
+      const nth = targets[next++];
+      if (nth === undefined) return;
+      const fault = `${thread}:*:${nth}:kill`;
+      const state = await killOnce(stage, operation, known.states, fault).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+      // In a full run the process ends before it comes to a call that it does not make: nothing is left to do then.
+      if (state === undefined && nth > known.calls[thread].length) return;
+      if (state !== undefined) left.set(nth, state);
     }
   };
   const results = await Promise.allSettled(Array.from({ length: workers }, work));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   // A worker is at work before anything is registered.
-  checkCovered(left, calls, stride, thread === 'worker' ? 0 : lastState, operation);
-  const what = `${operation.name} on ${driver}`;
+  checkCovered(left, calls, targets ?? [], thread === 'worker' ? 0 : lastState, operation);
   const from = operation.waits === true ? 0 : checkOrder(left, what);
-  const each = stride === 1 ? 'each' : `one in ${stride}`;
   const whose = `${calls} calls${thread === 'worker' ? ' of the worker' : ''}`;
-  return `${what}: killed at ${each} of ${whose} (${left.size} kills)${from === 0 ? '' : `, done from call ${from} on`}`;
+  const done = from === 0 ? '' : `, done from call ${from} on`;
+  return `${what}: killed before ${left.size} of ${whose}${done}${leftOut(left.size, calls)}`;
 }
