@@ -19,12 +19,15 @@ function names(driver: string): RegExp[] {
   ];
 }
 
-/** The order in which a layer, the image on it and its name come. */
+/** The order in which a layer, the image on it and its name come; before the image, that it is about to come. */
 function image(driver: string): RegExp[] {
   return [
     /^syncfs/,
     /^rename.*layerdb\/tmp\/tsengine-[^"]*", .*layerdb\/sha256\//,
     /^fsync\(\d+<[^>]*layerdb\/sha256>/,
+    /^write\(\d+<[^>]*\/leases\/[^>]*>, "image sha256:/,
+    /^fsync\(\d+<[^>]*\/leases\//,
+    /^fsync\(\d+<[^>]*\/leases>/,
     /^fsync\(\d+<[^>]*layerdb\/tmp\/tsengine\.file-/,
     /^rename.*layerdb\/tmp\/tsengine\.file-[^"]*", .*imagedb\/content\/sha256\//,
     /^fsync\(\d+<[^>]*imagedb\/content\/sha256>/,
@@ -59,12 +62,16 @@ for (const driver of ['overlay2', 'vfs']) {
       });
     }
 
-    test('rmi: the name, the image, the record of the layer, the layer', async () => {
+    test('rmi: what is left to do, the name, the image, the record of the layer, the layer', async () => {
       const calls = await trace(stage, ['rmi', 'imported:1']);
       inOrder(
         calls,
+        /^write\(\d+<[^>]*\/leases\/[^>]*>, "image sha256:/,
+        /^fsync\(\d+<[^>]*\/leases\//,
+        /^fsync\(\d+<[^>]*\/leases>/,
         ...names(driver),
         /^unlink.*imagedb\/content\/sha256\//,
+        /^fsync\(\d+<[^>]*imagedb\/content\/sha256>/,
         /^rename.*layerdb\/sha256\/[^"]*", .*layerdb\/tmp\/tsengine-/,
         new RegExp(`^rename.*/${driver}/[^.][^"]*", .*/${driver}/\\.tsengine/`),
         /^rmdir.*layerdb\/tmp\/tsengine-/,

@@ -10,7 +10,14 @@
  */
 import { existsSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
-import { listDirectory, readFile, readTextIfAny, removeDirectory, removeFile } from '../../linux/files.ts';
+import {
+  fsyncDirectory,
+  listDirectory,
+  readFile,
+  readTextIfAny,
+  removeDirectory,
+  removeFile,
+} from '../../linux/files.ts';
 import { digestHex } from '../layers/chain-id.ts';
 import type { DiffId } from '../layers/types.ts';
 import { replaceFile } from '../replace-file.ts';
@@ -139,9 +146,12 @@ export class FileImageStore implements ImageStore {
     this.#setMetadata(id, 'lastUpdated', formatTimestamp(now()), false);
   }
 
-  /** Removes the image: its configuration first, and with that it is gone. */
+  /** Removes the image: its configuration first, and with that on disk it is gone. */
   delete(id: string): void {
-    removeFile(this.#file(id));
+    if (this.exists(id)) {
+      removeFile(this.#file(id));
+      fsyncDirectory(this.#content);
+    }
     this.#removeMetadata(id);
   }
 

@@ -149,8 +149,8 @@ class Removal {
     this.#refuse(image, conflict);
     const parent = this.#context.images.parentOf(image.id);
     for (const reference of this.#names.of(image.id)) this.#untag(reference);
-    this.#layers.announce(image.id);
     if (image.topLayer !== undefined) this.#layers.add(image.topLayer);
+    this.#layers.announce(image.id);
     this.flush();
     this.#delete(image.id);
     this.items.push({ Deleted: image.id });

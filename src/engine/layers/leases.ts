@@ -11,7 +11,8 @@
  * same form, `later-…`: he may never refer to them. A note keeps no layer.
  *
  * A lease also names images whose configuration is about to be written, so that one that got no name before its
- * process died goes again, and the layers of an image that is about to be removed.
+ * process died goes again, and the layers of an image that is about to be removed. From then on it is durable: a power cut
+ * that keeps the image, or its removal, keeps what says that there is something left to do.
  *
  * A lease is read and extended under the `layers` lock; without it only layers are added that are not registered yet,
  * or that are certain to be referred to until the line is written.
@@ -19,6 +20,8 @@
 
 import {
   closeFile,
+  fsync,
+  fsyncDirectory,
   listDirectory,
   openFile,
   readTextIfAny,
@@ -70,12 +73,12 @@ export class Lease implements Disposable {
     this.#write(chainIds);
   }
 
-  /** Names an image that is about to be written. */
+  /** Names an image that is about to be written or removed. It is on disk then, with all that was added before. */
   announce(imageId: string): void {
-    this.#write([`image ${imageId}`]);
+    this.#write([`image ${imageId}`], true);
   }
 
-  #write(lines: readonly string[]): void {
+  #write(lines: readonly string[], durable = false): void {
     const fresh = lines.filter((line) => !this.#lines.has(line));
     if (fresh.length === 0) return;
     this.#file ??= this.#open();
@@ -85,9 +88,11 @@ export class Lease implements Disposable {
       this.#torn = true;
       writeAll(fd, Buffer.from(`${before}${fresh.join('\n')}\n`), null, this.#file.path);
       this.#torn = false;
+      if (durable) fsync(fd, this.#file.path);
     } finally {
       closeFile(fd);
     }
+    if (durable) fsyncDirectory(this.#dir);
     for (const line of fresh) this.#lines.add(line);
   }
 
