@@ -1,0 +1,138 @@
+/**
+ * The log of the kernel's device-mapper target log-writes: every write that a device got, in the order in which it would
+ * be on disk. Source of the format: Documentation/admin-guide/device-mapper/log-writes.rst and drivers/md/dm-log-writes.c.
+ *
+ *     superblock, one sector: magic, version, number of entries (u64 each), sector size (u32)
+ *     entry, one sector:      sector, number of sectors, flags, length of data (u64 each), data of a mark
+ *     the data of a write follows its entry
+ *
+ * Positions and lengths of writes are in units of 512 bytes, whatever the sector size of the log is.
+ */
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+
+const MAGIC = 0x6a736677736872n;
+const UNIT = 512;
+
+const FLAG = { flush: 1n, fua: 2n, discard: 4n, mark: 8n } as const;
+
+/** One entry. */
+export interface LogEntry {
+  readonly isFlush: boolean;
+  readonly isFua: boolean;
+  readonly isDiscard: boolean;
+  /** The text of a mark. */
+  readonly mark: string | undefined;
+  /** Where it was written, in bytes from the device's start. */
+  readonly at: number;
+  /** Bytes on the device. */
+  readonly length: number;
+  /** Where its data is in the log, in bytes. */
+  readonly dataAt: number;
+}
+
+/** A log, open for reading. */
+export interface BlockLog extends Disposable {
+  readonly entries: readonly LogEntry[];
+  /** Bytes of the log that are in use. */
+  readonly length: number;
+  /** Does to `fd` what the entry says. */
+  apply(entry: LogEntry, fd: number): void;
+}
+
+function read(fd: number, at: number, length: number): Buffer {
+  const buffer = Buffer.alloc(length);
+  const got = readSync(fd, buffer, 0, length, at);
+  if (got < length) throw new Error(`the log ends at ${at + got}, in the middle of what it has`);
+  return buffer;
+}
+
+function parseEntry(sector: Buffer, dataAt: number): LogEntry {
+  const flags = sector.readBigUInt64LE(16);
+  const dataLength = Number(sector.readBigUInt64LE(24));
+  const isMark = (flags & FLAG.mark) !== 0n;
+  return {
+    isFlush: (flags & FLAG.flush) !== 0n,
+    isFua: (flags & FLAG.fua) !== 0n,
+    isDiscard: (flags & FLAG.discard) !== 0n,
+    // A mark's text follows within its sector and ends with a zero.
+    mark: isMark ? sector.toString('utf8', 32, 32 + dataLength).replace(/\0.*$/s, '') : undefined,
+    at: Number(sector.readBigUInt64LE(0)) * UNIT,
+    length: Number(sector.readBigUInt64LE(8)) * UNIT,
+    dataAt,
+  };
+}
+
+/** Reads a log, a device or a file. Throws when it is none. */
+export function openBlockLog(path: string): BlockLog {
+  const fd = openSync(path, 'r');
+  const head = read(fd, 0, UNIT);
+  if (head.readBigUInt64LE(0) !== MAGIC) throw new Error(`${path}: not a log of dm-log-writes`);
+  const count = Number(head.readBigUInt64LE(16));
+  const sector = head.readUInt32LE(24);
+  const entries: LogEntry[] = [];
+  let at = sector;
+  for (let nth = 0; nth < count; nth += 1) {
+    const entry = parseEntry(read(fd, at, UNIT), at + sector);
+    entries.push(entry);
+    const hasData = entry.mark === undefined && !entry.isDiscard;
+    at += sector + (hasData ? entry.length : 0);
+  }
+  return {
+    entries,
+    length: at,
+    apply(entry, device) {
+      if (entry.mark !== undefined || entry.length === 0) return;
+      // What is discarded may be anything afterwards: zeros are what most disks give, and the least that can be hoped for.
+      const data = entry.isDiscard ? Buffer.alloc(entry.length) : read(fd, entry.dataAt, entry.length);
+      writeSync(device, data, 0, data.length, entry.at);
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+/** The place where each cut comes: so many entries have reached the disk. */
+export interface Cut {
+  readonly entries: number;
+  /** What the last mark before it says. */
+  readonly mark: string;
+  readonly kind: 'flush' | 'mark' | 'random';
+}
+
+/** A generator of Marsaglia's xorshift family, 32 bits. */
+function random(seed: number): (limit: number) => number {
+  let state = seed || 1;
+  return (limit) => {
+    state ^= state << 13;
+    state >>>= 0;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    state >>>= 0;
+    return state % limit;
+  };
+}
+
+/**
+ * Cuts at every mark, before and after every flush, and at so many random points, from the first mark on; in the order of the log.
+ */
+export function cutsOf(entries: readonly LogEntry[], randomCuts: number, seed = 1): Cut[] {
+  const first = entries.findIndex(({ mark }) => mark !== undefined);
+  if (first < 0) throw new Error('the log has no mark');
+  const kinds = new Map<number, Cut['kind']>();
+  const draw = random(seed);
+  for (let nth = 0; nth < randomCuts; nth += 1) {
+    kinds.set(first + 1 + draw(entries.length - first), 'random');
+  }
+  for (const [index, entry] of entries.entries()) {
+    if (index <= first) continue;
+    if (entry.isFlush || entry.isFua) kinds.set(index, 'flush').set(index + 1, 'flush');
+    if (entry.mark !== undefined) kinds.set(index + 1, 'mark');
+  }
+  const cuts: Cut[] = [];
+  let mark = '';
+  for (let count = 0; count <= entries.length; count += 1) {
+    mark = entries[count - 1]?.mark ?? mark;
+    const kind = kinds.get(count);
+    if (kind !== undefined) cuts.push({ entries: count, mark, kind });
+  }
+  return cuts;
+}

@@ -1,0 +1,98 @@
+/** Opens what a power cut left, as the next command on the machine would, and says what is wrong with it. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { openEngine } from '../../../src/engine/engine.ts';
+import { unmountBelow } from '../../helpers/loop.ts';
+import { recount } from '../../helpers/recount.ts';
+import { type BlockLog, type Cut, cutsOf } from './block-log.ts';
+import { look } from './look.ts';
+
+/** What was recorded in the machine. */
+export interface Recording {
+  readonly filesystem: string;
+  readonly driver: string;
+  readonly log: BlockLog;
+  /** What the root held at each mark. */
+  readonly looks: readonly string[];
+  /** Bytes of the device. */
+  readonly size: number;
+}
+
+/** Lists, reads and saves all there is; throws when something is not whole. */
+async function useAll(dataRoot: string, execRoot: string, driver: string): Promise<void> {
+  const warnings: string[] = [];
+  await using engine = await openEngine({
+    dataRoot,
+    execRoot,
+    storageDriver: driver,
+    warn: (message) => warnings.push(message),
+  });
+  const images = await engine.images.list({ all: true });
+  const containers = await engine.containers.list({ all: true });
+  await engine.info();
+  for (const { Id } of images) for await (const _ of engine.images.save([Id]));
+  for (const { Id } of containers) await engine.containers.inspect(Id);
+  if (warnings.length > 0) throw new Error(`warned: ${warnings.join('; ')}`);
+}
+
+/** What is wrong with the root on the mounted filesystem; `undefined` when nothing is. */
+async function faultOf(
+  { driver, looks }: Recording,
+  cut: Cut,
+  mounted: string,
+  execRoot: string,
+): Promise<string | undefined> {
+  try {
+    await useAll(`${mounted}/data`, execRoot, driver);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  const counted = recount(`${mounted}/data`, execRoot, driver);
+  if (counted.problems.length > 0) return counted.problems.join('; ');
+  const at = Number(cut.mark.split(' ')[0]);
+  const held = look(counted);
+  // What was reported done is there, and of what was under way all or nothing.
+  if (held === looks[at] || held === looks[at + 1]) return undefined;
+  return `neither ${looks[at]} nor ${looks[at + 1]}, but ${held}`;
+}
+
+/** Cuts the power at each place. `folder` takes the disks; a filesystem in memory is fastest. Gives what is wrong. */
+export async function checkCuts(
+  recording: Recording,
+  folder: string,
+  randomCuts: number,
+  choose: (cuts: readonly Cut[]) => readonly Cut[],
+): Promise<{ readonly cuts: number; readonly faults: readonly string[] }> {
+  const { log, filesystem, size } = recording;
+  const [disk, copy, mounted] = [`${folder}/disk`, `${folder}/copy`, `${folder}/mounted`];
+  mkdirSync(mounted);
+  writeFileSync(disk, '');
+  truncateSync(disk, size);
+  const fd = openSync(disk, 'r+');
+  const faults: string[] = [];
+  const cuts = choose(cutsOf(log.entries, randomCuts));
+  let applied = 0;
+  try {
+    for (const [nth, cut] of cuts.entries()) {
+      for (; applied < cut.entries; applied += 1) {
+        const entry = log.entries[applied];
+        if (entry !== undefined) log.apply(entry, fd);
+      }
+      execFileSync('cp', ['--sparse=always', disk, copy]);
+      const execRoot = `${folder}/exec-${nth}`;
+      try {
+        execFileSync('mount', ['-t', filesystem, '-o', 'loop', copy, mounted], { stdio: 'pipe' });
+        const fault = await faultOf(recording, cut, mounted, execRoot);
+        if (fault !== undefined)
+          faults.push(`${cut.kind}, ${cut.entries} writes, after "${cut.mark}": ${fault}`);
+      } finally {
+        unmountBelow(mounted);
+        unmountBelow(execRoot);
+        rmSync(execRoot, { recursive: true, force: true });
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return { cuts: cuts.length, faults };
+}

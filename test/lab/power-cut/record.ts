@@ -1,0 +1,73 @@
+/**
+ * Runs in the machine, from standard input: works on a data root while the device below it is logged, and leaves in
+ * `/results` the log and what the root held after each step. A step's mark is written when its command has ended.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { recount } from '../../helpers/recount.ts';
+import { openBlockLog } from './block-log.ts';
+import { look } from './look.ts';
+import { steps } from './steps.ts';
+
+/** What is to be recorded. The test sets it before this program's text. */
+declare const TASK: {
+  readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
+  readonly driver: string;
+  /** Archives by name, in base64. */
+  readonly archives: Readonly<Record<string, string>>;
+};
+
+const [DEVICE, LOG] = ['/dev/lab/disk1', '/dev/lab/disk2'];
+const ROOT = '/mnt/cut';
+const EXEC = '/run/cut';
+const ARCHIVES = '/run/archives';
+
+function sh(...words: readonly string[]): void {
+  const [program = '', ...args] = words;
+  execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+const mark = (text: string): void => sh('dmsetup', 'message', 'cut', '0', 'mark', text);
+
+function tsengine(words: readonly string[]): void {
+  const roots = ['--data-root', `${ROOT}/data`, '--exec-root', EXEC, '--storage-driver', TASK.driver];
+  const { status, stderr } = spawnSync('tsengine', [...roots, ...words], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`tsengine ${words.join(' ')}: ${status}: ${stderr}`);
+}
+
+const MKFS: Readonly<Record<typeof TASK.filesystem, readonly string[]>> = {
+  ext4: ['-q', '-E', 'nodiscard,lazy_itable_init=1,lazy_journal_init=1'],
+  xfs: ['-q', '-K'],
+  btrfs: ['-q', '-K'],
+};
+
+mkdirSync(ARCHIVES, { recursive: true });
+for (const [name, content] of Object.entries(TASK.archives)) {
+  writeFileSync(`${ARCHIVES}/${name}`, Buffer.from(content, 'base64'));
+}
+for (const module of ['dm-log-writes', TASK.filesystem]) sh('modprobe', module);
+const sectors = execFileSync('blockdev', ['--getsz', DEVICE], { encoding: 'utf8' }).trim();
+sh('dmsetup', 'create', 'cut', '--table', `0 ${sectors} log-writes ${DEVICE} ${LOG}`);
+sh(`mkfs.${TASK.filesystem}`, ...MKFS[TASK.filesystem], '/dev/mapper/cut');
+mkdirSync(ROOT, { recursive: true });
+sh('mount', '-t', TASK.filesystem, '/dev/mapper/cut', ROOT);
+tsengine(['info']);
+execFileSync('sync');
+
+const looks: string[] = [];
+const note = (name: string): void => {
+  const counted = recount(`${ROOT}/data`, EXEC, TASK.driver);
+  if (counted.problems.length > 0) throw new Error(`${name}: ${counted.problems.join('; ')}`);
+  looks.push(look(counted));
+  mark(`${looks.length - 1} ${name}`);
+};
+note('begin');
+for (const { name, words } of steps(ARCHIVES)) {
+  tsengine(words);
+  note(name);
+}
+sh('umount', ROOT);
+sh('dmsetup', 'remove', 'cut');
+writeFileSync('/results/looks.json', JSON.stringify(looks));
+using log = openBlockLog(LOG);
+execFileSync('sh', ['-c', `head -c ${log.length} ${LOG} | gzip -1 >/results/log.gz`]);

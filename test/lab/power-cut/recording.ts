@@ -1,0 +1,75 @@
+/** Records a data root at work in a machine whose kernel logs every write. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { buildSync } from 'esbuild';
+import { runInMachine } from '../../../src/lab/lab.ts';
+import { smallRootfs } from '../../e2e/no-loss/operations.ts';
+import { dockerArchive, makeImage, manyLayers } from '../../helpers/images.ts';
+import { openBlockLog } from './block-log.ts';
+import type { Recording } from './check.ts';
+
+/** What is recorded. */
+export interface RecordTask {
+  readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
+  readonly driver: 'overlay2' | 'vfs';
+}
+
+const MIB = 1024 * 1024;
+/** XFS makes none below 300 MB. */
+const DISK = 320 * MIB;
+const LOG = 2048 * MIB;
+
+const program = resolve(import.meta.dirname, 'record.ts');
+
+/** The program that runs in the machine, as one text with its task. */
+function programText(task: RecordTask): string {
+  const first = makeImage(manyLayers(2));
+  const second = makeImage([...first.layers.slice(0, 1), ...manyLayers(1, 'second')]);
+  const archives = {
+    'small.tar': smallRootfs().toString('base64'),
+    'first.tar': dockerArchive([{ image: first, tags: ['first:1'] }]).toString('base64'),
+    'second.tar': dockerArchive([{ image: second, tags: ['second:1'] }]).toString('base64'),
+  };
+  const built = buildSync({
+    entryPoints: [program],
+    bundle: true,
+    write: false,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    define: { 'import.meta.url': 'undefined', 'import.meta.dirname': 'undefined' },
+    logLevel: 'error',
+  });
+  return `const TASK = ${JSON.stringify({ ...task, archives })};\n${built.outputFiles[0]?.text ?? ''}`;
+}
+
+async function* once(text: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(text);
+}
+
+/** Records, and brings the log to `folder`. Throws with what the machine said when something fails in it. */
+export async function record(task: RecordTask, folder: string): Promise<Recording> {
+  let said = '';
+  const { exitCode } = await runInMachine({
+    kernel: 'debian:6.1',
+    command: ['node', '-'],
+    stdin: once(programText(task)),
+    disks: [DISK, LOG],
+    timeoutMs: 1_200_000,
+    results: folder,
+    onOutput: (_, data) => {
+      said += data.toString();
+    },
+  });
+  if (exitCode !== 0) throw new Error(`recording ${task.driver} on ${task.filesystem}: ${exitCode}: ${said}`);
+  execFileSync('gunzip', ['-k', `${folder}/log.gz`]);
+  const looks: unknown = JSON.parse(readFileSync(`${folder}/looks.json`, 'utf8'));
+  if (!Array.isArray(looks)) throw new Error(`${folder}/looks.json is no list`);
+  return { ...task, log: openBlockLog(`${folder}/log`), looks: looks.map(String), size: DISK };
+}
+
+/** The program by itself, to look at or to run by hand. */
+export function writeProgram(task: RecordTask, path: string): void {
+  writeFileSync(path, programText(task));
+}
