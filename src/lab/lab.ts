@@ -2,10 +2,32 @@
  * The kernel lab: virtual machines with other kernels, and tsengine in them. This is what the command line and the matrix
  * use; the files beside it are its parts.
  */
+import { availableParallelism, machine as hostArchitecture } from 'node:os';
+import { join, resolve } from 'node:path';
 import { TsengineError } from '../errors.ts';
-import type { MachineRequest, MachineResult } from './types.ts';
+import { closeFile, openFile } from '../linux/files.ts';
+import { ftruncate } from '../linux/space.ts';
+import { chooseAccelerator, qemuVersion } from './accelerator.ts';
+import { type HeldEntry, LabCache } from './cache.ts';
+import { makeCodeDisk, packagesPlan } from './code-disk.ts';
+import type { LabContext } from './context.ts';
+import { diskSerials } from './guest-init.ts';
+import { initramfsPlan } from './initramfs.ts';
+import { kernelPlan } from './kernels.ts';
+import { runMachine } from './machine.ts';
+import { kernelWords, type MachineDisk, type MachineHardware, systemDisks } from './qemu.ts';
+import { collectResults, makeResultsDisk, makeResultsFolder } from './results.ts';
+import { rootPlan } from './root-image.ts';
+import type { KernelChoice, LabFeature, MachineRequest, MachineResult } from './types.ts';
 
+export { MachineError, type MachineErrorKind } from './machine-error.ts';
 export type { KernelChoice, LabFeature, MachineRequest, MachineResult, OwnKernel } from './types.ts';
+
+const GIB = 2 ** 30;
+const DEFAULT_MEMORY = 2 * GIB;
+/** Less does not hold the initial RAM disk and the agent. */
+const LEAST_MEMORY = 128 * 2 ** 20;
+const DEFAULT_TIMEOUT = 300_000;
 
 /**
  * Starts a machine, runs the command in it and ends it. Builds first what the cache has not: the kernel, its modules, the
@@ -16,5 +38,157 @@ export type { KernelChoice, LabFeature, MachineRequest, MachineResult, OwnKernel
  * happens, the machine has ended when the promise settles, and it ends when this process does.
  */
 export async function runInMachine(request: MachineRequest): Promise<MachineResult> {
-  throw new TsengineError('NotImplemented', `the lab cannot run ${request.command.join(' ')} yet`);
+  checkRequest(request);
+  qemuVersion();
+  if (request.results !== undefined) makeResultsFolder(request.results);
+  const context = contextOf(request);
+  const cache = new LabCache(context);
+  using images = await holdImages(request.kernel, request.with ?? [], cache, context);
+  const accelerator = await chooseAccelerator(images, cache, context);
+  using folder = await cache.workFolder('machine');
+  const code = await makeCodeDisk(folder.path, context);
+  const results = request.results === undefined ? undefined : await makeResultsDisk(folder.path, context);
+  const hardware: MachineHardware = {
+    accelerator,
+    kernel: images.kernel,
+    initramfs: images.initramfs,
+    kernelWords: kernelWords(request.with?.includes('systemd') ?? false, request.withheldModules ?? []),
+    memory: request.memory ?? DEFAULT_MEMORY,
+    cpus: request.cpus ?? Math.min(2, availableParallelism()),
+    disks: [
+      ...systemDisks({ ...images, code }),
+      ...(results === undefined ? [] : [resultsDisk(results)]),
+      ...additionalDisks(request.disks ?? [], folder.path),
+    ],
+  };
+  const work = { ...request, timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT };
+  const bring = async (): Promise<void> => {
+    if (results !== undefined && request.results !== undefined)
+      await collectResults(results, resolve(request.results));
+  };
+  let result: MachineResult;
+  try {
+    result = await runMachine(hardware, work, folder.path);
+  } catch (error) {
+    // What is reported is why the machine failed, not what became of the results of that.
+    await bring().catch(() => undefined);
+    throw error;
+  }
+  await bring();
+  return result;
+}
+
+/** Makes what machines with this kernel and these features need, anew when `fresh`. Gives the names of the entries. */
+export async function buildImages(
+  kernel: KernelChoice,
+  features: readonly LabFeature[],
+  options: Pick<MachineRequest, 'onProgress' | 'signal'> & { readonly fresh?: boolean },
+): Promise<readonly string[]> {
+  checkFeatures(features);
+  const context = contextOf(options);
+  using images = await holdImages(kernel, features, new LabCache(context), context, options.fresh === true);
+  return images.names;
+}
+
+/** The images of a machine, held in the cache. */
+interface HeldImages extends Disposable {
+  readonly names: readonly string[];
+  readonly kernel: string;
+  readonly initramfs: string;
+  readonly root: string;
+  readonly modules: string;
+  readonly packages: string;
+}
+
+async function holdImages(
+  choice: KernelChoice,
+  features: readonly LabFeature[],
+  cache: LabCache,
+  context: LabContext,
+  fresh = false,
+): Promise<HeldImages> {
+  const held: HeldEntry[] = [];
+  const hold = async (...args: Parameters<LabCache['hold']>): Promise<HeldEntry> => {
+    const entry = await cache.hold(...args);
+    held.push(entry);
+    return entry;
+  };
+  const release = (): void => {
+    for (const entry of held) entry[Symbol.dispose]();
+  };
+  try {
+    const kernel = await hold(kernelPlan(choice, cache, context), fresh);
+    const initramfs = await hold(initramfsPlan(kernel));
+    const packages = await hold(packagesPlan(context));
+    const root = await hold(rootPlan(features, cache, context), fresh);
+    return {
+      names: held.map(({ name }) => name),
+      kernel: join(kernel.folder, 'vmlinuz'),
+      modules: join(kernel.folder, 'modules.squashfs'),
+      initramfs: join(initramfs.folder, 'initramfs.cpio'),
+      packages: join(packages.folder, 'packages.squashfs'),
+      root: join(root.folder, 'root.ext4'),
+      [Symbol.dispose]: release,
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function contextOf({ onProgress, signal }: Pick<MachineRequest, 'onProgress' | 'signal'>): LabContext {
+  return { progress: onProgress ?? (() => undefined), signal };
+}
+
+function resultsDisk(path: string): MachineDisk {
+  return { path, serial: diskSerials.results, mode: 'read-write' };
+}
+
+function additionalDisks(sizes: readonly number[], folder: string): readonly MachineDisk[] {
+  return sizes.map((size, index) => {
+    const path = join(folder, `disk${index + 1}`);
+    const fd = openFile(path, 'wx');
+    try {
+      ftruncate(fd, size);
+    } finally {
+      closeFile(fd);
+    }
+    return { path, serial: `disk${index + 1}`, mode: 'read-write' };
+  });
+}
+
+function checkRequest(request: MachineRequest): void {
+  const invalid = (message: string): never => {
+    throw new TsengineError('InvalidParameter', message);
+  };
+  checkFeatures(request.with ?? []);
+  const {
+    memory = DEFAULT_MEMORY,
+    cpus = 1,
+    timeoutMs = 1,
+    disks = [],
+    command,
+    withheldModules = [],
+  } = request;
+  if (command.length === 0 || command[0] === '') invalid('no command was given for the machine');
+  if (command.some((word) => word.includes('\0'))) invalid('a word of the command contains a zero byte');
+  if (!(memory >= LEAST_MEMORY))
+    invalid(`${memory} bytes of memory are too few for a machine: give it 128M or more`);
+  if (!(Number.isInteger(cpus) && cpus >= 1 && cpus <= 64))
+    invalid(`a machine has 1 to 64 processors, not ${cpus}`);
+  if (!(timeoutMs > 0)) invalid('the time of a machine must be more than 0 seconds');
+  if (!disks.every((size) => size >= 2 ** 20)) invalid('a disk of a machine has 1M or more');
+  if (disks.length > 16) invalid(`a machine has up to 16 additional disks, not ${disks.length}`);
+  const strange = withheldModules.find((name) => !/^[A-Za-z0-9_-]+$/.test(name));
+  if (strange !== undefined) invalid(`${strange} is no name of a module`);
+}
+
+function checkFeatures(features: readonly LabFeature[]): void {
+  if (hostArchitecture() !== 'x86_64')
+    throw new TsengineError(
+      'Unavailable',
+      `the lab's machines are x86-64, and this machine is ${hostArchitecture()}`,
+    );
+  if (features.includes('zfs'))
+    throw new TsengineError('NotImplemented', 'machines with zfs are not there yet: leave it out of --with');
 }

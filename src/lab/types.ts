@@ -56,8 +56,8 @@ export interface MachineRequest {
   readonly timeoutMs?: number;
   /** A folder that what the command leaves in `/results` is copied into at the end, whatever that end is. Made when it is not there. */
   readonly results?: string;
-  /** Gets the command's output as it comes. */
-  readonly onOutput?: (stream: OutputStream, data: Buffer) => void;
+  /** Gets the command's output as it comes. While its promise is open the machine has to wait with more. */
+  readonly onOutput?: (stream: OutputStream, data: Buffer) => void | Promise<void>;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;
   /** The command's standard input; empty when not given. */

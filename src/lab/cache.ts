@@ -1,0 +1,229 @@
+/**
+ * What the lab made and keeps: kernels, root images, disks. Each entry is a folder whose name ends in a hash of what it was
+ * made from, with `entry.json` beside its files. It is made aside, in a folder `making-*` that its maker holds locked, and
+ * renamed into place. A maker that dies leaves an unlocked folder, which the next user of the cache removes; the same
+ * goes for `machine-*`, the files of a running machine.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasErrno, TsengineError } from '../errors.ts';
+import {
+  listDirectory,
+  makeDirectories,
+  makeDirectory,
+  pathExists,
+  readTextIfAny,
+  renameFile,
+  writeNewFile,
+} from '../linux/files.ts';
+import { type Lock, type LockMode, tryLockDirectory, tryLockFile } from '../linux/flock.ts';
+import { removeTree } from '../linux/remove-tree.ts';
+import { type EntryRecord, parseRecord } from './cache-record.ts';
+import type { LabContext } from './context.ts';
+import { cacheFolder } from './place.ts';
+
+/** Between two looks at a lock that somebody else holds. Milliseconds. */
+const LOOK_AGAIN = 100;
+
+/** What an entry is, before it is made. */
+export interface EntryPlan {
+  readonly kind: EntryRecord['kind'];
+  /** Readable part of its name: `debian-6.1`. */
+  readonly label: string;
+  /** Everything that it is made from and that would make another one of it; hashed. */
+  readonly madeOf: readonly string[];
+  /** Makes it in an empty folder. Gives details for `lab ls`. */
+  make(folder: string): Promise<Readonly<Record<string, string>>>;
+}
+
+/** An entry that is there and stays while it is held. */
+export interface HeldEntry extends Disposable {
+  readonly name: string;
+  readonly folder: string;
+  readonly record: EntryRecord;
+}
+
+/** A folder of our own that goes when it is disposed of, or when we die. */
+export interface WorkFolder extends Disposable {
+  readonly path: string;
+}
+
+/** An entry as `lab ls` shows it. */
+export interface ListedEntry {
+  readonly name: string;
+  readonly record: EntryRecord;
+  readonly folder: string;
+}
+
+/** The lab's cache. */
+export class LabCache {
+  readonly folder: string;
+  readonly #context: LabContext;
+
+  constructor(context: LabContext, folder = cacheFolder()) {
+    this.folder = folder;
+    this.#context = context;
+    try {
+      makeDirectories(join(folder, 'locks'));
+    } catch (error) {
+      throw new TsengineError('Unavailable', cannotUse(folder, error), { cause: error });
+    }
+  }
+
+  /** The name that a plan's entry has. */
+  nameOf(plan: EntryPlan): string {
+    const hash = createHash('sha256').update(JSON.stringify(plan.madeOf)).digest('hex').slice(0, 12);
+    return `${plan.kind}-${plan.label}-${hash}`;
+  }
+
+  /** The entry, made when it is not there; when `fresh`, made anew in any case. Of several who want it at once one makes it. */
+  async hold(plan: EntryPlan, fresh = false): Promise<HeldEntry> {
+    const name = this.nameOf(plan);
+    if (fresh) await this.#make(plan, name, true);
+    for (;;) {
+      const lock = await this.#lock(name, 'shared');
+      const record = this.#read(name);
+      if (record !== undefined) {
+        const folder = join(this.folder, name);
+        return { name, folder, record, [Symbol.dispose]: () => lock.release() };
+      }
+      lock.release();
+      await this.#make(plan, name, false);
+    }
+  }
+
+  /** Whether the plan's entry is there. */
+  has(plan: EntryPlan): ListedEntry | undefined {
+    return this.list().find(({ name }) => name === this.nameOf(plan));
+  }
+
+  /** All entries, by name. */
+  list(): readonly ListedEntry[] {
+    return listDirectory(this.folder)
+      .sort()
+      .flatMap((name) => {
+        const record = this.#read(name);
+        return record === undefined ? [] : [{ name, record, folder: join(this.folder, name) }];
+      });
+  }
+
+  /** Removes an entry. Fails while a machine runs from it or somebody makes it. */
+  remove(name: string): void {
+    if (this.#read(name) === undefined)
+      throw new TsengineError('NotFound', `the lab's cache has no entry ${name}: see tsengine lab ls`);
+    using lock = tryLockFile(join(this.folder, 'locks', name), 'exclusive', { ephemeral: true });
+    if (lock === undefined)
+      throw new TsengineError(
+        'Conflict',
+        `cannot remove ${name}: a machine runs from it, or it is being made`,
+      );
+    this.#discard(name);
+  }
+
+  /** A folder for the files of one machine, or for something that is being made. Removes what dead ones left. */
+  async workFolder(prefix: 'machine' | 'making'): Promise<WorkFolder> {
+    // Under one lock, so that nobody removes a folder between its making and its locking.
+    using _guard = await this.#lock('.sweep', 'exclusive');
+    this.#sweep();
+    const path = join(this.folder, ownName(prefix));
+    try {
+      makeDirectory(path, 0o755);
+    } catch (error) {
+      throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
+    }
+    const lock = tryLockDirectory(path, 'exclusive');
+    return {
+      path,
+      [Symbol.dispose]: () => {
+        removeTree(path);
+        lock?.release();
+      },
+    };
+  }
+
+  async #make(plan: EntryPlan, name: string, fresh: boolean): Promise<void> {
+    using _lock = await this.#lock(name, 'exclusive');
+    if (!fresh && this.#read(name) !== undefined) return;
+    using work = await this.workFolder('making');
+    try {
+      const details = await plan.make(work.path);
+      const record: EntryRecord = {
+        version: 1,
+        kind: plan.kind,
+        label: plan.label,
+        made: new Date().toISOString(),
+        details,
+      };
+      writeNewFile(join(work.path, 'entry.json'), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });
+    } catch (error) {
+      if (!hasErrno(error, 'ENOSPC')) throw error;
+      throw new TsengineError('System', fullDisk(name, this.folder), { cause: error });
+    }
+    if (fresh) this.#discard(name);
+    renameFile(work.path, join(this.folder, name));
+  }
+
+  /** Takes an entry away in one step, then removes its files. */
+  #discard(name: string): void {
+    if (!pathExists(join(this.folder, name))) return;
+    const aside = join(this.folder, ownName('making'));
+    renameFile(join(this.folder, name), aside);
+    removeTree(aside);
+  }
+
+  #sweep(): void {
+    for (const name of listDirectory(this.folder)) {
+      if (!/^(machine|making)-/.test(name)) continue;
+      const path = join(this.folder, name);
+      using lock = tryLockIfAny(path);
+      if (lock !== undefined) removeTree(path);
+    }
+  }
+
+  #read(name: string): EntryRecord | undefined {
+    if (/^(machine|making)-|^\.|\//.test(name)) return undefined;
+    const text = readTextIfAny(join(this.folder, name, 'entry.json'));
+    return text === undefined ? undefined : parseRecord(text);
+  }
+
+  /** Waits for a lock of the cache, and says so. */
+  async #lock(name: string, mode: LockMode): Promise<Lock> {
+    const path = join(this.folder, 'locks', name);
+    for (let told = false; ; ) {
+      const lock = tryLockFile(path, mode, { ephemeral: true });
+      if (lock !== undefined) return lock;
+      if (!told && !name.startsWith('.'))
+        this.#context.progress(`waiting for another lab that makes ${name}`);
+      told = true;
+      await sleep(LOOK_AGAIN, undefined, { signal: this.#context.signal });
+    }
+  }
+}
+
+let sequence = 0;
+
+/** A name that nobody else takes. */
+function ownName(prefix: string): string {
+  return `${prefix}-${process.pid}-${Date.now().toString(36)}-${sequence++}`;
+}
+
+/** The error line for a disk that is full. */
+export function fullDisk(what: string, folder: string): string {
+  return `cannot make ${what}: the disk with the lab's cache, ${folder}, is full: make room, see tsengine lab rm, or set TSENGINE_LAB_CACHE`;
+}
+
+function cannotUse(folder: string, error: unknown): string {
+  if (hasErrno(error, 'ENOSPC')) return fullDisk('a folder', folder);
+  const why = error instanceof Error ? error.message : String(error);
+  return `cannot use the lab's cache ${folder}: ${why}: set TSENGINE_LAB_CACHE to a folder of yours`;
+}
+
+function tryLockIfAny(path: string): Lock | undefined {
+  try {
+    return tryLockDirectory(path, 'exclusive');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,185 @@
+/** Which kernels there are, and how each becomes an entry of the cache: `vmlinuz`, `modules.squashfs`, `lib/modules/RELEASE`. */
+import { readSync, statSync } from 'node:fs';
+import { release as hostRelease } from 'node:os';
+import { join, resolve } from 'node:path';
+import { TsengineError } from '../errors.ts';
+import {
+  closeFile,
+  listDirectory,
+  makeDirectories,
+  openFile,
+  pathExists,
+  renameFile,
+} from '../linux/files.ts';
+import { removeTree } from '../linux/remove-tree.ts';
+import type { EntryPlan, LabCache } from './cache.ts';
+import type { LabContext } from './context.ts';
+import { fetchDebianKernel, type UnpackedKernel } from './debian-kernel.ts';
+import { readBootHeader } from './kernel-image.ts';
+import { makeModulesDisk } from './modules-disk.ts';
+import { runProgram } from './run-program.ts';
+import type { KernelChoice, OwnKernel } from './types.ts';
+
+/** The form of a kernel's entry; another one is another hash. */
+const FORM = '2';
+
+/** A kernel of Debian's that the lab knows by its version. */
+export interface DebianRelease {
+  /** `debian:6.1`. */
+  readonly name: string;
+  readonly suite: string;
+}
+
+/** Debian's kernels, the oldest first. The rolling suites' versions move on; the suites' own names always work. */
+export const debianReleases: readonly DebianRelease[] = [
+  { name: 'debian:5.10', suite: 'bullseye' },
+  { name: 'debian:6.1', suite: 'bookworm' },
+  { name: 'debian:6.12', suite: 'trixie' },
+  { name: 'debian:7.2', suite: 'sid' },
+];
+
+/** Suites that a kernel may be asked from by name. */
+const SUITES: readonly string[] = [...debianReleases.map(({ suite }) => suite), 'bookworm-backports'];
+
+/** Says in which suite a name's kernel is. Throws for a name that is none. */
+export function suiteOf(name: string): string {
+  const known = debianReleases.find((release) => release.name === name);
+  if (known !== undefined) return known.suite;
+  const suite = /^debian:(.+)$/.exec(name)?.[1];
+  if (suite !== undefined && SUITES.includes(suite)) return suite;
+  const names = [...debianReleases.map((release) => release.name), 'host'].join(', ');
+  throw new TsengineError(
+    'InvalidParameter',
+    `there is no kernel ${name}: take ${names}, debian:SUITE, or the path of a kernel: see tsengine lab kernels`,
+  );
+}
+
+/** How the kernel becomes an entry of the cache. Looks at the user's own files, and fetches nothing. */
+export function kernelPlan(choice: KernelChoice, cache: LabCache, context: LabContext): EntryPlan {
+  if (typeof choice !== 'string') return ownKernelPlan(choice, context);
+  if (choice === 'host') return ownKernelPlan(hostKernel(), context);
+  if (choice.includes('/')) return ownKernelPlan({ path: choice }, context);
+  const suite = suiteOf(choice);
+  return {
+    kind: 'kernel',
+    label: choice.replace(':', '-'),
+    madeOf: [FORM, 'debian', suite, 'amd64'],
+    make: async (folder) => {
+      context.progress(`kernel ${choice}: fetching it from Debian's ${suite}`);
+      const unpacked = await fetchDebianKernel(suite, folder, cache, context);
+      checkVersion(choice, suite, unpacked.release);
+      await layOut(unpacked, folder, context);
+      removeTree(join(folder, 'tree'));
+      return { release: unpacked.release, source: `Debian ${suite}` };
+    },
+  };
+}
+
+/** A rolling suite has moved on: its kernel must not pass for the one that was asked for. */
+function checkVersion(choice: string, suite: string, release: string): void {
+  const wanted = /^debian:(\d+\.\d+)$/.exec(choice)?.[1];
+  if (wanted === undefined || release.startsWith(`${wanted}.`)) return;
+  const now = /^\d+\.\d+/.exec(release)?.[0] ?? release;
+  throw new TsengineError(
+    'NotFound',
+    `Debian's ${suite} has no kernel ${wanted} any more, but ${now}: ask for debian:${suite}`,
+  );
+}
+
+/** This machine's own kernel as a file, if its distribution left it there. */
+function hostKernel(): OwnKernel {
+  const release = hostRelease();
+  const path = `/boot/vmlinuz-${release}`;
+  if (!pathExists(path)) {
+    throw new TsengineError(
+      'Unavailable',
+      `the host's own kernel ${release} cannot be started in a machine: there is no ${path}: run the command without the lab, or choose another kernel`,
+    );
+  }
+  const modules = `/lib/modules/${release}`;
+  return { path, ...(pathExists(modules) ? { modules } : {}) };
+}
+
+function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
+  const path = resolve(kernel.path);
+  const { release } = readKernel(path);
+  const modules = kernel.modules === undefined ? undefined : findModules(resolve(kernel.modules), release);
+  const initrd = kernel.initrd === undefined ? undefined : resolve(kernel.initrd);
+  if (initrd !== undefined) identity(initrd, 'initial RAM disk');
+  return {
+    kind: 'kernel',
+    label: `own-${release.replaceAll(/[^A-Za-z0-9.+_]/g, '_')}`,
+    madeOf: [
+      FORM,
+      identity(path, 'kernel'),
+      modules === undefined ? '' : identity(join(modules, 'modules.dep'), 'list of modules', modules),
+      initrd === undefined ? '' : identity(initrd, 'initial RAM disk'),
+    ],
+    make: async (folder) => {
+      context.progress(`kernel ${release}: copying it from ${path}`);
+      if (initrd !== undefined) await copy(initrd, join(folder, 'initrd'), context);
+      await copy(path, join(folder, 'image'), context);
+      const copied = join(folder, 'copied');
+      if (modules === undefined) makeDirectories(copied);
+      else await copy(modules, copied, context);
+      await layOut({ release, image: join(folder, 'image'), modules: copied }, folder, context);
+      return { release, source: path };
+    },
+  };
+}
+
+/** Puts an unpacked kernel in the form of an entry. */
+async function layOut(kernel: UnpackedKernel, folder: string, context: LabContext): Promise<void> {
+  renameFile(kernel.image, join(folder, 'vmlinuz'));
+  makeDirectories(join(folder, 'lib/modules'));
+  renameFile(kernel.modules, join(folder, 'lib/modules', kernel.release));
+  await makeModulesDisk(folder, kernel.release, context);
+}
+
+async function copy(from: string, to: string, context: LabContext): Promise<void> {
+  await runProgram('cp', ['-aL', '--', from, to], { purpose: `cannot copy ${from}`, signal: context.signal });
+}
+
+/** A file by its path, size and time: what makes two files the same for the cache. */
+function identity(path: string, what: string, named = path): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new TsengineError('NotFound', `there is no ${what} at ${named}`);
+  if (!found.isFile()) throw new TsengineError('InvalidParameter', `the ${what} ${named} is not a file`);
+  return `${path} ${found.size} ${found.mtimeMs}`;
+}
+
+/** Reads what kernel a file holds. */
+function readKernel(path: string): { readonly release: string } {
+  identity(path, 'kernel');
+  const fd = openFile(path, 'r');
+  try {
+    const start = Buffer.alloc(64 * 1024);
+    const release = readBootHeader(start.subarray(0, readSync(fd, start, 0, start.length, 0)));
+    if (release !== undefined) return { release };
+  } finally {
+    closeFile(fd);
+  }
+  throw new TsengineError(
+    'InvalidParameter',
+    `${path} is not a Linux kernel that a machine can start: give a bzImage for x86-64`,
+  );
+}
+
+/** The folder of modules in what the user named: itself, or the one in it that is the kernel's. */
+function findModules(named: string, release: string): string {
+  const candidates = [named, ...[release, `lib/modules/${release}`].map((name) => join(named, name))];
+  const found = candidates.find((folder) => pathExists(join(folder, 'modules.dep')));
+  if (found !== undefined && (found !== named || named.endsWith(`/${release}`) || hasNoRelease(named)))
+    return found;
+  const others = listDirectory(named).filter((name) => pathExists(join(named, name, 'modules.dep')));
+  const has = found !== undefined ? `modules of another kernel` : others.length > 0 ? others.join(', ') : '';
+  throw new TsengineError(
+    'InvalidParameter',
+    `${named} holds no modules of the kernel ${release}${has === '' ? ': no modules.dep is there' : `, but ${has}`}`,
+  );
+}
+
+/** Whether a folder's name says nothing about whose modules are in it. */
+function hasNoRelease(folder: string): boolean {
+  return !/^\d+\.\d+/.test(folder.slice(folder.lastIndexOf('/') + 1));
+}

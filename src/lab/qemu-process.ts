@@ -1,0 +1,80 @@
+/** A running QEMU: its process, its three sockets, and its end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Duplex } from 'node:stream';
+import { hasErrno, TsengineError } from '../errors.ts';
+import { descriptors, QEMU } from './qemu.ts';
+import { dyingWithUs, killGroup, missingProgram, programEnv, reasonOf } from './run-program.ts';
+
+const PURPOSE = 'cannot start a machine';
+
+/** What QEMU's monitor tells that matters here. */
+export type MonitorEvent = 'disk-full' | 'disk-error';
+
+/** A QEMU that was started. */
+export class QemuProcess {
+  readonly console: Duplex;
+  readonly agent: Duplex;
+  /** Settles when the process has ended and its sockets are read to their ends; fails when it could not be started. Gives QEMU's own complaint, if any. */
+  readonly ended: Promise<string | undefined>;
+  readonly #child: ChildProcess;
+  readonly #monitor: Duplex;
+
+  /** Starts QEMU; files without a name that it makes are in `temporary`. It ends when this process does. */
+  constructor(args: readonly string[], temporary: string, onEvent: (event: MonitorEvent) => void) {
+    const [first = '', ...words] = [...dyingWithUs(), QEMU, ...args];
+    this.#child = spawn(first, words, {
+      env: programEnv({ TMPDIR: temporary }),
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    this.ended = endOf(this.#child);
+    // Whoever waits for the end hears of a failure; nobody else has to.
+    this.ended.catch(() => undefined);
+    this.console = socket(this.#child, descriptors.console);
+    this.agent = socket(this.#child, descriptors.agent);
+    this.#monitor = socket(this.#child, descriptors.monitor);
+    this.#listen(onEvent);
+  }
+
+  /** Ends it as a power cut ends a machine. What it wrote to its disks' files is in them. Never fails. */
+  kill(): void {
+    killGroup(this.#child);
+  }
+
+  #listen(onEvent: (event: MonitorEvent) => void): void {
+    let text = '';
+    this.#monitor.on('data', (data: Buffer) => {
+      text += data.toString('latin1');
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) {
+        if (!line.includes('"BLOCK_IO_ERROR"')) continue;
+        onEvent(/"nospace": ?true/.test(line) ? 'disk-full' : 'disk-error');
+      }
+    });
+    this.#monitor.write('{"execute":"qmp_capabilities"}\n');
+  }
+}
+
+/** Our end of one of QEMU's sockets. That it breaks when QEMU ends is no error. */
+function socket(child: ChildProcess, descriptor: number): Duplex {
+  const stream = child.stdio[descriptor];
+  if (!(stream instanceof Duplex)) throw new TsengineError('System', `${PURPOSE}: no socket for ${QEMU}`);
+  return stream.on('error', () => undefined);
+}
+
+function endOf(child: ChildProcess): Promise<string | undefined> {
+  let complaint = '';
+  child.stderr?.on('data', (data: Buffer) => {
+    complaint = (complaint + data.toString()).slice(-10_000);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) =>
+      reject(hasErrno(error, 'ENOENT') ? missingProgram('setpriv', PURPOSE) : error),
+    );
+    child.on('close', (code) => {
+      if (code === 127 && complaint.includes(QEMU)) reject(missingProgram(QEMU, PURPOSE));
+      else resolve(reasonOf(complaint.replaceAll(/.*warning: .*\n/g, '')));
+    });
+  });
+}

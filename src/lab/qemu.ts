@@ -1,0 +1,97 @@
+/** QEMU's command line for a machine. */
+import { AGENT_PORT, diskSerials } from './guest-init.ts';
+
+/** How QEMU runs the machine's processors: by the host's (KVM), or translated (TCG). */
+export type Accelerator = 'kvm' | 'tcg';
+
+/** The program. */
+export const QEMU = 'qemu-system-x86_64';
+
+/** Descriptors of sockets that QEMU is given, besides its standard ones. */
+export const descriptors = { console: 3, agent: 4, monitor: 5 } as const;
+
+/** A disk of the machine. */
+export interface MachineDisk {
+  readonly path: string;
+  /** By which the machine finds it. */
+  readonly serial: string;
+  /** `snapshot`: what is written goes into a file of QEMU's that has no name and is lost with it. */
+  readonly mode: 'read-only' | 'snapshot' | 'read-write';
+}
+
+/** What a machine is made of. */
+export interface MachineHardware {
+  readonly accelerator: Accelerator;
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** Words for the kernel's command line besides our own. */
+  readonly kernelWords: readonly string[];
+  /** Bytes. */
+  readonly memory: number;
+  readonly cpus: number;
+  readonly disks: readonly MachineDisk[];
+}
+
+/** Words of the kernel's command line that every machine has: quiet, no delays, an end instead of a stop after a panic. */
+const KERNEL_WORDS = [
+  ...['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off', 'random.trust_cpu=on', 'tsc=reliable'],
+  ...['no_timer_check', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'net.ifnames=0', 'nokaslr'],
+  ...['i8042.noaux', 'i8042.nokbd', 'i8042.nopnp', 'fsck.mode=skip', 'systemd.show_status=no'],
+];
+
+/** The words of the kernel's command line. AppArmor is on where systemd is, as on people's machines; else it only costs time. */
+export function kernelWords(systemd: boolean, withheld: readonly string[]): readonly string[] {
+  return [
+    ...(systemd
+      ? ['lab.systemd', 'apparmor=1', 'security=apparmor', 'systemd.unified_cgroup_hierarchy=1']
+      : ['apparmor=0']),
+    ...(withheld.length > 0 ? [`module_blacklist=${withheld.join(',')}`] : []),
+  ];
+}
+
+/** QEMU's arguments. */
+export function qemuArguments(machine: MachineHardware): readonly string[] {
+  const { accelerator } = machine;
+  return [
+    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
+    ...['-machine', `q35,usb=off,vmport=off,smbus=off,hpet=off,graphics=off`],
+    ...['-accel', accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
+    // Five-level page tables, which `max` has, make every look-up in translation longer.
+    ...['-cpu', accelerator === 'tcg' ? 'max,la57=off' : 'host'],
+    ...['-m', `${Math.floor(machine.memory / 2 ** 20)}M`, '-smp', String(machine.cpus)],
+    ...['-kernel', machine.kernel, '-initrd', machine.initramfs],
+    ...['-append', [...KERNEL_WORDS, ...machine.kernelWords].join(' ')],
+    ...['-chardev', `socket,id=console,fd=${descriptors.console}`, '-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=monitor,fd=${descriptors.monitor}`, '-mon', 'chardev=monitor,mode=control'],
+    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,fd=${descriptors.agent}`],
+    ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
+    ...['-device', 'virtio-rng-pci'],
+    ...machine.disks.flatMap(diskArguments),
+  ].filter((word) => word !== '');
+}
+
+function diskArguments(disk: MachineDisk, index: number): readonly string[] {
+  const path = disk.path.replaceAll(',', ',,');
+  const mode = { 'read-only': 'readonly=on', snapshot: 'snapshot=on', 'read-write': 'cache=unsafe' }[
+    disk.mode
+  ];
+  return [
+    ...['-drive', `if=none,id=drive${index},file=${path},format=raw,${mode},discard=unmap`],
+    ...['-device', `virtio-blk-pci,drive=drive${index},serial=${disk.serial}`],
+  ];
+}
+
+/** The disks that every machine has. */
+export function systemDisks(files: {
+  readonly root: string;
+  readonly modules: string;
+  readonly packages: string;
+  readonly code: string;
+}): readonly MachineDisk[] {
+  return [
+    { path: files.root, serial: diskSerials.root, mode: 'snapshot' },
+    { path: files.modules, serial: diskSerials.modules, mode: 'read-only' },
+    { path: files.packages, serial: diskSerials.packages, mode: 'read-only' },
+    { path: files.code, serial: diskSerials.code, mode: 'read-only' },
+  ];
+}
