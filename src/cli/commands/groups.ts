@@ -62,6 +62,41 @@ export function commandGroups(
         ...{ rm: rmi, remove: alias(rmi), save, tag },
       },
     },
+    lab: {
+      summary: 'Run tsengine on other kernels and filesystems',
+      commands: {
+        build: {
+          summary: 'Make what machines with a kernel need',
+          load: () => import('./lab-build.ts'),
+          onlyReads: true,
+        },
+        kernels: { summary: 'List kernels', load: () => import('./lab-kernels.ts'), onlyReads: true },
+        ls: {
+          summary: "List what is in the lab's cache",
+          load: () => import('./lab-ls.ts'),
+          onlyReads: true,
+        },
+        rm: {
+          summary: "Remove entries of the lab's cache",
+          load: () => import('./lab-rm.ts'),
+          onlyReads: true,
+        },
+        run: {
+          summary: 'Run a command in a virtual machine with another kernel',
+          load: () => import('./lab-run.ts'),
+          flagsFirst: true,
+          failureExitCode: 125,
+          onlyReads: true,
+        },
+        shell: {
+          summary: 'Start a shell in a virtual machine with another kernel',
+          load: () => import('./lab-shell.ts'),
+          flagsFirst: true,
+          failureExitCode: 125,
+          onlyReads: true,
+        },
+      },
+    },
     system: {
       summary: 'Manage tsengine',
       commands: {

@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import type { KernelListing } from '../../lab/listing.ts';
+import { formatList, type ListFormat } from '../format/table.ts';
+import { asRow } from '../format/template.ts';
+import { writeOut } from '../output.ts';
+
+const LIST: ListFormat = {
+  headings: { Name: 'KERNEL', Source: 'SOURCE', Release: 'RELEASE', State: 'STATE' },
+  table: 'table {{.Name}}\t{{.Source}}\t{{.Release}}\t{{.State}}',
+  quiet: '{{.Name}}',
+};
+
+/** `tsengine lab kernels`: which kernels machines can have. */
+export function register(command: Command): void {
+  command
+    .usage('[OPTIONS]')
+    .option('--format <string>', 'Pretty-print kernels using a Go template, or "json"')
+    .option('-q, --quiet', 'Only show names')
+    .action(async (flags: { readonly format?: string; readonly quiet?: boolean }) => {
+      const { listKernels } = await import('../../lab/listing.ts');
+      await writeOut(1, formatList(LIST, listKernels().map(row), flags));
+    });
+}
+
+function row(kernel: KernelListing): object {
+  return asRow('*lab.KernelContext', {
+    Name: kernel.name,
+    Source: kernel.source,
+    Release: kernel.release,
+    State: kernel.state,
+  });
+}

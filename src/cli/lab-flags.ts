@@ -1,0 +1,158 @@
+/** The flags that the commands of `tsengine lab` share, and what ends them. */
+import { constants } from 'node:os';
+import type { Command } from 'commander';
+import { TsengineError } from '../errors.ts';
+import type { KernelChoice, LabFeature } from '../lab/lab.ts';
+import { labFeatures } from '../lab/types.ts';
+import { parseFlag } from './flags/flag-error.ts';
+import { ramInBytes } from './format/units.ts';
+import { listOption } from './options.ts';
+
+/** Which kernel and which features. */
+export interface KernelFlags {
+  readonly kernel: string;
+  readonly modules?: string;
+  readonly initrd?: string;
+  readonly with: readonly string[];
+}
+
+/** What the machine is made of. */
+export interface MachineFlags extends KernelFlags {
+  readonly memory: string;
+  readonly cpus?: string;
+  readonly disk: readonly string[];
+  readonly env: readonly string[];
+  readonly withhold: readonly string[];
+  readonly timeout?: string;
+  readonly results?: string;
+}
+
+/** Adds the flags of `KernelFlags`. */
+export function kernelFlags(command: Command): Command {
+  return command
+    .option(
+      '-k, --kernel <kernel>',
+      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, or the path of a bzImage (default "debian:6.1")',
+      'debian:6.1',
+    )
+    .option('--modules <dir>', "The folder with the modules of one's own kernel")
+    .option('--initrd <file>', 'An initial RAM disk whose files are there beside those of the lab')
+    .addOption(listOption('-w, --with <list>', 'What the machine has besides: docker, systemd, zfs'));
+}
+
+/** Adds the flags of `MachineFlags`; `timeout` is the default of that flag, empty for none. */
+export function machineFlags(command: Command, timeout: string): Command {
+  const limit = timeout === '' ? 'none' : `${timeout}`;
+  kernelFlags(command)
+    .option('-m, --memory <bytes>', 'Memory of the machine (default "2G")', '2G')
+    .option('--cpus <int>', 'Processors of the machine (default 2, or what there are)')
+    .addOption(
+      listOption('--disk <bytes>', 'An additional empty disk of this size, /dev/lab/disk1 and so on'),
+    )
+    .addOption(listOption('-e, --env <list>', 'Set environment variables'))
+    .addOption(listOption('--withhold <module>', 'A module that the kernel refuses to load'))
+    .option('--results <dir>', 'Copy what the command leaves in /results to this folder');
+  return timeout === ''
+    ? command.option('-t, --timeout <seconds>', `End the machine after this time (default ${limit})`)
+    : command.option(
+        '-t, --timeout <seconds>',
+        `End the machine after this time (default ${limit})`,
+        timeout,
+      );
+}
+
+/** The kernel that the flags name. */
+export function kernelChoice({ kernel, modules, initrd }: KernelFlags): KernelChoice {
+  if (modules === undefined && initrd === undefined) return kernel;
+  if (!kernel.includes('/')) {
+    const flag = modules === undefined ? '--initrd' : '--modules';
+    throw new TsengineError(
+      'InvalidParameter',
+      `${flag} goes with a kernel of your own, given by its path: --kernel ${kernel} is none`,
+    );
+  }
+  return {
+    path: kernel,
+    ...(modules === undefined ? {} : { modules }),
+    ...(initrd === undefined ? {} : { initrd }),
+  };
+}
+
+/** The features that the flags name, each once. */
+export function features({ with: lists }: KernelFlags): readonly LabFeature[] {
+  const names = lists.flatMap((list) => list.split(',')).filter((name) => name !== '');
+  return [...new Set(names)].map((name) => {
+    const found = labFeatures.find((feature) => feature === name);
+    if (found !== undefined) return found;
+    throw new TsengineError(
+      'InvalidParameter',
+      `a machine can be had with ${labFeatures.join(', ')}, not with ${name}`,
+    );
+  });
+}
+
+/** What of a machine's request the flags say. */
+export function machineOf(flags: MachineFlags) {
+  const { cpus, timeout, results } = flags;
+  return {
+    kernel: kernelChoice(flags),
+    with: features(flags),
+    memory: parseFlag('-m, --memory', flags.memory, ramInBytes),
+    disks: flags.disk.map((size) => parseFlag('--disk', size, ramInBytes)),
+    env: Object.fromEntries(flags.env.map((pair) => parseFlag('-e, --env', pair, variable))),
+    withheldModules: flags.withhold,
+    ...(cpus === undefined ? {} : { cpus: parseFlag('--cpus', cpus, positive) }),
+    ...(timeout === undefined ? {} : { timeoutMs: 1000 * parseFlag('-t, --timeout', timeout, positive) }),
+    ...(results === undefined ? {} : { results }),
+  };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value;
+  throw new TsengineError('InvalidParameter', 'it must be a number above 0');
+}
+
+function variable(pair: string): readonly [name: string, value: string] {
+  const split = pair.indexOf('=');
+  if (split > 0) return [pair.slice(0, split), pair.slice(split + 1)];
+  const value = process.env[pair];
+  if (split < 0 && value !== undefined) return [pair, value];
+  throw new TsengineError(
+    'InvalidParameter',
+    'it must be NAME=VALUE, or the name of a variable that is set here',
+  );
+}
+
+/** Tells on standard error what takes its time; `quiet` where nobody asked for it. */
+export function tellProgress(quiet = false): (line: string) => void {
+  return (line) => {
+    if (!quiet) process.stderr.write(`tsengine: ${line}\n`);
+  };
+}
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Does `work` with a signal that Ctrl-C and other ends of this command abort, so that it can end its machine and remove what is half made. */
+export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const listeners = ENDING.map((name) => {
+    const listener = (): void => {
+      const exitCode = 128 + constants.signals[name];
+      controller.abort(
+        new TsengineError('System', `got ${name}: the machine has ended, and what was half made is removed`, {
+          exitCode,
+        }),
+      );
+    };
+    process.on(name, listener);
+    return [name, listener] as const;
+  });
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? controller.signal.reason : error;
+  } finally {
+    for (const [name, listener] of listeners) process.off(name, listener);
+  }
+}

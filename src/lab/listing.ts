@@ -1,0 +1,81 @@
+/** What there is: kernels to be had, and entries of the cache. Nothing is fetched or made for it. */
+import { lstatSync, readdirSync } from 'node:fs';
+import { release as hostRelease } from 'node:os';
+import { join } from 'node:path';
+import { pathExists } from '../linux/files.ts';
+import { LabCache, type ListedEntry } from './cache.ts';
+import type { LabContext } from './context.ts';
+import { debianReleases, kernelPlan } from './kernels.ts';
+
+/** A kernel that machines can have. */
+export interface KernelListing {
+  /** What `--kernel` takes. */
+  readonly name: string;
+  readonly source: string;
+  /** `uname -r` where it is known without asking the mirror; else empty. */
+  readonly release: string;
+  /** `ready`, `to be fetched`, or why it cannot be had. */
+  readonly state: string;
+}
+
+/** An entry of the cache. */
+export interface CacheListing extends Pick<ListedEntry['record'], 'kind' | 'made' | 'details'> {
+  readonly name: string;
+  /** Space that it takes on its disk. */
+  readonly bytes: number;
+}
+
+const CONTEXT: LabContext = { progress: () => undefined, signal: undefined };
+
+/** The host's own kernel, Debian's, and those that users brought and the cache still has. */
+export function listKernels(): readonly KernelListing[] {
+  const cache = new LabCache(CONTEXT);
+  const debian = debianReleases.map(({ name, suite }): KernelListing => {
+    const entry = cache.has(kernelPlan(name, cache, CONTEXT));
+    const release = entry?.record.details.release ?? '';
+    return { name, source: `Debian ${suite}`, release, state: entry ? 'ready' : 'to be fetched' };
+  });
+  const own = cache
+    .list()
+    .filter(({ record }) => record.kind === 'kernel' && record.label.startsWith('own-'))
+    .map(({ record }): KernelListing => {
+      const { source = '', release = '' } = record.details;
+      return {
+        name: source,
+        source: 'a file',
+        release,
+        state: pathExists(source) ? 'ready' : 'file is gone',
+      };
+    });
+  const image = `/boot/vmlinuz-${hostRelease()}`;
+  const state = pathExists(image) ? 'ready' : `no ${image}`;
+  return [{ name: 'host', source: 'this machine', release: hostRelease(), state }, ...debian, ...own];
+}
+
+/** The entries of the cache, by name. */
+export function listCache(): readonly CacheListing[] {
+  return new LabCache(CONTEXT).list().map(({ name, folder, record }) => ({
+    name,
+    kind: record.kind,
+    made: record.made,
+    details: record.details,
+    bytes: diskUse(folder),
+  }));
+}
+
+/** Removes an entry of the cache. */
+export function removeFromCache(name: string): void {
+  new LabCache(CONTEXT).remove(name);
+}
+
+/** Bytes of a disk in blocks, as stat(2) counts them. */
+const BLOCK = 512;
+
+/** What a folder takes on its disk: images are sparse files. */
+function diskUse(folder: string): number {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return names.reduce((sum, name) => {
+    const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    return sum + (found?.blocks ?? 0) * BLOCK;
+  }, 0);
+}
