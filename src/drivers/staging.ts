@@ -35,6 +35,17 @@ export class Staging {
     return await lockFile(`${this.path}/${LOCK}`, 'shared');
   }
 
+  /** The same, waiting on this thread: for a moment's work, where nothing can be awaited. */
+  holdNow(): Lock {
+    if (!pathExists(this.path)) makeDirectories(this.path, 0o700);
+    for (;;) {
+      const lock = tryLockFile(`${this.path}/${LOCK}`, 'shared');
+      if (lock !== undefined) return lock;
+      // Only a sweep keeps it for itself, and that deletes a few files.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+
   /** A path in the folder that nothing has, for the layer `id`. To be used only while `hold` is in force. */
   name(id: string): string {
     for (;;) {

@@ -61,7 +61,9 @@ describe('overlay2 refuses, and leaves nothing', () => {
 
   test('ext4 made without the feature filetype', async () => {
     using filesystem = makeFilesystem('ext4', { mkfs: ['-O', '^filetype'] });
+    fs.mkdirSync(`${filesystem.path}/entry`);
     assert.equal(tellsEntryTypes(filesystem.path), false);
+    fs.rmdirSync(`${filesystem.path}/entry`);
     using store = makeStore(filesystem.path);
     await assertFails(
       store.open('overlay2'),

@@ -131,6 +131,7 @@ describe('storage options', () => {
     );
     const quota = /^Filesystem does not support, or has not enabled quotas$/;
     await assertFails(store.open('vfs', [['size', '1G']]), 'InvalidParameter', quota);
+    assert.equal(fs.existsSync(`${store.dataRoot}/vfs`), false);
     const driver = await store.open('vfs');
     const create = (storageOptions: Record<string, string>) =>
       driver.createReadWrite('layer', undefined, { storageOptions });

@@ -34,6 +34,7 @@ import {
   layerInUse,
   noSuchLayer,
 } from '../layer-id.ts';
+import type { LayerQuotas } from '../layer-quotas.ts';
 import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import type { Staging } from '../staging.ts';
@@ -42,7 +43,7 @@ import { hasRedirects, upperChanges } from './changes.ts';
 import { Children } from './children.ts';
 import { type Layout, randomName } from './layout.ts';
 import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './mount.ts';
-import { checkLayerOptions, refuseImageLayerOptions } from './options.ts';
+import { refuseImageLayerOptions, sizeOf } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
 import { unlessRedirected } from './redirected.ts';
 import { openToRead } from './view.ts';
@@ -53,6 +54,9 @@ export interface Overlay2Parts {
   readonly layout: Layout;
   readonly staging: Staging;
   readonly abilities: Abilities;
+  readonly quotas: LayerQuotas;
+  /** What containers may write unless they say otherwise, in bytes; 0 is no limit. */
+  readonly defaultSize: number;
 }
 
 /** See `GraphDriver`. */
@@ -63,6 +67,8 @@ export class Overlay2Driver implements GraphDriver {
   readonly #layout: Layout;
   readonly #staging: Staging;
   readonly #abilities: Abilities;
+  readonly #quotas: LayerQuotas;
+  readonly #defaultSize: number;
   readonly #counter: MountCounter;
   readonly #children: Children;
 
@@ -71,11 +77,16 @@ export class Overlay2Driver implements GraphDriver {
     this.#layout = parts.layout;
     this.#staging = parts.staging;
     this.#abilities = parts.abilities;
+    this.#quotas = parts.quotas;
+    this.#defaultSize = parts.defaultSize;
     this.#counter = new MountCounter(parts.context.runHome);
     this.#children = new Children(parts.layout);
     this.capabilities = {
       nativeDiff: parts.abilities.notNative === '',
-      quota: false,
+      // Tried when somebody asks: it costs a device node.
+      get quota() {
+        return parts.context.readOnly !== true && parts.quotas.available;
+      },
       maxParents: LIMITS.lowerLayers,
       hardLinksAcrossCopyUp: false,
       nanoseconds: true,
@@ -97,15 +108,14 @@ export class Overlay2Driver implements GraphDriver {
 
   async create(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
     refuseImageLayerOptions(options);
-    await this.#create(id, parent);
+    await this.#create(id, parent, 0);
   }
 
   async createReadWrite(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
-    checkLayerOptions(this.#layout.home, options);
-    await this.#create(id, parent);
+    await this.#create(id, parent, sizeOf(options, this.#defaultSize, this.#quotas));
   }
 
-  async #create(id: string, parent: string | undefined): Promise<void> {
+  async #create(id: string, parent: string | undefined, size: number): Promise<void> {
     const layout = this.#layout;
     checkLayerId(id);
     if (layout.exists(id)) throw layerExists(this.name, id);
@@ -115,6 +125,9 @@ export class Overlay2Driver implements GraphDriver {
     using _held = await this.#staging.hold();
     const built = this.#staging.name(id);
     try {
+      makeDirectory(built, 0o710);
+      // The whole folder: a file goes from `work` to `diff` by rename(2), which no file does between projects.
+      if (size > 0) await this.#quotas.limit(built, size);
       this.#build(built, id, parent, lowers);
       if (!this.#staging.publish(built, layout.layer(id))) throw layerExists(this.name, id);
     } catch (error) {
@@ -127,7 +140,6 @@ export class Overlay2Driver implements GraphDriver {
   /** Everything a layer's folder holds, in the order that layout.ts relies on: first `link`, then what it names. */
   #build(built: string, id: string, parent: string | undefined, lowers: readonly string[]): void {
     const layout = this.#layout;
-    makeDirectory(built, 0o710);
     makeDirectory(`${built}/diff`, 0o755);
     this.#likeRootOf(parent, `${built}/diff`);
     const link = randomName();

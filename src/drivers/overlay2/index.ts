@@ -7,12 +7,13 @@ import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
+import { LayerQuotas } from '../layer-quotas.ts';
 import { MountCounter } from '../mount-counter.ts';
 import { existingFolder } from '../read-only.ts';
 import { Staging } from '../staging.ts';
 import { Overlay2Driver } from './driver.ts';
 import { Layout } from './layout.ts';
-import { checkEngineOptions } from './options.ts';
+import { checkDefaultSize, readEngineOptions } from './options.ts';
 import { type Abilities, type ProbeResult, probeOverlay } from './probe.ts';
 import { cachedAbilities } from './probe-cache.ts';
 import { sweepViews } from './view.ts';
@@ -47,16 +48,18 @@ async function probe(context: DriverContext): Promise<Support> {
 }
 
 async function open(context: DriverContext): Promise<GraphDriver> {
-  checkEngineOptions(context, existingFolder(context.home));
+  const defaultSize = readEngineOptions(context);
   if (context.readOnly === true) return (await import('./read-only.ts')).readOnlyOverlay2(context);
   const layout = new Layout(context.home);
   const fresh = !pathExists(context.home);
   if (fresh) makeDirectories(dirname(context.home), 0o710);
   layout.make();
   const staging = new Staging(context.home);
+  const quotas = new LayerQuotas(context.home, staging);
   let abilities: Abilities;
   try {
     abilities = await abilitiesOf(context, staging);
+    checkDefaultSize(defaultSize, context.home, quotas);
   } catch (error) {
     // A filesystem that cannot hold layers is left as it was found.
     if (fresh) {
@@ -71,7 +74,7 @@ async function open(context: DriverContext): Promise<GraphDriver> {
   });
   new MountCounter(context.runHome).sweep();
   sweepViews(context.runHome);
-  return new Overlay2Driver({ context, layout, staging, abilities });
+  return new Overlay2Driver({ context, layout, staging, abilities, quotas, defaultSize });
 }
 
 async function abilitiesOf(context: DriverContext, staging: Staging): Promise<Abilities> {

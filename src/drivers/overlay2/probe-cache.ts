@@ -1,7 +1,7 @@
 /**
  * The probe's result, kept in the run folder, because a probe costs a few mounts and every command opens the driver.
- * What makes it stale is in its first line: another boot (another kernel, perhaps), another filesystem, another user
- * namespace, another form of this file. Anything unexpected in it means that the probe is done again.
+ * What makes it stale is in its first line: another boot (another kernel, perhaps), another filesystem, also one made
+ * anew on the same device, another user namespace, another form of this file. Anything unexpected in it means that the probe is done again.
  */
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { makeDirectories, writeFileAtomic } from '../../linux/files.ts';
@@ -11,7 +11,8 @@ const FILE = 'overlay2-abilities';
 
 function key(home: string): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  return `2 ${boot} ${lstatSync(home).dev} ${readlinkSync('/proc/self/ns/user')}`;
+  const { dev, ino, birthtimeMs } = lstatSync(home);
+  return `3 ${boot} ${dev} ${ino} ${birthtimeMs} ${readlinkSync('/proc/self/ns/user')}`;
 }
 
 function read(path: string): string | undefined {

@@ -11,6 +11,7 @@ import { tellsEntryTypes } from '../../linux/directory-types.ts';
 import {
   listDirectory,
   makeDirectories,
+  makeDirectory,
   pathExists,
   removeDirectory,
   removeFile,
@@ -57,6 +58,7 @@ export function unsuitable(folder: string): string | undefined {
   if (UNSUITABLE.has(name)) {
     return `'overlay2' is not supported over ${name}: put the data root on ext4, xfs or btrfs, or choose another storage driver`;
   }
+  makeDirectory(`${folder}/entry`);
   if (!tellsEntryTypes(folder)) {
     const remedy = name === 'xfs' ? ' Reformat the filesystem with ftype=1 to enable d_type support.' : '';
     return `overlay2: the backing ${name} filesystem is formatted without d_type support, which leads to incorrect behavior.${remedy} Backing filesystems without d_type support are not supported.`;

@@ -7,6 +7,7 @@ import { listDirectory, readTextIfAny } from '../../linux/files.ts';
 import { inUserNamespace } from '../../linux/namespaces.ts';
 import type { DriverContext, GraphDriver, MountedLayer } from '../driver.ts';
 import { checkLayerId, isLayerId, noSuchLayer } from '../layer-id.ts';
+import { LayerQuotas } from '../layer-quotas.ts';
 import { onlyReading } from '../read-only.ts';
 import { Staging } from '../staging.ts';
 import { Overlay2Driver } from './driver.ts';
@@ -50,7 +51,9 @@ class ReadOnlyOverlay2 extends Overlay2Driver {
     const userxattr = inUserNamespace();
     const options = [...OFF, ...(userxattr ? ['userxattr'] : [])].join(',');
     const abilities = { options, userxattr, notNative: '' };
-    super({ context, layout, staging: new Staging(context.home), abilities });
+    const staging = new Staging(context.home);
+    const quotas = new LayerQuotas(context.home, staging);
+    super({ context, layout, staging, abilities, quotas, defaultSize: 0 });
     this.#layout = layout;
     this.#runHome = context.runHome;
     this.#options = options;

@@ -15,7 +15,13 @@
  */
 import { TsengineError } from '../../errors.ts';
 import { chmodAt } from '../../linux/at.ts';
-import { listDirectory, makeDirectories, makeDirectory, pathExists } from '../../linux/files.ts';
+import {
+  listDirectory,
+  makeDirectories,
+  makeDirectory,
+  pathExists,
+  removeDirectory,
+} from '../../linux/files.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
@@ -34,43 +40,70 @@ import type {
   StatusRow,
 } from '../driver.ts';
 import { checkLayerId, isLayerId, layerExists, noSuchLayer } from '../layer-id.ts';
+import { LayerQuotas } from '../layer-quotas.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { isDirectory, Staging } from '../staging.ts';
-import { requestedQuota } from '../storage-options.ts';
+import { parseSize, requestedQuota } from '../storage-options.ts';
 import { copyTree } from './copy-tree.ts';
 
 const NO_QUOTA = 'Filesystem does not support, or has not enabled quotas';
+const ONLY_CONTAINERS = '--storage-opt size is only supported for ReadWrite Layers';
 
 /** See `GraphDriver`. */
 export class VfsDriver implements GraphDriver {
   readonly name = 'vfs';
-  readonly capabilities: Capabilities = {
-    nativeDiff: false,
-    quota: false,
-    maxParents: undefined,
-    hardLinksAcrossCopyUp: true,
-    nanoseconds: true,
-    xattrs: true,
-    mounts: false,
-    renameLowerDirectory: true,
-  };
+  readonly capabilities: Capabilities;
   readonly #context: DriverContext;
   readonly #staging: Staging;
   readonly #layers: string;
+  readonly #quotas: LayerQuotas;
+  /** What layers may hold unless a container says otherwise, in bytes; 0 is no limit. */
+  readonly #defaultSize: number;
 
-  constructor(context: DriverContext) {
+  constructor(context: DriverContext, defaultSize = 0) {
     this.#context = context;
     this.#layers = `${context.home}/dir`;
     this.#staging = new Staging(context.home);
+    const quotas = new LayerQuotas(this.#layers, this.#staging);
+    this.#quotas = quotas;
+    this.#defaultSize = defaultSize;
+    this.capabilities = {
+      nativeDiff: false,
+      // Tried when somebody asks: it costs a device node.
+      get quota() {
+        return context.readOnly !== true && quotas.available;
+      },
+      maxParents: undefined,
+      hardLinksAcrossCopyUp: true,
+      nanoseconds: true,
+      xattrs: true,
+      mounts: false,
+      renameLowerDirectory: true,
+    };
   }
 
-  /** Makes the folders and deletes what a crash left. */
+  /** Makes the folders and deletes what a crash left. A filesystem that cannot limit layers as it should is left as it was found. */
   prepare(): void {
-    if (!pathExists(this.#layers)) {
+    const fresh = !pathExists(this.#layers);
+    if (fresh) {
       makeDirectories(this.#context.home, 0o710);
       makeDirectories(this.#layers, 0o710);
     }
     this.#staging.sweep(removeTree);
+    try {
+      if (this.#defaultSize > 0) this.#mustLimit();
+    } catch (error) {
+      if (fresh) {
+        this.#staging.unmake();
+        removeDirectory(this.#layers);
+        removeDirectory(this.#context.home);
+      }
+      throw error;
+    }
+  }
+
+  #mustLimit(): void {
+    if (!this.#quotas.available) throw new TsengineError('InvalidParameter', NO_QUOTA);
   }
 
   async status(): Promise<readonly StatusRow[]> {
@@ -79,7 +112,17 @@ export class VfsDriver implements GraphDriver {
 
   async create(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
     const quota = requestedQuota(options, (key) => `Storage opt ${key} not supported`);
-    if (quota !== undefined) throw new TsengineError('InvalidParameter', NO_QUOTA);
+    if (quota !== undefined) throw new TsengineError('InvalidParameter', ONLY_CONTAINERS);
+    await this.#create(id, parent, 0);
+  }
+
+  async createReadWrite(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
+    const quota = requestedQuota(options, (key) => `Storage opt ${key} not supported`);
+    if (quota !== undefined) this.#mustLimit();
+    await this.#create(id, parent, quota === undefined ? this.#defaultSize : parseSize(quota.text));
+  }
+
+  async #create(id: string, parent: string | undefined, size: number): Promise<void> {
     checkLayerId(id);
     if (await this.exists(id)) throw layerExists(this.name, id);
     if (parent !== undefined) this.#path(parent);
@@ -87,6 +130,7 @@ export class VfsDriver implements GraphDriver {
     const built = this.#staging.name(id);
     try {
       makeDirectory(built, 0o700);
+      if (size > 0) await this.#quotas.limit(built, size);
       if (parent === undefined) chmodAt(AT_FDCWD, built, 0o755);
       else await copyTree(this.#path(parent), built);
       if (!this.#staging.publish(built, `${this.#layers}/${id}`)) throw layerExists(this.name, id);
@@ -94,10 +138,6 @@ export class VfsDriver implements GraphDriver {
       removeTree(built);
       throw error;
     }
-  }
-
-  async createReadWrite(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
-    await this.create(id, parent, options);
   }
 
   async get(id: string): Promise<MountedLayer> {
@@ -169,12 +209,15 @@ export class VfsDriver implements GraphDriver {
   }
 }
 
-/** Reads the engine's `--storage-opt` values for vfs. Words as Docker's. */
-function checkEngineOptions(context: DriverContext): void {
-  for (const [key] of context.options) {
-    const words = key.toLowerCase() === 'size' ? NO_QUOTA : `unknown option ${key} for vfs`;
-    throw new TsengineError('InvalidParameter', words);
+/** Reads the engine's `--storage-opt` values for vfs: the size that containers have unless they say another. Words as Docker's. */
+function readEngineOptions(context: DriverContext): number {
+  let size = 0;
+  for (const [key, value] of context.options) {
+    if (key.toLowerCase() !== 'size')
+      throw new TsengineError('InvalidParameter', `unknown option ${key} for vfs`);
+    size = parseSize(value);
   }
+  return size;
 }
 
 /** vfs, as the registry knows it. */
@@ -183,9 +226,9 @@ export const vfsFactory: DriverFactory = {
   probe: async () => ({ supported: true }),
   hasData: (home) => holdsLayers('vfs', home),
   open: async (context) => {
-    checkEngineOptions(context);
+    const size = readEngineOptions(context);
     if (context.readOnly === true) return (await import('./read-only.ts')).readOnlyVfs(context);
-    const driver = new VfsDriver(context);
+    const driver = new VfsDriver(context, size);
     driver.prepare();
     return driver;
   },
