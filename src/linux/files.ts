@@ -162,7 +162,22 @@ export function makeDirectory(path: BytePath, mode = 0o755): void {
 
 /** Makes a directory with all its parents; one that is there is left as it is. */
 export function makeDirectories(path: string, mode = 0o755): void {
-  call('mkdir', { path }, () => fs.mkdirSync(path, { recursive: true, mode }));
+  call('mkdir', { path }, () => {
+    try {
+      fs.mkdirSync(path, { recursive: true, mode });
+    } catch (error) {
+      // Node says so of every error that it meets above the last name: a read-only filesystem, for one.
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      fs.mkdirSync(firstMissing(path), { mode });
+      fs.mkdirSync(path, { recursive: true, mode });
+    }
+  });
+}
+
+/** The topmost of the path's directories that is not there. */
+function firstMissing(path: string): string {
+  const above = path.slice(0, path.lastIndexOf('/')) || '/';
+  return above === path || above === '/' || fs.existsSync(above) ? path : firstMissing(above);
 }
 
 /** Renames, replacing what the new name was. */

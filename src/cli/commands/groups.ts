@@ -76,6 +76,11 @@ export function commandGroups(
           load: () => import('./lab-ls.ts'),
           onlyReads: true,
         },
+        matrix: {
+          summary: 'Try every storage driver on kernels and filesystems',
+          load: () => import('./lab-matrix.ts'),
+          onlyReads: true,
+        },
         rm: {
           summary: "Remove entries of the lab's cache",
           load: () => import('./lab-rm.ts'),

@@ -44,6 +44,11 @@ const leaves = {
     load: () => import('./internal-exited.ts'),
     hidden: true,
   },
+  'internal-lab-cells': {
+    summary: 'Run cells of the matrix on this kernel; tsengine lab matrix calls this',
+    load: () => import('./internal-lab-cells.ts'),
+    hidden: true,
+  },
   kill: { summary: 'Kill one or more running containers', load: () => import('./kill.ts') },
   load: {
     summary: 'Load an image from a tar archive or STDIN',

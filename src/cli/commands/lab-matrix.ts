@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import { TsengineError } from '../../errors.ts';
+import type { MatrixRequest } from '../../lab/matrix/run-matrix.ts';
+import type { CommandContext } from '../command.ts';
+import { parseFlag, usageError } from '../flags/flag-error.ts';
+import { ramInBytes } from '../format/units.ts';
+import { showMatrixProgress } from '../matrix-progress.ts';
+import { writeOutNow } from '../output.ts';
+
+interface MatrixFlags {
+  readonly backing: string;
+  readonly cellTimeout: string;
+  readonly diff?: boolean;
+  readonly drivers: string;
+  readonly fresh?: boolean;
+  readonly full?: boolean;
+  readonly jobs?: string;
+  readonly kernels: string;
+  readonly memory?: string;
+  readonly modules?: string;
+  readonly out: string;
+  readonly withhold: string;
+}
+
+/** Exit code after Ctrl-C, as shells report it: 128 + 2. */
+const INTERRUPTED = 130;
+
+/** `tsengine lab matrix`: every driver on every filesystem on every kernel, or what changed between two such runs. */
+export function register(command: Command, context: CommandContext): void {
+  command
+    .usage('[OPTIONS] | --diff OLD.json NEW.json')
+    .argument('[old]')
+    .argument('[new]')
+    .option('--backing <list>', 'Filesystems under the data root, separated by commas (default all)', '')
+    .option('--cell-timeout <duration>', 'Seconds that one driver on one filesystem may take', '1800')
+    .option('--diff', 'Say what changed between two files; exit code 1 on a regression')
+    .option('--drivers <list>', 'Storage drivers, separated by commas (default all)', '')
+    .option('--fresh', 'Throw away what an earlier run found in the folder')
+    .option('--full', 'Run the slow checks as well')
+    .option('--jobs <number>', 'How many to run at once (default as many as processors)')
+    .option('--kernels <list>', 'host, debian:VERSION or paths of kernels, separated by commas', 'host')
+    .option('--memory <bytes>', 'Memory of each virtual machine (default "2g")')
+    .option('--modules <path>', 'Folder of the modules of kernels given by a path')
+    .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html', 'matrix')
+    .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '')
+    .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
+      if (flags.diff === true) return await compare(old, now, context);
+      if (old !== undefined) {
+        throw usageError(`'${context.commandPath}' takes two files with --diff, and no arguments without it`);
+      }
+      await run(await requestOf(flags, context));
+    });
+}
+
+async function compare(
+  old: string | undefined,
+  now: string | undefined,
+  { commandPath }: CommandContext,
+): Promise<void> {
+  if (old === undefined || now === undefined) {
+    throw usageError(`'${commandPath} --diff' takes two files: the old matrix.json and the new one`);
+  }
+  const { readMatrix } = await import('../../lab/matrix/matrix-file.ts');
+  const { diffMatrices, diffText, hasRegression } = await import('../../lab/matrix/diff.ts');
+  const changes = diffMatrices(readMatrix(old), readMatrix(now));
+  writeOutNow(1, diffText(changes));
+  if (hasRegression(changes)) process.exitCode = 1;
+}
+
+/** The words of `a,b,c`; none of nothing. */
+function list(flag: string, text: string): string[] {
+  if (text === '') return [];
+  return parseFlag(flag, text, () => {
+    const words = text.split(',').map((word) => word.trim());
+    if (words.includes('')) throw new TsengineError('InvalidParameter', 'a name is empty');
+    return words;
+  });
+}
+
+/** A whole number above zero. */
+function positive(flag: string, text: string): number {
+  return parseFlag(flag, text, () => {
+    if (/^[0-9]{1,9}$/.test(text) && Number(text) > 0) return Number(text);
+    throw new TsengineError('InvalidParameter', 'give a whole number above zero');
+  });
+}
+
+async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): Promise<MatrixRequest> {
+  const { chosenBackings, chosenDrivers } = await import('../../lab/matrix/cells.ts');
+  const { kernelChoice } = await import('../../lab/matrix/kernel-run.ts');
+  const kernels = list('--kernels', flags.kernels);
+  if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
+  for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
+  const names = list('--drivers', flags.drivers);
+  const drivers = await chosenDrivers(names).catch((error: unknown) =>
+    parseFlag('--drivers', flags.drivers, () => {
+      throw error;
+    }),
+  );
+  const backings = parseFlag('--backing', flags.backing, () =>
+    chosenBackings(list('--backing', flags.backing)),
+  );
+  const { memory } = flags;
+  return {
+    kernels,
+    drivers,
+    backings,
+    modules: flags.modules,
+    slow: flags.full === true,
+    out: flags.out,
+    fresh: flags.fresh === true,
+    limitMs: positive('--cell-timeout', flags.cellTimeout) * 1000,
+    parallel: flags.jobs === undefined ? undefined : positive('--jobs', flags.jobs),
+    memory: memory === undefined ? undefined : bytesOf('--memory', memory),
+    withheldModules: list('--withhold', flags.withhold),
+    command: commandOf(flags, commandPath),
+  };
+}
+
+/** Bytes of `2g`. A machine needs 256 MiB. */
+function bytesOf(flag: string, text: string): number {
+  return parseFlag(flag, text, () => {
+    const bytes = ramInBytes(text);
+    if (bytes >= 256 * 1024 ** 2) return bytes;
+    throw new TsengineError('InvalidParameter', 'give 256m or more');
+  });
+}
+
+/** The command as somebody else would give it: without what belongs to this machine. */
+function commandOf(flags: MatrixFlags, commandPath: string): string {
+  const words = [commandPath, `--kernels ${flags.kernels}`];
+  if (flags.drivers !== '') words.push(`--drivers ${flags.drivers}`);
+  if (flags.backing !== '') words.push(`--backing ${flags.backing}`);
+  if (flags.full === true) words.push('--full');
+  if (flags.withhold !== '') words.push(`--withhold ${flags.withhold}`);
+  return words.join(' ');
+}
+
+async function run(request: MatrixRequest): Promise<void> {
+  const { runMatrix } = await import('../../lab/matrix/run-matrix.ts');
+  const { writeMatrix } = await import('../../lab/matrix/matrix-file.ts');
+  const { hasFailures, summaryText } = await import('../../lab/matrix/summary.ts');
+  const interrupt = new AbortController();
+  const stop = (): void => interrupt.abort(interrupted());
+  // The second of the same sort ends us at once.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
+  using progress = showMatrixProgress();
+  const matrix = await runMatrix({ ...request, signal: interrupt.signal }, progress.listener);
+  progress.clear();
+  const files = await writeMatrix(matrix, request.out);
+  const paths = `written: ${files.json}, ${files.markdown}, ${files.html}\n`;
+  writeOutNow(1, `${summaryText(matrix)}${paths}`);
+  if (hasFailures(matrix)) process.exitCode = 1;
+}
+
+function interrupted(): TsengineError {
+  const message = 'interrupted: what is done is kept, and the same command goes on from there';
+  return new TsengineError('System', message, { exitCode: INTERRUPTED });
+}

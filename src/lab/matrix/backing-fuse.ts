@@ -1,0 +1,54 @@
+/** A filesystem in user space over a folder: what a data root on sshfs, gocryptfs or a cloud drive stands on. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TsengineError } from '../../errors.ts';
+import { findMountAt } from '../../linux/mountinfo.ts';
+import { missingTool, toolEnvironment } from './tool.ts';
+
+/** Files keep their inode numbers, and no attribute is older than the question: else two names of a file look like two files. */
+const HONEST = 'use_ino,attr_timeout=0,entry_timeout=0';
+
+/** Programs that hand on a folder as it is, in the order in which they are tried. */
+const SERVERS = [
+  { program: 'bindfs', args: (from: string, to: string) => ['-f', '-o', HONEST, from, to] },
+  { program: 'fuse-overlayfs', args: (from: string, to: string) => ['-f', '-o', `lowerdir=${from}`, to] },
+] as const;
+
+/** How often the mount is looked for, and how long it is waited for in between. */
+const LOOKS = 1200;
+const PAUSE = 50;
+
+/** Mounts `from` at `to` through FUSE and gives what ends the server, once nothing of it is mounted. */
+export async function mountFuse(from: string, to: string): Promise<() => void> {
+  if (!existsSync('/dev/fuse')) throw new TsengineError('Unavailable', 'this kernel has no FUSE');
+  const server = SERVERS.find(({ program }) => isInstalled(program));
+  if (server === undefined) throw missingTool('bindfs', 'bindfs');
+  const child = spawn(server.program, server.args(from, to), {
+    env: toolEnvironment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = `${said}${chunk.toString()}`.slice(-2000);
+  });
+  child.on('error', (error) => {
+    said = error.message;
+  });
+  for (let look = 0; look < LOOKS && isRunning(child); look++) {
+    if (findMountAt(to) !== undefined) return () => child.kill('SIGKILL');
+    await sleep(PAUSE);
+  }
+  child.kill('SIGKILL');
+  const why = said.trim().split('\n').at(-1) ?? '';
+  throw new TsengineError('Unavailable', `${server.program}: ${why === '' ? 'it mounted nothing' : why}`);
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null && child.pid !== undefined;
+}
+
+function isInstalled(program: string): boolean {
+  const folders = (toolEnvironment().PATH ?? '').split(':');
+  return folders.some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
+}

@@ -1,0 +1,177 @@
+/** Runs one cell in this process: the driver's probe, then the conformance suite with its crash checks. */
+import { CHECKS, type Check, type Subject } from '../../drivers/conformance/index.ts';
+import type { DriverName, GraphDriver } from '../../drivers/driver.ts';
+import { driverFactory } from '../../drivers/registry.ts';
+import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
+import { type MountedBacking, makeBacking, mountsBelow } from './backings.ts';
+import type { CellName } from './cells.ts';
+import { type Lacking, lackingAbilities } from './lacking.ts';
+import type { Cell } from './schema.ts';
+import { contextOn, makeSubject } from './subject.ts';
+
+/** How a cell is run. */
+export interface CellOptions {
+  /** An empty folder of the cell's own. */
+  readonly work: string;
+  /** The slow checks as well. */
+  readonly slow: boolean;
+  /** Takes the log, line by line, while it is written. */
+  log(line: string): void;
+}
+
+/** What a cell has come to, without its name, its log and its time. */
+type Outcome = Pick<Cell, 'status' | 'reasons' | 'tests'>;
+
+const NO_TESTS: Cell['tests'] = { passed: 0, failed: 0, excused: 0 };
+
+/** Makes the filesystem, runs the driver on it and takes it away again. Never throws: what goes wrong is the cell's result. */
+export async function runCell(cell: CellName, options: CellOptions): Promise<Cell> {
+  const started = performance.now();
+  const lines: string[] = [];
+  const log = (line: string): void => {
+    lines.push(line);
+    options.log(line);
+  };
+  let outcome: Outcome;
+  try {
+    outcome = await onBacking(cell, options, log);
+  } catch (error) {
+    log(`not ok ${errorMessage(error)}`);
+    log(stackOf(error));
+    outcome = { status: 'failed', reasons: [errorMessage(error)], tests: { ...NO_TESTS, failed: 1 } };
+  }
+  const seconds = Math.round((performance.now() - started) / 100) / 10;
+  return { ...cell, ...outcome, seconds, log: lines.join('\n') };
+}
+
+async function onBacking(
+  cell: CellName,
+  options: CellOptions,
+  log: (line: string) => void,
+): Promise<Outcome> {
+  let backing: MountedBacking;
+  try {
+    backing = await makeBacking(cell.backing, options);
+  } catch (error) {
+    if (!hasErrno(error, 'Unavailable')) throw error;
+    log(errorMessage(error));
+    return { status: 'unavailable', reasons: [errorMessage(error)], tests: NO_TESTS };
+  }
+  using mounted = backing;
+  return await onDriver(cell.driver, mounted, options, log);
+}
+
+async function onDriver(
+  name: DriverName,
+  { path, scratch }: MountedBacking,
+  options: CellOptions,
+  log: (line: string) => void,
+): Promise<Outcome> {
+  const limits: string[] = [];
+  const context = contextOn(path, `${options.work}/run`, name, limits);
+  const factory = await driverFactory(name);
+  const refused = (reason: string): Outcome => {
+    log(`refused: ${reason}`);
+    return { status: 'refused', reasons: [reason], tests: NO_TESTS };
+  };
+  let subject: Subject;
+  try {
+    const support = await factory.probe(context);
+    if (!support.supported) return refused(support.reason);
+    limits.push(...(support.notes ?? []));
+    log('ok its probe says that it can serve here');
+    subject = await makeSubject(context, name, scratch);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return refused(errorMessage(error).replaceAll(path, '').replaceAll('  ', ' '));
+  }
+  for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
+  const lacking = lackingAbilities(path);
+  const tests = await runChecks(subject, { slow: options.slow, lacking, log });
+  limits.push(...lacking.map(({ reason }) => reason));
+  const left = await whatIsLeft(subject.driver, path);
+  if (left !== undefined) {
+    log(`not ok ${left}`);
+    tests.failed.push(left);
+  }
+  return judge(tests, [...new Set(limits)]);
+}
+
+/** Whether an error of the probe or of opening is the driver's way to say no: a sentence of its own, or that nothing can be written. */
+function isRefusal(error: unknown): boolean {
+  return firstError(error) instanceof TsengineError || hasErrno(error, 'EROFS', 'EOPNOTSUPP');
+}
+
+interface Results {
+  passed: number;
+  excused: number;
+  readonly failed: string[];
+}
+
+interface CheckOptions {
+  readonly slow: boolean;
+  readonly lacking: readonly Lacking[];
+  log(line: string): void;
+}
+
+async function runChecks(subject: Subject, { slow, lacking, log }: CheckOptions): Promise<Results> {
+  const results: Results = { passed: 0, excused: 0, failed: [] };
+  for (const check of CHECKS) {
+    if (check.slow === true && !slow) continue;
+    const without = lacking.find(({ checks }) => checks.test(check.name))?.reason;
+    const excuse = check.excused?.(subject.driver.capabilities) ?? without;
+    if (excuse !== undefined) {
+      results.excused++;
+      log(`excused ${check.name}: ${excuse}`);
+      continue;
+    }
+    const failure = await runCheck(check, subject, log);
+    if (failure === undefined) results.passed++;
+    else results.failed.push(failure);
+  }
+  return results;
+}
+
+/** Why the check failed; `undefined` when it passed. */
+async function runCheck(
+  check: Check,
+  subject: Subject,
+  log: (line: string) => void,
+): Promise<string | undefined> {
+  const started = performance.now();
+  try {
+    await check.run(subject);
+    log(`ok ${check.name} (${Math.round(performance.now() - started)} ms)`);
+    return undefined;
+  } catch (error) {
+    log(`not ok ${check.name}: ${errorMessage(error).slice(0, 1000)}`);
+    log(stackOf(error));
+    return `${check.name}: ${errorMessage(error).slice(0, 300)}`;
+  }
+}
+
+/** The error's own lines, indented and cut, for whoever has to find out. */
+function stackOf(error: unknown): string {
+  const first = firstError(error);
+  const text = first instanceof Error ? (first.stack ?? first.message) : String(first);
+  const lines = text.split('\n').slice(0, 40);
+  return lines.map((line) => `    ${line.slice(0, 300)}`).join('\n');
+}
+
+/** What a driver must not leave when it has cleaned up: mounts below its data root. */
+async function whatIsLeft(driver: GraphDriver, path: string): Promise<string | undefined> {
+  try {
+    await driver.cleanup();
+  } catch (error) {
+    return `cleanup at the end: ${errorMessage(error)}`;
+  }
+  const left = mountsBelow(path).filter((point) => point !== path);
+  return left.length === 0 ? undefined : `still mounted after cleanup: ${left.length} of its layers`;
+}
+
+function judge({ passed, excused, failed }: Results, limits: readonly string[]): Outcome {
+  const tests = { passed, failed: failed.length, excused };
+  if (failed.length > 0) return { status: 'failed', reasons: [...failed], tests };
+  if (limits.length > 0) return { status: 'limited', reasons: [...limits], tests };
+  return { status: 'works', reasons: [], tests };
+}

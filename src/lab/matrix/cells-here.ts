@@ -1,0 +1,53 @@
+/** Cells on the kernel that this process stands on: this machine's own, or that of the virtual machine it is in. */
+import { mkdirSync } from 'node:fs';
+import { arch, release, version } from 'node:os';
+import * as z from 'zod/mini';
+import { DRIVER_NAMES } from '../../drivers/registry.ts';
+import { TsengineError } from '../../errors.ts';
+import { once } from '../../once.ts';
+import type { MatrixEvent } from './events.ts';
+import { type IsolatedOptions, isolatedCell, isolatedFeatures } from './isolated.ts';
+import { pooled } from './pool.ts';
+import { BACKINGS } from './schema.ts';
+
+const requestSchema = once(() =>
+  z.object({
+    cells: z.array(z.object({ driver: z.enum(DRIVER_NAMES), backing: z.enum(BACKINGS) })),
+    features: z.array(z.nullable(z.enum(BACKINGS))),
+    folder: z.string(),
+    slow: z.boolean(),
+    limitMs: z.number(),
+    parallel: z.number(),
+  }),
+);
+
+/** What is to be run. */
+export type CellsRequest = z.infer<ReturnType<typeof requestSchema>>;
+
+/** A request that came as JSON. */
+export function parseCellsRequest(text: string): CellsRequest {
+  return requestSchema().parse(JSON.parse(text));
+}
+
+/** Runs the cells and tries the features; tells everything as it comes. Fails when it is not run as root. */
+export async function runCellsHere(
+  request: CellsRequest,
+  emit: (event: MatrixEvent) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new TsengineError('Forbidden', 'the matrix mounts filesystems, which takes root: run it with sudo');
+  }
+  const { cells, features, folder, slow, limitMs, parallel } = request;
+  mkdirSync(folder, { recursive: true });
+  emit({ event: 'kernel', release: release(), build: version(), machine: arch() });
+  const options: IsolatedOptions = { folder, slow, limitMs, signal };
+  await pooled(features, parallel, async (backing) => {
+    emit({ event: 'features', backing, features: await isolatedFeatures(backing, options) });
+  });
+  await pooled(cells, parallel, async (cell) => {
+    emit({ event: 'begins', ...cell });
+    emit({ event: 'cell', cell: await isolatedCell(cell, options) });
+  });
+  emit({ event: 'end' });
+}

@@ -1,0 +1,130 @@
+/** What has changed between two matrices, and whether it has become worse. */
+import { steadyReason } from './reasons.ts';
+import type { Cell, Feature, KernelResult, Matrix, Status } from './schema.ts';
+
+/** `worse` is a regression. `other` is no judgement: something that is new, was not run, or reads differently. */
+export type ChangeSort = 'worse' | 'better' | 'other';
+
+/** One difference. */
+export interface MatrixChange {
+  readonly sort: ChangeSort;
+  /** `debian:6.1, overlay2 on xfs: works -> failed (…)`, one line. */
+  readonly text: string;
+}
+
+/** From best to worst. A filesystem that cannot be had any more is worse than a driver that refuses it. */
+const RANK: Readonly<Record<Status, number>> = {
+  works: 0,
+  limited: 1,
+  refused: 2,
+  unavailable: 3,
+  failed: 4,
+};
+
+/**
+ * Compares two matrices, kernel by kernel of the same name. Two of one kernel each are compared whatever their names are:
+ * that is somebody's new build against the old one.
+ */
+export function diffMatrices(before: Matrix, after: Matrix): MatrixChange[] {
+  const [onlyBefore, ...moreBefore] = before.kernels;
+  const [onlyAfter, ...moreAfter] = after.kernels;
+  const single = moreBefore.length === 0 && moreAfter.length === 0;
+  if (single && onlyBefore !== undefined && onlyAfter !== undefined) {
+    const { name } = onlyAfter;
+    return diffKernels(
+      onlyBefore.name === name ? name : `${onlyBefore.name} -> ${name}`,
+      onlyBefore,
+      onlyAfter,
+    );
+  }
+  const names = [...new Set([...before.kernels, ...after.kernels].map(({ name }) => name))];
+  return names.flatMap((name) => {
+    const old = before.kernels.find((kernel) => kernel.name === name);
+    const now = after.kernels.find((kernel) => kernel.name === name);
+    if (now === undefined) return [{ sort: 'other', text: `${name}: was not run` }];
+    if (old === undefined) return [{ sort: 'other', text: `${name}: is new` }];
+    return diffKernels(name, old, now);
+  });
+}
+
+/** The changes as text, the worst first, and a last line that counts them. */
+export function diffText(changes: readonly MatrixChange[]): string {
+  const titles: readonly (readonly [ChangeSort, string])[] = [
+    ['worse', 'REGRESSION'],
+    ['better', 'better'],
+    ['other', 'changed'],
+  ];
+  const lines = titles.flatMap(([sort, title]) =>
+    changes.filter((change) => change.sort === sort).map(({ text }) => `${title}  ${text}`),
+  );
+  const count = (sort: ChangeSort): number => changes.filter((change) => change.sort === sort).length;
+  const regressions = count('worse');
+  const end =
+    changes.length === 0
+      ? 'nothing has changed'
+      : `${regressions} regression${regressions === 1 ? '' : 's'}, ${count('better')} better, ${count('other')} other`;
+  return `${[...lines, end].join('\n')}\n`;
+}
+
+/** Whether one of the changes is a regression. */
+export function hasRegression(changes: readonly MatrixChange[]): boolean {
+  return changes.some(({ sort }) => sort === 'worse');
+}
+
+function diffKernels(name: string, before: KernelResult, after: KernelResult): MatrixChange[] {
+  const changes: MatrixChange[] = [];
+  if (before.error === null && after.error !== null) {
+    changes.push({ sort: 'worse', text: `${name}: it did not run to the end: ${after.error}` });
+  }
+  if (before.error !== null && after.error === null)
+    changes.push({ sort: 'better', text: `${name}: it runs now` });
+  const cells = paired(before.cells, after.cells, ({ driver, backing }) => `${driver} on ${backing}`);
+  const features = paired(before.features, after.features, ({ name: feature, backing }) =>
+    backing === null ? feature : `${feature} on ${backing}`,
+  );
+  for (const [key, old, now] of cells)
+    changes.push(...diffCells(`${name}, ${key}`, old, now, after.error !== null));
+  for (const [key, old, now] of features) changes.push(...diffFeatures(`${name}, ${key}`, old, now));
+  return changes;
+}
+
+type Pair<T> = readonly [key: string, before: T | undefined, after: T | undefined];
+
+function paired<T>(before: readonly T[], after: readonly T[], keyOf: (one: T) => string): Pair<T>[] {
+  const old = new Map(before.map((one) => [keyOf(one), one]));
+  const now = new Map(after.map((one) => [keyOf(one), one]));
+  return [...new Set([...old.keys(), ...now.keys()])].map((key) => [key, old.get(key), now.get(key)]);
+}
+
+function diffCells(
+  name: string,
+  before: Cell | undefined,
+  after: Cell | undefined,
+  isBroken: boolean,
+): MatrixChange[] {
+  if (before === undefined || after === undefined) {
+    if (before === undefined) return [{ sort: 'other', text: `${name}: is new, ${after?.status}` }];
+    // A kernel that died before it came to the cell has told so already.
+    return isBroken ? [] : [{ sort: 'other', text: `${name}: was not run` }];
+  }
+  const because = after.reasons[0] === undefined ? '' : ` (${steadyReason(after.reasons[0])})`;
+  if (before.status !== after.status) {
+    const sort = RANK[after.status] > RANK[before.status] ? 'worse' : 'better';
+    return [{ sort, text: `${name}: ${before.status} -> ${after.status}${because}` }];
+  }
+  const failures = after.tests.failed - before.tests.failed;
+  if (failures !== 0) {
+    const text = `${name}: ${before.tests.failed} -> ${after.tests.failed} checks fail${because}`;
+    return [{ sort: failures > 0 ? 'worse' : 'better', text }];
+  }
+  if (before.reasons.map(steadyReason).join('\n') === after.reasons.map(steadyReason).join('\n')) return [];
+  return [{ sort: 'other', text: `${name}: still ${after.status}, for another reason${because}` }];
+}
+
+function diffFeatures(name: string, before: Feature | undefined, after: Feature | undefined): MatrixChange[] {
+  if (before === undefined || after === undefined || before.answer === after.answer) return [];
+  const because = after.reason === '' ? '' : ` (${after.reason})`;
+  const text = `${name}: ${before.answer} -> ${after.answer}${because}`;
+  if (after.answer === 'unknown' || before.answer === 'unknown') return [{ sort: 'other', text }];
+  return [{ sort: after.answer === 'no' ? 'worse' : 'better', text }];
+}

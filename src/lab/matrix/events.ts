@@ -1,0 +1,83 @@
+/**
+ * What a kernel's run tells while it goes on, one JSON object a line: the same from this machine, from a virtual machine
+ * over its console, and in the file that a run started again reads.
+ */
+import * as z from 'zod/mini';
+import { once } from '../../once.ts';
+import { BACKINGS, type Backing, type Cell, schemas } from './schema.ts';
+
+const eventSchema = once(() =>
+  z.discriminatedUnion('event', [
+    z.object({
+      event: z.literal('kernel'),
+      release: z.string(),
+      build: z.string(),
+      machine: z.string(),
+    }),
+    z.object({ event: z.literal('begins'), driver: z.string(), backing: z.enum(BACKINGS) }),
+    z.object({
+      event: z.literal('features'),
+      backing: z.nullable(z.enum(BACKINGS)),
+      features: z.array(schemas().feature),
+    }),
+    z.object({ event: z.literal('cell'), cell: schemas().cell }),
+    z.object({ event: z.literal('end') }),
+  ]),
+);
+
+/** One thing that happened. */
+export type MatrixEvent = z.infer<ReturnType<typeof eventSchema>>;
+
+/** Begins each line of an event, so that it is told from whatever else a console carries. */
+const MARK = '@tsengine-matrix ';
+
+/** An event as a line. */
+export function eventLine(event: MatrixEvent): string {
+  return `${MARK}${JSON.stringify(event)}\n`;
+}
+
+/** The event of a line; `undefined` for any other line, and for one that was cut off. */
+export function parseEventLine(line: string): MatrixEvent | undefined {
+  const at = line.indexOf(MARK);
+  if (at < 0) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(line.slice(at + MARK.length));
+  } catch {
+    return undefined;
+  }
+  const parsed = eventSchema().safeParse(value);
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Calls `each` for every whole line of a text that comes in pieces. */
+export function byLine(each: (line: string) => void): (chunk: Buffer | string) => void {
+  let rest = '';
+  const decoder = new TextDecoder();
+  return (chunk) => {
+    rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    const lines = rest.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) each(line.replace(/\r$/, ''));
+  };
+}
+
+/** A cell that did not come to an end of its own. */
+export function brokenCell(
+  driver: string,
+  backing: Backing,
+  reason: string,
+  log: string,
+  seconds: number,
+): Cell {
+  const tests = {
+    passed: countLines(log, 'ok '),
+    failed: countLines(log, 'not ok '),
+    excused: countLines(log, 'excused '),
+  };
+  return { driver, backing, status: 'failed', reasons: [reason], tests, seconds, log };
+}
+
+function countLines(log: string, beginning: string): number {
+  return log.split('\n').filter((line) => line.startsWith(beginning)).length;
+}

@@ -1,0 +1,106 @@
+/** What a filesystem itself can do for storage drivers. */
+import { spawn } from 'node:child_process';
+import { closeSync, lstatSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { hasErrno } from '../../errors.ts';
+import { tellsEntryTypes } from '../../linux/directory-types.ts';
+import { idmappedClone } from '../../linux/idmap.ts';
+import { ficlone } from '../../linux/space.ts';
+import { makeBacking } from './backings.ts';
+import type { Attempt, Place } from './feature.ts';
+import { runTool } from './tool.ts';
+
+/** In the order in which they are shown. */
+export const filesystemFeatures: readonly Attempt[] = [
+  {
+    name: 'd_type',
+    attempt: ({ folder }) => {
+      mkdirSync(`${folder}/dir`);
+      writeFileSync(`${folder}/file`, '');
+      return tellsEntryTypes(folder) ? undefined : 'entries of directories come without a type';
+    },
+  },
+  { name: 'reflink', attempt: ({ folder }) => reflinked(folder) },
+  { name: 'project quota', attempt: limitedByProject },
+  { name: 'idmapped mounts', attempt: ({ folder }) => mappedOwners(folder) },
+];
+
+function reflinked(folder: string): undefined {
+  writeFileSync(`${folder}/source`, Buffer.alloc(65_536, 'x'));
+  const from = openSync(`${folder}/source`, 'r');
+  const to = openSync(`${folder}/copy`, 'w');
+  try {
+    ficlone(from, to);
+  } finally {
+    closeSync(from);
+    closeSync(to);
+  }
+}
+
+/** A project's number that nobody else has on a filesystem of our own. */
+const PROJECT = '4711';
+const LIMIT_MEGABYTES = 1;
+
+/** On a filesystem of the same kind that is made with quotas: one folder is limited, and filled. */
+async function limitedByProject({ backing, work }: Place): Promise<string | undefined> {
+  const aside = `${work}/quota`;
+  mkdirSync(aside);
+  using mounted = await makeBacking(backing, { work: aside, projectQuota: true }).catch((error: unknown) => {
+    // It was made without quotas a moment ago: so it is them that cannot be had.
+    throw hasErrno(error, 'Unavailable') ? new Error(error instanceof Error ? error.message : '') : error;
+  });
+  const folder = `${mounted.path}/limited`;
+  mkdirSync(folder);
+  const quota = (command: string): string =>
+    runTool('xfs_quota', ['-f', '-x', '-c', command, mounted.path], 'xfsprogs');
+  quota(`project -s -p ${folder} ${PROJECT}`);
+  quota(`limit -p bhard=${LIMIT_MEGABYTES}m ${PROJECT}`);
+  return fillsUp(`${folder}/file`, LIMIT_MEGABYTES * 4);
+}
+
+/** Writes until the quota says no. */
+function fillsUp(path: string, megabytes: number): string | undefined {
+  const fd = openSync(path, 'w');
+  try {
+    for (let written = 0; written < megabytes; written++) writeSync(fd, Buffer.alloc(1024 * 1024, written));
+    return 'more could be written than the quota allows';
+  } catch (error) {
+    if (hasErrno(error, 'EDQUOT', 'ENOSPC')) return undefined;
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The first owner of the mapping that is tried. */
+const MAPPED = 100_000;
+
+/** Whether a mount of the folder can show other owners than the files have. */
+async function mappedOwners(folder: string): Promise<string | undefined> {
+  writeFileSync(`${folder}/file`, '');
+  const owner = lstatSync(`${folder}/file`).uid;
+  // A user namespace lives as long as a process in it.
+  const holder = spawn('unshare', ['--user', '--', 'sleep', '600'], { stdio: 'ignore' });
+  try {
+    const { pid } = holder;
+    if (pid === undefined) throw new Error('no user namespace: unshare(1) did not start');
+    await inOwnUserNamespace(pid);
+    for (const map of ['uid_map', 'gid_map']) writeFileSync(`/proc/${pid}/${map}`, `0 ${MAPPED} 65536\n`);
+    using clone = idmappedClone(folder, `/proc/${pid}/ns/user`);
+    const shown = lstatSync(`${clone.path}/file`).uid;
+    return shown === owner + MAPPED ? undefined : `the owner ${owner} is shown as ${shown}`;
+  } finally {
+    holder.kill('SIGKILL');
+  }
+}
+
+/** Waits until the process has left our user namespace. */
+async function inOwnUserNamespace(pid: number): Promise<void> {
+  const { readlinkSync } = await import('node:fs');
+  const { setTimeout: sleep } = await import('node:timers/promises');
+  const ours = readlinkSync('/proc/self/ns/user');
+  for (let look = 0; look < 1200; look++) {
+    if (readlinkSync(`/proc/${pid}/ns/user`) !== ours) return;
+    await sleep(25);
+  }
+  throw new Error('no user namespace: this kernel makes none');
+}

@@ -1,0 +1,209 @@
+/** All cells of one kernel: on this machine when it is the host's own, in a virtual machine else. */
+import { availableParallelism, tmpdir } from 'node:os';
+import { errorMessage, TsengineError } from '../../errors.ts';
+import { runInMachine } from '../lab.ts';
+import { MachineError } from '../machine-error.ts';
+import type { KernelChoice } from '../types.ts';
+import { type CellName, cellKey } from './cells.ts';
+import { type CellsRequest, runCellsHere } from './cells-here.ts';
+import { brokenCell, byLine, type MatrixEvent, parseEventLine } from './events.ts';
+import type { Backing, Cell, Feature, KernelResult } from './schema.ts';
+import { CELLS_COMMAND } from './self.ts';
+
+/** The kernel that this machine runs. */
+export const HOST = 'host';
+
+/** A kernel, and what is to be run on it. */
+export interface KernelWork {
+  /** As `--kernels` names it. */
+  readonly name: string;
+  readonly choice: KernelChoice;
+  readonly cells: readonly CellName[];
+  /** The filesystems whose features are tried; null stands for the kernel's own. */
+  readonly features: readonly (Backing | null)[];
+  /** What an earlier run found already. */
+  readonly known: readonly MatrixEvent[];
+}
+
+/** How it is run. */
+export interface KernelOptions {
+  readonly slow: boolean;
+  /** How long one cell may take, in milliseconds. */
+  readonly limitMs: number;
+  /** How many cells at once on this machine. */
+  readonly parallel: number;
+  readonly memory: number | undefined;
+  /** Modules that the kernels of virtual machines do without. */
+  readonly withheldModules: readonly string[];
+  readonly signal: AbortSignal | undefined;
+  /** Takes whatever is new. */
+  emit(event: MatrixEvent): void;
+  /** Takes a line for what takes long before anything is run. */
+  note(line: string): void;
+}
+
+/** Bytes of the disk that a virtual machine gets for the images of filesystems. It is a sparse file. */
+const DISK = 24 * 1024 ** 3;
+/** How often a machine that dies is started again; each time at least one cell is done. */
+const MOST_STARTS = 100;
+/** What a machine takes beside its cells: boot and shutdown, and images that are built first are not counted. */
+const BOOT_MS = 300_000;
+
+/** What has been found so far, and what is still to do. */
+class Findings {
+  kernel: Extract<MatrixEvent, { event: 'kernel' }> | undefined;
+  readonly cells = new Map<string, Cell>();
+  readonly features = new Map<Backing | null, readonly Feature[]>();
+  /** Begun and not done, in order. */
+  readonly running = new Map<string, CellName>();
+  readonly #work: KernelWork;
+
+  constructor(work: KernelWork) {
+    this.#work = work;
+    for (const event of work.known) this.take(event);
+    this.running.clear();
+  }
+
+  take(event: MatrixEvent): void {
+    if (event.event === 'kernel') this.kernel = event;
+    if (event.event === 'features' && event.features.length > 0)
+      this.features.set(event.backing, event.features);
+    if (event.event === 'cell') {
+      this.cells.set(cellKey(event.cell), event.cell);
+      this.running.delete(cellKey(event.cell));
+    }
+    if (event.event === 'begins') {
+      const cell = this.#work.cells.find((one) => cellKey(one) === cellKey(event));
+      if (cell !== undefined) this.running.set(cellKey(event), cell);
+    }
+  }
+
+  /** What is not known yet. */
+  left(): Pick<CellsRequest, 'cells' | 'features'> {
+    return {
+      cells: this.#work.cells.filter((cell) => !this.cells.has(cellKey(cell))),
+      features: this.#work.features.filter((backing) => !this.features.has(backing)),
+    };
+  }
+
+  result(error: string | null, bootMs: number | undefined, seconds: number): KernelResult {
+    const { name, cells, features } = this.#work;
+    return {
+      name,
+      release: this.kernel?.release ?? '',
+      build: this.kernel?.build ?? '',
+      machine: this.kernel?.machine ?? '',
+      error,
+      bootSeconds: bootMs === undefined ? null : tenths(bootMs),
+      seconds,
+      features: features.flatMap((backing) => this.features.get(backing) ?? []),
+      cells: cells.flatMap((cell) => this.cells.get(cellKey(cell)) ?? []),
+    };
+  }
+}
+
+/** Runs what is not known yet. A kernel that cannot be had, or dies, is a result; only an abort and a refusal of the host throw. */
+export async function runKernel(work: KernelWork, options: KernelOptions): Promise<KernelResult> {
+  const findings = new Findings(work);
+  const emit = (event: MatrixEvent): void => {
+    findings.take(event);
+    options.emit(event);
+  };
+  const { cells, features } = findings.left();
+  const cellSeconds = (): number => [...findings.cells.values()].reduce((sum, cell) => sum + cell.seconds, 0);
+  if (cells.length === 0 && features.length === 0)
+    return findings.result(null, undefined, tenths(cellSeconds() * 1000));
+  if (work.choice === HOST) {
+    const request = { cells, features, folder: tmpdir(), ...options, emit: undefined };
+    await runCellsHere(requestOf(request), emit, options.signal);
+    return findings.result(null, undefined, tenths(cellSeconds() * 1000));
+  }
+  const { error, bootMs } = await inMachines(work, findings, { ...options, emit });
+  return findings.result(error, bootMs, tenths(cellSeconds() * 1000));
+}
+
+function requestOf({ cells, features, folder, slow, limitMs, parallel }: CellsRequest): CellsRequest {
+  return { cells, features, folder, slow, limitMs, parallel };
+}
+
+/** One machine, and another one after each that a cell has brought down. */
+async function inMachines(
+  work: KernelWork,
+  findings: Findings,
+  options: KernelOptions,
+): Promise<{ readonly error: string | null; readonly bootMs: number | undefined }> {
+  let bootMs: number | undefined;
+  for (let start = 0; start < MOST_STARTS; start++) {
+    const { cells, features } = findings.left();
+    if (cells.length === 0 && features.length === 0) return { error: null, bootMs };
+    try {
+      const ended = await oneMachine(work, { cells, features }, options);
+      bootMs ??= ended.bootMs;
+      const after = findings.left();
+      if (after.cells.length === 0) return { error: null, bootMs };
+      if (after.cells.length === cells.length) {
+        return { error: `the cells ended with exit code ${ended.exitCode}: ${ended.said}`, bootMs };
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const blamed = [...findings.running.values()];
+      if (!(error instanceof MachineError) || blamed.length === 0)
+        return { error: errorMessage(error), bootMs };
+      // What ran when the machine died is what it died of.
+      for (const { driver, backing } of blamed) {
+        const log = error.console.join('\n');
+        options.emit({ event: 'cell', cell: brokenCell(driver, backing, errorMessage(error), log, 0) });
+      }
+    }
+  }
+  return { error: `the machine died ${MOST_STARTS} times`, bootMs };
+}
+
+async function oneMachine(
+  work: KernelWork,
+  left: Pick<CellsRequest, 'cells' | 'features'>,
+  options: KernelOptions,
+): Promise<{ readonly bootMs: number; readonly exitCode: number; readonly said: string }> {
+  const request: CellsRequest = {
+    ...left,
+    folder: '',
+    slow: options.slow,
+    limitMs: options.limitMs,
+    parallel: 1,
+  };
+  let said = '';
+  const out = byLine((line) => {
+    const event = parseEventLine(line);
+    if (event !== undefined) options.emit(event);
+  });
+  const err = byLine((line) => {
+    if (line.trim() !== '') said = line;
+  });
+  const ended = await runInMachine({
+    kernel: work.choice,
+    command: ['tsengine', CELLS_COMMAND, '--cells', JSON.stringify(request), '--disk', '/dev/lab/disk1'],
+    cpus: Math.min(2, availableParallelism()),
+    disks: [DISK],
+    timeoutMs: BOOT_MS + options.limitMs * (left.cells.length + left.features.length),
+    onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
+    onProgress: options.note,
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
+    ...(options.withheldModules.length === 0 ? {} : { withheldModules: options.withheldModules }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  return { bootMs: ended.bootMs, exitCode: ended.exitCode, said: ended.shortage ?? said };
+}
+
+function tenths(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
+}
+
+/** A kernel that is given by a name: the host's, Debian's, or a file of the user's. */
+export function kernelChoice(name: string): KernelChoice {
+  if (name === HOST || /^debian:[a-z0-9.-]+$/.test(name)) return name;
+  if (name.startsWith('/') || name.startsWith('./') || name.startsWith('../')) return { path: name };
+  throw new TsengineError(
+    'InvalidParameter',
+    `unknown kernel ${JSON.stringify(name)}: give host, debian:VERSION (tsengine lab kernels lists them) or the path of a kernel`,
+  );
+}

@@ -1,0 +1,79 @@
+/**
+ * What a run has done so far, in a file of one JSON object a line, so that it can be started again after Ctrl-C, a crash or
+ * a power cut. Each line carries what it is good for: the code and the kernel. A line that was cut off is as if it were not
+ * there. One run at a time has the file.
+ */
+import { appendFileSync, mkdirSync } from 'node:fs';
+import * as z from 'zod/mini';
+import { errorMessage, TsengineError } from '../../errors.ts';
+import { readTextIfAny, removeFile } from '../../linux/files.ts';
+import { type Lock, tryLockFile } from '../../linux/flock.ts';
+import { once } from '../../once.ts';
+import { eventLine, type MatrixEvent, parseEventLine } from './events.ts';
+
+const FILE = 'progress.jsonl';
+
+const keySchema = once(() => z.object({ key: z.string() }));
+
+/** The file, held. */
+export interface ProgressFile extends Disposable {
+  /** What was told under this key, in order. */
+  known(key: string): readonly MatrixEvent[];
+  /** Adds one event. */
+  add(key: string, event: MatrixEvent): void;
+}
+
+/** Opens the file in `folder`, made when absent. With `fresh` what it holds is thrown away. Fails with `Conflict` while another run has it. */
+export function openProgressFile(folder: string, fresh: boolean): ProgressFile {
+  const path = `${folder}/${FILE}`;
+  const lock = lockFolder(folder);
+  try {
+    if (fresh) removeFile(path);
+    const text = readTextIfAny(path) ?? '';
+    // A line that was cut off must not spoil the next one.
+    if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n');
+    const entries = text.split('\n').flatMap(parseEntry);
+    return {
+      known: (key) => entries.filter((entry) => entry.key === key).map(({ event }) => event),
+      add: (key, event) => appendFileSync(path, `${JSON.stringify({ key })}${eventLine(event)}`),
+      [Symbol.dispose]: () => lock[Symbol.dispose](),
+    };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function lockFolder(folder: string): Lock {
+  let lock: Lock | undefined;
+  try {
+    mkdirSync(folder, { recursive: true });
+    lock = tryLockFile(`${folder}/.lock`, 'exclusive', { ephemeral: true });
+  } catch (error) {
+    throw new TsengineError('InvalidParameter', `cannot write to --out: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+  if (lock !== undefined) return lock;
+  throw new TsengineError(
+    'Conflict',
+    `another run of the matrix works in ${folder}: wait for it, or name another folder with --out`,
+  );
+}
+
+interface Entry {
+  readonly key: string;
+  readonly event: MatrixEvent;
+}
+
+/** `{"key":"…"}` and the event behind it. */
+function parseEntry(line: string): Entry[] {
+  const event = parseEventLine(line);
+  if (event === undefined) return [];
+  try {
+    const { key } = keySchema().parse(JSON.parse(line.slice(0, line.indexOf('}') + 1)));
+    return [{ key, event }];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,123 @@
+/** The whole matrix: its kernels, as many at once as there are processors, and the file that makes it resumable. */
+import { statSync } from 'node:fs';
+import { availableParallelism, release, version } from 'node:os';
+import type { DriverName } from '../../drivers/driver.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
+import { buildInfo } from '../../version.ts';
+import type { KernelChoice } from '../types.ts';
+import { cellsOf } from './cells.ts';
+import type { MatrixEvent } from './events.ts';
+import { HOST, type KernelOptions, kernelChoice, runKernel } from './kernel-run.ts';
+import { pooled } from './pool.ts';
+import { openProgressFile } from './progress-file.ts';
+import { type Backing, type KernelResult, MATRIX_VERSION, type Matrix } from './schema.ts';
+import { codeIdentity } from './self.ts';
+
+/** What a matrix is made of. */
+export interface MatrixRequest {
+  /** `host`, `debian:6.1` and so on, or a path. */
+  readonly kernels: readonly string[];
+  /** The folder of the modules of kernels given by a path. */
+  readonly modules?: string | undefined;
+  readonly drivers: readonly DriverName[];
+  readonly backings: readonly Backing[];
+  readonly slow: boolean;
+  /** Where the run keeps what it has found. Made when it is not there. */
+  readonly out: string;
+  /** Whether what an earlier run found there is thrown away. */
+  readonly fresh: boolean;
+  /** How long one cell may take, in milliseconds. */
+  readonly limitMs: number;
+  /** How many run at once; as many as there are processors when not given. */
+  readonly parallel?: number | undefined;
+  /** Bytes, for virtual machines. */
+  readonly memory?: number | undefined;
+  /** Modules that the kernels of virtual machines do without. */
+  readonly withheldModules: readonly string[];
+  /** The command that is on record as what made the matrix. */
+  readonly command: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Told while it goes on. */
+export interface MatrixListener {
+  /** How many cells there are, and how many of them are known from an earlier run. */
+  begins(total: number, known: number): void;
+  /** Something is new on a kernel. */
+  event(kernel: string, event: MatrixEvent): void;
+  /** Something takes long before anything runs. */
+  note(kernel: string, line: string): void;
+}
+
+/** Runs it. What is done is in `out` at once, and a run started again skips it. */
+export async function runMatrix(request: MatrixRequest, listener: MatrixListener): Promise<Matrix> {
+  const { drivers, backings, slow, out, parallel = availableParallelism() } = request;
+  const choices = [...new Set(request.kernels)].map((name) => ({
+    name,
+    choice: choiceOf(name, request.modules),
+  }));
+  const cells = cellsOf(drivers, backings);
+  const code = await codeIdentity();
+  using progress = openProgressFile(out, request.fresh);
+  const works = choices.map(({ name, choice }) => {
+    const key = [code, kernelIdentity(name, choice), slow, request.withheldModules.join()].join(' ');
+    const known = progress.known(key);
+    return { name, choice, key, known, cells, features: [null, ...backings] };
+  });
+  const isWanted = (event: MatrixEvent): boolean =>
+    event.event === 'cell' &&
+    cells.some(({ driver, backing }) => driver === event.cell.driver && backing === event.cell.backing);
+  const knownCells = works.reduce((sum, { known }) => sum + known.filter(isWanted).length, 0);
+  listener.begins(cells.length * works.length, knownCells);
+  const results = new Map<string, KernelResult>();
+  await pooled(works, parallel, async ({ key, ...work }) => {
+    const options: KernelOptions = {
+      slow,
+      limitMs: request.limitMs,
+      parallel: works.length === 1 ? parallel : 1,
+      memory: request.memory,
+      withheldModules: request.withheldModules,
+      signal: request.signal,
+      emit: (event) => {
+        if (isKept(event)) progress.add(key, event);
+        listener.event(work.name, event);
+      },
+      note: (line) => listener.note(work.name, line),
+    };
+    results.set(work.name, await runKernel(work, options));
+  });
+  const { version: own, gitCommit } = buildInfo();
+  return {
+    version: MATRIX_VERSION,
+    made: new Date().toISOString(),
+    tsengine: { version: own, commit: gitCommit },
+    command: request.command,
+    slow,
+    kernels: works.flatMap(({ name }) => results.get(name) ?? []),
+  };
+}
+
+function isKept({ event }: MatrixEvent): boolean {
+  return event === 'kernel' || event === 'features' || event === 'cell';
+}
+
+function choiceOf(name: string, modules: string | undefined): KernelChoice {
+  const choice = kernelChoice(name);
+  if (typeof choice === 'string') return choice;
+  try {
+    statSync(choice.path);
+  } catch (error) {
+    throw new TsengineError('NotFound', `cannot use kernel ${name}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+  return modules === undefined ? choice : { ...choice, modules };
+}
+
+/** Another one whenever it is another kernel, as far as can be told without starting it. */
+function kernelIdentity(name: string, choice: KernelChoice): string {
+  if (name === HOST) return `${release()} ${version()}`;
+  if (typeof choice === 'string') return choice;
+  const { size, mtimeMs } = statSync(choice.path);
+  return `${choice.path} ${size} ${mtimeMs} ${choice.modules ?? ''}`;
+}

@@ -1,0 +1,31 @@
+/** How this program starts itself again, for what must be a process of its own. */
+import { readFileSync } from 'node:fs';
+import { NODE_FLAGS } from '../../node-flags.ts';
+
+/** The hidden command that runs cells on the kernel that it stands on. */
+export const CELLS_COMMAND = 'internal-lab-cells';
+
+/** The words before a command: the same Node and the same code. */
+export function selfCommand(): string[] {
+  return [process.execPath, ...NODE_FLAGS, mainPath()];
+}
+
+/** The file that starts it: `src/cli/main.ts` of the sources, `dist/cli/main.js` of the bundle. */
+function mainPath(): string {
+  // Of the sources this file is two folders below their root, and the bundle's file that holds it is one below its own.
+  const main = import.meta.url.endsWith('.ts') ? '../../cli/main.ts' : '../cli/main.js';
+  return decodeURIComponent(new URL(main, import.meta.url).pathname);
+}
+
+/** A name for the code that runs: another one when a single byte of it is another. */
+export async function codeIdentity(): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  const { globSync } = await import('node:fs');
+  const main = mainPath();
+  const folder = main.replace(/cli\/main\.(?:ts|js)$/, '');
+  const hash = createHash('sha256');
+  for (const name of globSync('**/*.{ts,js}', { cwd: folder }).sort()) {
+    hash.update(`${name}\0`).update(readFileSync(`${folder}${name}`));
+  }
+  return hash.digest('hex').slice(0, 32);
+}

@@ -1,0 +1,101 @@
+/** A driver on a data root of its own, as the conformance suite wants it. */
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import * as z from 'zod/mini';
+import { type Job, type JobResult, runJob, type Subject } from '../../drivers/conformance/index.ts';
+import type { DriverContext, DriverName, GraphDriver } from '../../drivers/driver.ts';
+import { DRIVER_NAMES, driverFactory } from '../../drivers/registry.ts';
+import { TsengineError } from '../../errors.ts';
+import { once } from '../../once.ts';
+import { CELLS_COMMAND, selfCommand } from './self.ts';
+
+/** What a process is told that does one job on the same data root. */
+const requestSchema = once(() => {
+  const id = z.string();
+  return z.object({
+    driver: z.enum(DRIVER_NAMES),
+    home: z.string(),
+    runHome: z.string(),
+    job: z.union([
+      z.object({ call: z.enum(['create', 'createReadWrite']), id, parent: z.exactOptional(id) }),
+      z.object({ call: z.enum(['get', 'put', 'remove']), id }),
+      z.object({ call: z.literal('cleanup') }),
+    ]),
+  });
+});
+
+/** Does the job that `request` holds, as JSON, and gives what it prints. */
+export async function doJob(request: string): Promise<string> {
+  const { driver: name, home, runHome, job } = requestSchema().parse(JSON.parse(request));
+  const factory = await driverFactory(name);
+  const driver = await factory.open({ home, runHome, options: [], warn: () => {} });
+  return await runJob(driver, job);
+}
+
+/** The driver's context on a filesystem; what it warns of is collected. */
+export function contextOn(path: string, run: string, name: DriverName, warnings: string[]): DriverContext {
+  const dataRoot = `${path}/root`;
+  return {
+    home: `${dataRoot}/${name}`,
+    runHome: `${run}/${name}`,
+    options: [],
+    warn: (message) => warnings.push(message),
+  };
+}
+
+/** Opens the driver and makes it a subject. `scratch` is an empty folder on any filesystem. */
+export async function makeSubject(
+  context: DriverContext,
+  name: DriverName,
+  scratch: string,
+): Promise<Subject> {
+  const factory = await driverFactory(name);
+  const open = (): Promise<GraphDriver> => factory.open(context);
+  const driver = await open();
+  mkdirSync(scratch, { recursive: true });
+  const { home, runHome } = context;
+  return {
+    driver,
+    home,
+    scratch,
+    open,
+    elsewhere: (job, environment) => elsewhere({ driver: name, home, runHome, job }, environment ?? {}),
+    [Symbol.asyncDispose]: () => driver.cleanup(),
+  };
+}
+
+async function elsewhere(
+  request: {
+    readonly driver: DriverName;
+    readonly home: string;
+    readonly runHome: string;
+    readonly job: Job;
+  },
+  environment: Readonly<Record<string, string>>,
+): Promise<JobResult> {
+  const [program = '', ...words] = selfCommand();
+  const child = spawn(program, [...words, CELLS_COMMAND, '--job', JSON.stringify(request)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
+  const output = collected(child.stdout);
+  const errors = collected(child.stderr);
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? undefined));
+  });
+  if (environment.TSENGINE_FAULT === undefined && status !== 0) {
+    throw new TsengineError(
+      'System',
+      `${request.job.call} in another process ended with ${status}: ${errors()}`,
+    );
+  }
+  return { status, output: output(), errors: errors() };
+}
+
+/** What a stream carries, as text, when it has ended. */
+function collected(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,55 @@
+/** Running the programs that make filesystems. */
+import { spawnSync } from 'node:child_process';
+import { hasErrno, TsengineError } from '../../errors.ts';
+
+/** Most time one of them may take, in milliseconds: a mount that hangs must not hold up the rest. */
+const PATIENCE = 300_000;
+
+/** Where Debian keeps what root needs, which is not on every user's PATH. */
+const SYSTEM_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin';
+
+/** The environment of the programs: ours, with the folders of the system's own programs, and messages in English. */
+export function toolEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env.PATH ?? ''}:${SYSTEM_PATH}`, LC_ALL: 'C' };
+}
+
+/**
+ * Runs a program to its end and gives its standard output. Fails with `Unavailable` when it is not there, says no or hangs;
+ * `refusal` is what its saying no means, where that is more than it says itself.
+ */
+export function runTool(
+  program: string,
+  args: readonly string[],
+  debianPackage: string,
+  refusal?: string,
+): string {
+  const ended = spawnSync(program, [...args], {
+    encoding: 'utf8',
+    env: toolEnvironment(),
+    timeout: PATIENCE,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (hasErrno(ended.error, 'ENOENT')) throw missingTool(program, debianPackage);
+  if (hasErrno(ended.error, 'ETIMEDOUT')) {
+    throw new TsengineError('Unavailable', `${program} was not done after ${PATIENCE / 1000} s`);
+  }
+  if (ended.error !== undefined) throw ended.error;
+  if (ended.status !== 0) {
+    const why = refusal ?? `${program}: ${saying(ended.stderr, ended.stdout)}`;
+    throw new TsengineError('Unavailable', why);
+  }
+  return ended.stdout;
+}
+
+/** A program that is not installed, with the package that has it. */
+export function missingTool(program: string, debianPackage: string): TsengineError {
+  return new TsengineError('Unavailable', `${program} is not installed: apt-get install ${debianPackage}`);
+}
+
+/** The first line that says something, without the program's name before it and the advice after it. */
+function saying(...texts: readonly string[]): string {
+  const lines = texts.flatMap((text) => text.split('\n')).map((line) => line.trim());
+  const line = lines.find((one) => one !== '' && !one.startsWith('dmesg(1)')) ?? 'it failed and said nothing';
+  return line.replace(/^(?:mount|mount\.\w+|mkfs\.\w+|mke2fs|mksquashfs|exportfs): /, '').slice(0, 400);
+}
