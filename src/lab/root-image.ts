@@ -21,7 +21,7 @@ const PACKAGES = [
   ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'iproute2', 'iptables', 'nftables'],
   ...['runc', 'crun', 'conmon', 'tini', 'apparmor', 'ca-certificates'],
   ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dmsetup', 'thin-provisioning-tools', 'squashfs-tools'],
-  ...['nfs-kernel-server', 'nfs-common', 'fuse3', 'fuse-overlayfs', 'quota'],
+  ...['nfs-kernel-server', 'nfs-common', 'fuse3', 'fuse-overlayfs', 'bindfs', 'quota'],
   ...['attr', 'acl', 'libcap2-bin', 'python3', 'strace', 'busybox-static', 'util-linux', 'mount', 'fdisk'],
   ...['gzip', 'zstd', 'xz-utils', 'bzip2', 'less', 'psmisc'],
 ];

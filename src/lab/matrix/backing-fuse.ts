@@ -9,12 +9,6 @@ import { missingTool, toolEnvironment } from './tool.ts';
 /** Files keep their inode numbers, and no attribute is older than the question: else two names of a file look like two files. */
 const HONEST = 'use_ino,attr_timeout=0,entry_timeout=0';
 
-/** Programs that hand on a folder as it is, in the order in which they are tried. */
-const SERVERS = [
-  { program: 'bindfs', args: (from: string, to: string) => ['-f', '-o', HONEST, from, to] },
-  { program: 'fuse-overlayfs', args: (from: string, to: string) => ['-f', '-o', `lowerdir=${from}`, to] },
-] as const;
-
 /** How often the mount is looked for, and how long it is waited for in between. */
 const LOOKS = 1200;
 const PAUSE = 50;
@@ -22,9 +16,8 @@ const PAUSE = 50;
 /** Mounts `from` at `to` through FUSE and gives what ends the server, once nothing of it is mounted. */
 export async function mountFuse(from: string, to: string): Promise<() => void> {
   if (!existsSync('/dev/fuse')) throw new TsengineError('Unavailable', 'this kernel has no FUSE');
-  const server = SERVERS.find(({ program }) => isInstalled(program));
-  if (server === undefined) throw missingTool('bindfs', 'bindfs');
-  const child = spawn(server.program, server.args(from, to), {
+  if (!isInstalled('bindfs')) throw missingTool('bindfs', 'bindfs');
+  const child = spawn('bindfs', ['-f', '-o', HONEST, from, to], {
     env: toolEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -41,7 +34,7 @@ export async function mountFuse(from: string, to: string): Promise<() => void> {
   }
   child.kill('SIGKILL');
   const why = said.trim().split('\n').at(-1) ?? '';
-  throw new TsengineError('Unavailable', `${server.program}: ${why === '' ? 'it mounted nothing' : why}`);
+  throw new TsengineError('Unavailable', `bindfs: ${why === '' ? 'it mounted nothing' : why}`);
 }
 
 function isRunning(child: ChildProcess): boolean {
