@@ -49,7 +49,7 @@ async function faultOf(
   }
   const counted = recount(`${mounted}/data`, execRoot, driver);
   if (counted.problems.length > 0) return counted.problems.join('; ');
-  const at = Number(cut.mark.split(' ')[0]);
+  const at = Number.parseInt(cut.mark, 10);
   const held = look(counted);
   // What was reported done is there, and of what was under way all or nothing.
   if (held === looks[at] || held === looks[at + 1]) return undefined;

@@ -27,7 +27,9 @@ function sh(...words: readonly string[]): void {
   execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-const mark = (text: string): void => sh('dmsetup', 'message', 'cut', '0', 'mark', text);
+/** A mark is one word. */
+const mark = (text: string): void =>
+  sh('dmsetup', 'message', 'cut', '0', 'mark', text.replaceAll(' ', '_'));
 
 function tsengine(words: readonly string[]): void {
   const roots = ['--data-root', `${ROOT}/data`, '--exec-root', EXEC, '--storage-driver', TASK.driver];
@@ -47,7 +49,9 @@ for (const [name, content] of Object.entries(TASK.archives)) {
 }
 for (const module of ['dm-log-writes', TASK.filesystem]) sh('modprobe', module);
 const sectors = execFileSync('blockdev', ['--getsz', DEVICE], { encoding: 'utf8' }).trim();
-sh('dmsetup', 'create', 'cut', '--table', `0 ${sectors} log-writes ${DEVICE} ${LOG}`);
+sh('dmsetup', 'create', 'cut', '--noudevsync', '--table', `0 ${sectors} log-writes ${DEVICE} ${LOG}`);
+// Without udev nobody else makes the node.
+sh('dmsetup', 'mknodes', 'cut');
 sh(`mkfs.${TASK.filesystem}`, ...MKFS[TASK.filesystem], '/dev/mapper/cut');
 mkdirSync(ROOT, { recursive: true });
 sh('mount', '-t', TASK.filesystem, '/dev/mapper/cut', ROOT);
@@ -67,7 +71,7 @@ for (const { name, words } of steps(ARCHIVES)) {
   note(name);
 }
 sh('umount', ROOT);
-sh('dmsetup', 'remove', 'cut');
+sh('dmsetup', 'remove', '--noudevsync', 'cut');
 writeFileSync('/results/looks.json', JSON.stringify(looks));
 using log = openBlockLog(LOG);
 execFileSync('sh', ['-c', `head -c ${log.length} ${LOG} | gzip -1 >/results/log.gz`]);

@@ -1,0 +1,47 @@
+/**
+ * Power cuts: a data root works on a disk whose every write is recorded, in a machine of the lab. Then the disk is made as
+ * it would be after each of the writes in question, mounted here, and opened as by the next command. What was reported
+ * done is there and whole, of what was under way there is all or nothing, and nobody repairs anything by hand.
+ *
+ * `npm test` takes one recording and some cuts of it; `npm run test:full` takes every flush, every mark and 200 random
+ * places, on each filesystem.
+ */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { makeFilesystem } from '../helpers/loop.ts';
+import { FULL, leftOut, sampleOf, sized } from '../helpers/scope.ts';
+import type { Cut } from './power-cut/block-log.ts';
+import { checkCuts } from './power-cut/check.ts';
+import { type RecordTask, record } from './power-cut/recording.ts';
+
+const SHORT: readonly RecordTask[] = [{ driver: 'overlay2', filesystem: 'ext4' }];
+const ALL: readonly RecordTask[] = [
+  ...SHORT,
+  { driver: 'overlay2', filesystem: 'xfs' },
+  { driver: 'overlay2', filesystem: 'btrfs' },
+  { driver: 'vfs', filesystem: 'ext4' },
+  { driver: 'vfs', filesystem: 'btrfs' },
+];
+
+for (const task of FULL ? ALL : SHORT) {
+  test(`${task.driver} on ${task.filesystem}`, { timeout: 7_200_000 }, async (t) => {
+    using memory = makeFilesystem('tmpfs');
+    mkdirSync(`${memory.path}/results`);
+    const recording = await record(task, `${memory.path}/results`);
+    using _ = recording.log;
+    let all = 0;
+    const choose = (cuts: readonly Cut[]): readonly Cut[] => {
+      all = cuts.length;
+      return sampleOf(cuts, {
+        oneIn: 20,
+        kindOf: ({ mark }) => mark,
+        of: `${task.driver} ${task.filesystem}`,
+      });
+    };
+    const { cuts, faults } = await checkCuts(recording, memory.path, sized(200, 40), choose);
+    assert.ok(cuts > recording.looks.length, `${cuts} cuts`);
+    t.diagnostic(`${cuts} cuts, ${recording.log.entries.length} writes${leftOut(cuts, all)}`);
+    assert.deepEqual(faults, []);
+  });
+}
