@@ -32,6 +32,8 @@ if [ "$which" != quick ]; then
   all=1 # for the tests: see dockerMissing in test/helpers/docker.ts
   step peers
   sh "$root/scripts/peers.sh" || failed=' peers'
+  step "machines of the lab" # before the tests, none of which then has to wait for it
+  as_root "$root/bin/tsengine" lab build || failed="$failed lab"
 fi
 
 check() {
