@@ -156,3 +156,18 @@ export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise
     for (const [name, listener] of listeners) process.off(name, listener);
   }
 }
+
+/** Lines of a console that are shown. */
+const SHOWN = 20;
+
+/** Does `work`; shows the last lines of the console of a machine that failed, before the error does its own line. */
+export async function showConsole<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { MachineError } = await import('../lab/machine-error.ts');
+    if (error instanceof MachineError && error.kind !== 'timeout')
+      for (const line of error.console.slice(-SHOWN)) process.stderr.write(`console: ${line}\n`);
+    throw error;
+  }
+}

@@ -15,18 +15,26 @@ export class ConsoleLog {
   #open = '';
 
   push(data: Buffer): void {
-    // Colours, cursor movements and carriage returns are for terminals.
-    const text = (this.#open + data.toString('latin1')).replaceAll(CONTROL, '');
-    const lines = text.replaceAll('\r', '').split('\n');
+    const lines = (this.#open + data.toString('latin1')).split('\n');
     this.#open = (lines.pop() ?? '').slice(-LONGEST);
-    this.#lines.push(...lines.filter((line) => line.trim() !== '').map((line) => line.slice(0, LONGEST)));
+    this.#lines.push(...lines.map(plain).filter(isTelling));
     if (this.#lines.length > KEPT) this.#lines.splice(0, this.#lines.length - KEPT);
   }
 
   /** The lines that are kept, the last one last. */
   lines(): readonly string[] {
-    return this.#open.trim() === '' ? [...this.#lines] : [...this.#lines, this.#open];
+    return [...this.#lines, ...[plain(this.#open)].filter(isTelling)];
   }
+}
+
+/** A line without what is for terminals. */
+function plain(line: string): string {
+  return line.replaceAll(CONTROL, '').replaceAll('\r', '').slice(0, LONGEST);
+}
+
+/** Not of the firmware, which every machine has. */
+function isTelling(line: string): boolean {
+  return line.trim() !== '' && !/^(SeaBIOS|Booting from|iPXE)/.test(line);
 }
 
 /** What a console tells. */

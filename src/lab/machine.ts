@@ -232,7 +232,7 @@ function causeOfEnd(
     case 'panic':
       return {
         kind: 'panic',
-        message: `the kernel panicked ${when}: ${verdict.why}: ${lastWords(lines)}`,
+        message: `the kernel panicked ${when}: ${verdict.why}`,
       };
     default:
       return {

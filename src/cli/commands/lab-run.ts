@@ -1,5 +1,12 @@
 import type { Command } from 'commander';
-import { type MachineFlags, machineFlags, machineOf, tellProgress, untilInterrupted } from '../lab-flags.ts';
+import {
+  type MachineFlags,
+  machineFlags,
+  machineOf,
+  showConsole,
+  tellProgress,
+  untilInterrupted,
+} from '../lab-flags.ts';
 import { writeOut } from '../output.ts';
 import { readStandardInput } from '../streams.ts';
 
@@ -21,15 +28,17 @@ export function register(command: Command): void {
     .action(async (words: string[], flags: RunFlags) => {
       const { runInMachine } = await import('../../lab/lab.ts');
       const request = machineOf(flags);
-      const result = await untilInterrupted((signal) =>
-        runInMachine({
-          ...request,
-          command: words,
-          signal,
-          onProgress: tellProgress(flags.quiet),
-          onOutput: (stream, data) => writeOut(stream === 'stdout' ? 1 : 2, data),
-          ...(flags.interactive === true ? { stdin: readStandardInput() } : {}),
-        }),
+      const result = await showConsole(() =>
+        untilInterrupted((signal) =>
+          runInMachine({
+            ...request,
+            command: words,
+            signal,
+            onProgress: tellProgress(flags.quiet),
+            onOutput: (stream, data) => writeOut(stream === 'stdout' ? 1 : 2, data),
+            ...(flags.interactive === true ? { stdin: readStandardInput() } : {}),
+          }),
+        ),
       );
       if (result.shortage !== undefined) process.stderr.write(`tsengine: ${result.shortage}\n`);
       process.exitCode = result.exitCode;
