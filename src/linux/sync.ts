@@ -1,4 +1,6 @@
 import { declare } from './libc.ts';
+import type { BytePath } from './path.ts';
+import { fsName, statfs } from './statfs.ts';
 
 const syncfsCall = declare('syncfs', 'int', ['int']);
 const syncRangeCall = declare('sync_file_range', 'int', ['int', 'int64_t', 'int64_t', 'uint']);
@@ -21,4 +23,12 @@ const SYNC_FILE_RANGE_WRITE = 2;
  */
 export function beginWriteback(fd: number, offset = 0, length = 0): void {
   syncRangeCall(undefined, fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+/**
+ * Whether changes of names come to disk in the order in which they were made. On btrfs and ZFS what is fsynced comes
+ * before what was done earlier and is not.
+ */
+export function keepsOrder(path: BytePath): boolean {
+  return !['btrfs', 'zfs'].includes(fsName(statfs(path).magic));
 }

@@ -1,3 +1,4 @@
+import { TsengineError } from '../../errors.ts';
 import { listDirectory } from '../../linux/files.ts';
 import { lstat } from '../../linux/stat.ts';
 import { isLayerId } from '../layer-id.ts';
@@ -31,7 +32,7 @@ export class Children {
   /** Runs what removes the layer from the home, and keeps the answer current. */
   removing(id: string, remove: () => void): void {
     const current = this.#asOf !== '' && this.#asOf === this.#stamp();
-    const parent = current ? this.#layout.lowers(id)[0] : undefined;
+    const parent = current ? this.#parentOf(id) : undefined;
     remove();
     if (!current) return;
     if (parent !== undefined) this.#byParent.get(parent)?.delete(id);
@@ -43,11 +44,21 @@ export class Children {
     return `${ctime.sec}.${ctime.nsec}`;
   }
 
+  /** `undefined` also for a layer that a power cut has left without its record: nobody can use it, and it keeps nothing. */
+  #parentOf(id: string): string | undefined {
+    try {
+      return this.#layout.lowers(id)[0];
+    } catch (error) {
+      if (error instanceof TsengineError && error.code === 'Corrupt') return undefined;
+      throw error;
+    }
+  }
+
   #read(): void {
     this.#asOf = this.#stamp();
     this.#byParent = new Map();
     for (const id of listDirectory(this.#layout.home)) {
-      const [parent] = isLayerId(id) ? this.#layout.lowers(id) : [];
+      const parent = isLayerId(id) ? this.#parentOf(id) : undefined;
       if (parent === undefined) continue;
       const children = this.#byParent.get(parent) ?? new Set();
       this.#byParent.set(parent, children.add(id));

@@ -56,6 +56,8 @@ async function open(context: DriverContext): Promise<GraphDriver> {
   layout.make();
   const staging = new Staging(context.home);
   const quotas = new LayerQuotas(context.home, staging);
+  // The run folder goes with the machine's memory: without one, this is the first command since the machine was started.
+  if (!fresh && !pathExists(context.runHome)) layout.removeMountPoints();
   let abilities: Abilities;
   try {
     abilities = await abilitiesOf(context, staging);

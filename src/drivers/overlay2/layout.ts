@@ -21,6 +21,7 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { readlinkAt } from '../../linux/at.ts';
 import {
+  listDirectory,
   makeDirectory,
   makeSymlink,
   pathExists,
@@ -36,6 +37,12 @@ import { isDirectory } from '../staging.ts';
 
 /** The folder of short names. */
 export const LINKS = 'l';
+
+/** The short name that the file `link` in a layer's folder holds; `undefined` when it holds none. */
+function linkIn(folder: string): string | undefined {
+  const name = readTextIfAny(`${folder}/link`);
+  return name !== undefined && /^[A-Z2-7]{26}$/.test(name) ? name : undefined;
+}
 
 /** Paths of one data root's overlay2 folder. */
 export class Layout {
@@ -65,11 +72,24 @@ export class Layout {
 
   /** The short name of a layer's `diff`, relative to the home: `l/XXX`. */
   link(id: string): string {
-    const name = readTextIfAny(`${this.layer(id)}/link`);
-    if (name === undefined || !/^[A-Z2-7]{26}$/.test(name)) {
+    const name = linkIn(this.layer(id)) ?? this.#linkTo(id);
+    if (name === undefined) {
       throw new TsengineError('Corrupt', `${this.layer(id)}/link: want 26 characters of base32`);
     }
     return `${LINKS}/${name}`;
+  }
+
+  /** The short name that leads to a layer whose file `link` a power cut has emptied. Looks at all of them. */
+  #linkTo(id: string): string | undefined {
+    const target = `../${id}/diff`;
+    return listDirectory(`${this.home}/${LINKS}`).find((name) => {
+      try {
+        return readlinkAt(AT_FDCWD, `${this.home}/${LINKS}/${name}`).toString('latin1') === target;
+      } catch (error) {
+        if (hasErrno(error, 'ENOENT', 'EINVAL')) return false;
+        throw error;
+      }
+    });
   }
 
   /** The short names of a layer's parents, nearest first; none when it has no parent. */
@@ -132,17 +152,31 @@ export class Layout {
   /** Puts back short names that are gone, for every layer named; Docker does the same when a mount finds one missing. */
   repairLinks(ids: readonly string[]): void {
     for (const id of ids) {
-      const name = readTextIfAny(`${this.layer(id)}/link`);
-      if (name === undefined || !/^[A-Z2-7]{26}$/.test(name)) continue;
+      const name = linkIn(this.layer(id));
+      if (name === undefined) continue;
       const path = `${this.home}/${LINKS}/${name}`;
       if (!pathExists(path)) this.makeLink(name, id);
     }
   }
 
-  /** Removes the short name of the layer whose folder is now at `path`. */
+  /** Removes the short name of the layer whose folder is now at `path`, in the staging folder. */
   dropLink(path: string): void {
-    const name = readTextIfAny(`${path}/link`);
-    if (name !== undefined && /^[A-Z2-7]{26}$/.test(name)) removeFile(`${this.home}/${LINKS}/${name}`);
+    const id = path.slice(path.lastIndexOf('/') + 1).replace(/\..*$/, '');
+    const name = linkIn(path) ?? this.#linkTo(id);
+    if (name !== undefined) removeFile(`${this.home}/${LINKS}/${name}`);
+  }
+
+  /** Removes the mount points that are left of a machine that stopped. */
+  removeMountPoints(): void {
+    for (const id of listDirectory(this.home).filter(isLayerId)) {
+      if (!pathExists(this.merged(id))) continue;
+      try {
+        removeDirectory(this.merged(id));
+      } catch (error) {
+        // Another exec root has it mounted; or it cannot be removed now, and does no harm as empty as it is.
+        if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY', 'ENOENT', 'ENOSPC', 'EDQUOT')) throw error;
+      }
+    }
   }
 
   /** Makes the home and its folder of short names. */

@@ -7,9 +7,11 @@
  * one while nobody holds the container's lock: there is no such container, and its layer, its name, what else belonged to
  * it and this folder, last, are to be removed (`voidIds`). Docker logs such a folder as one it cannot load, and leaves it.
  *
- * Containers with AutoRemove are void after a power cut and are written without fsync; others are durable at each step.
+ * A container is durable at each step, but for one that goes at its end anyway: from the moment `run --rm` makes it, or
+ * that it is started, there is an empty file `tsengine-void` in its folder, and nothing of it is synced any more. When the
+ * machine has stopped such a container is no more, whatever is left of its files: see after-boot.ts.
  */
-import { errorMessage } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, readTextIfAny } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
 import { parseJsonText } from '../json.ts';
@@ -18,6 +20,8 @@ import { ContainerNames } from './container-names.ts';
 import { type ContainerRow, containerRow } from './container-row.ts';
 
 const ID = /^[0-9a-f]{64}$/;
+/** In the folder of a container that does not outlive the machine's running. */
+const VOID_NOTE = 'tsengine-void';
 const VOID = /^\.(?:new|old|gone)-([0-9a-f]{64})$/;
 
 /** Before the id, in the names of folders that are no container: being made; removed; removed with its anonymous volumes. */
@@ -63,7 +67,7 @@ export class ContainerFolders {
     this.root = root;
     this.names = new ContainerNames(root, {
       ids: () => this.ids(),
-      nameOf: (id) => this.row(id)?.name,
+      nameOf: (id) => this.#nameOf(id),
       isBeingMade: (id) => this.#isBeingMade(id),
     });
   }
@@ -103,6 +107,16 @@ export class ContainerFolders {
     );
   }
 
+  /** The note in a container's folder that it does not outlive the machine's running. */
+  voidNote(folder: string): string {
+    return `${folder}/${VOID_NOTE}`;
+  }
+
+  /** Exists in the exec root, which a stop of the machine empties, when what the last stop left has been cleared up. */
+  get settledFile(): string {
+    return `${this.root.execRoot}/settled`;
+  }
+
   /** Where those who are about to start a container say so: see pledges.ts. */
   get startingDir(): string {
     return `${this.root.execRoot}/starting`;
@@ -111,7 +125,10 @@ export class ContainerFolders {
   /** Whether a process may have died here in the middle of something. A few directory listings. */
   mayNeedRecovery(): boolean {
     return (
-      this.voidIds().length > 0 || listDirectory(this.startingDir).length > 0 || this.names.mayNeedPruning()
+      !pathExists(this.settledFile) ||
+      this.voidIds().length > 0 ||
+      listDirectory(this.startingDir).length > 0 ||
+      this.names.mayNeedPruning()
     );
   }
 
@@ -128,6 +145,16 @@ export class ContainerFolders {
   /** Takes the container's lock if it is free. */
   tryLock(id: string): Lock | undefined {
     return this.root.tryLock(`container-${id}`, { ephemeral: true });
+  }
+
+  /** A container that cannot be read has no name that anybody could find it by. */
+  #nameOf(id: string): string | undefined {
+    try {
+      return this.row(id)?.name;
+    } catch (error) {
+      if (error instanceof TsengineError && error.code === 'Corrupt') return undefined;
+      throw error;
+    }
   }
 
   #isBeingMade(id: string): boolean {

@@ -1,5 +1,6 @@
 /** The container service: each method in a file of its own, loaded when it is called. */
 import { errorMessage, hasErrno } from '../../errors.ts';
+import { pathExists } from '../../linux/files.ts';
 import type { ContainerService } from '../api/services.ts';
 import { withReserve } from '../reserve.ts';
 import type { HostFacts } from '../runtime/spec/input.ts';
@@ -63,6 +64,8 @@ export function createContainerService(deps: ContainerServiceDeps): ContainerSer
       await withReserve(deps.root, async () => {
         await recoverPledges(context);
         await recoverContainers(context);
+        if (!pathExists(folders.settledFile))
+          await (await import('./after-boot.ts')).settleAfterBoot(context);
       });
     } catch (error) {
       // What frees space must go on, and what only looks.

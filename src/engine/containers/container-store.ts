@@ -4,6 +4,7 @@ import { hasErrno, TsengineError } from '../../errors.ts';
 import {
   fsyncDirectory,
   makeDirectory,
+  pathExists,
   readTextIfAny,
   removeFile,
   renameFile,
@@ -40,10 +41,6 @@ function look(path: string): string {
   return stat === undefined ? '-' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`;
 }
 
-function isDurable(container: StoredContainer): boolean {
-  return !container.hostConfig.AutoRemove;
-}
-
 /** The containers of one data root. */
 export class ContainerStore extends ContainerFolders {
   readonly #remembered = new Map<string, Remembered>();
@@ -70,11 +67,12 @@ export class ContainerStore extends ContainerFolders {
 
   /**
    * Makes a container: `fill` gets the folder in which it is made and says what it is; `appear` calls what gives the
-   * folder its name, or throws. The caller holds the container's lock. When it fails the folder
-   * stays, or is hidden, for `eraseUnfinished`.
+   * folder its name, or throws. Not durably when it will be started at once and go at its end. The caller holds the
+   * container's lock. When it fails the folder stays, or is hidden, for `eraseUnfinished`.
    */
   async create(
     id: string,
+    durable: boolean,
     fill: (paths: ContainerPaths) => Promise<StoredContainer>,
     appear: (rename: () => void) => Promise<void>,
   ): Promise<StoredContainer> {
@@ -82,9 +80,9 @@ export class ContainerStore extends ContainerFolders {
     const folder = `${this.root.containersDir}/.new-${id}`;
     makeDirectory(folder, 0o710);
     const paths = pathsIn(folder, id);
+    if (!durable) this.#noteVoid(folder);
     makeDirectory(`${folder}/checkpoints`, 0o700);
     const container = await fill(paths);
-    const durable = isDurable(container);
     writeNewFile(paths.hostConfig, hostConfigText(container.hostConfig), { mode: 0o644, durable });
     writeNewFile(paths.config, containerFileText(container.file), { mode: 0o600, durable });
     if (durable) fsyncDirectory(folder);
@@ -93,6 +91,16 @@ export class ContainerStore extends ContainerFolders {
     if (this.#noted.delete(id)) removeFile(`${this.paths(id).folder}/${VOLUMES_NOTE}`);
     this.#remember(id, container);
     return container;
+  }
+
+  #noteVoid(folder: string): void {
+    const note = this.voidNote(folder);
+    if (!pathExists(note)) writeNewFile(note, '', { durable: false });
+  }
+
+  /** Whether the container does not outlive the machine's running. */
+  isVoid(id: string): boolean {
+    return pathExists(this.voidNote(this.paths(id).folder));
   }
 
   /** Removes files that a killed process was replacing. The caller holds the container's lock. */
@@ -114,11 +122,13 @@ export class ContainerStore extends ContainerFolders {
     return text.split('\n').filter((name) => VOLUME_NAME.test(name));
   }
 
-  /** Writes a container's changed `config.v2.json`. The caller holds its lock. */
+  /** Writes a container's changed `config.v2.json`; not durably for one that goes at its end. The caller holds its lock. */
   write(container: StoredContainer): void {
-    const { file } = container;
-    const options = { mode: 0o600, durable: isDurable(container), alone: true };
-    writeFileAtomic(this.paths(file.ID).config, containerFileText(file), options);
+    const { file, hostConfig } = container;
+    const { folder, config } = this.paths(file.ID);
+    if (hostConfig.AutoRemove) this.#noteVoid(folder);
+    const options = { mode: 0o600, durable: !hostConfig.AutoRemove, alone: true };
+    writeFileAtomic(config, containerFileText(file), options);
     this.#remember(file.ID, container);
   }
 

@@ -94,6 +94,8 @@ interface Draft {
   readonly hostConfig: HostConfig;
   readonly path: string;
   readonly args: readonly string[];
+  /** Whether it outlives a power cut. Not worth its price where it is started at once and goes at its end. */
+  readonly durable: boolean;
 }
 
 function containerFile(
@@ -145,7 +147,7 @@ async function makeLayer(context: ContainerContext, draft: Draft): Promise<Recor
   let incomplete = Object.values(wanted).some((point) => point.Type === 'volume');
   await layers.createContainerLayer(id, image?.topLayer, {
     ...(hostConfig.StorageOpt === undefined ? {} : { storageOptions: hostConfig.StorageOpt }),
-    durable: !hostConfig.AutoRemove,
+    durable: draft.durable,
     initialise: (path) => {
       fillInitLayer(path);
       if (config.WorkingDir === '' || config.WorkingDir === '/') return;
@@ -199,18 +201,19 @@ export async function createContainer(
   const { merged, path, args, hostConfig } = settle(context, request, image);
   const id = randomId();
   using _ = await store.lock(id);
-  if (request.startsNext === true && hostConfig.AutoRemove) pledge(context, id);
+  const durable = request.startsNext !== true || !hostConfig.AutoRemove;
+  if (!durable) pledge(context, id);
   const name = await takeName(context, request.name, id);
   const anonymous = (request.name ?? '') === '';
-  const draft: Draft = { id, name, anonymous, image, config: merged, hostConfig, path, args };
+  const draft: Draft = { id, name, anonymous, image, config: merged, hostConfig, path, args, durable };
   try {
     const fill = async (): Promise<StoredContainer> => {
       const points = await makeLayer(context, draft);
       // One call, for what the driver notes of the layers, or copies, and for what is copied into volumes.
-      if (!hostConfig.AutoRemove) await context.layers.sync();
+      if (durable) await context.layers.sync();
       return { file: containerFile(context, draft, points), hostConfig };
     };
-    await store.create(id, fill, (rename) => appearWithImage(context, image, rename));
+    await store.create(id, durable, fill, (rename) => appearWithImage(context, image, rename));
   } catch (error) {
     await undo(context, name, id);
     throw error;

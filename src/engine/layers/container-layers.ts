@@ -7,7 +7,7 @@ import { TsengineError } from '../../errors.ts';
 import { fsyncDirectory, writeNewFile } from '../../linux/files.ts';
 import type { DataRoot } from '../root.ts';
 import { newCacheId } from './layer-batch.ts';
-import type { LayerDb } from './layer-db.ts';
+import { type LayerDb, mountNote } from './layer-db.ts';
 import { Lease } from './leases.ts';
 import type { ChainId, ContainerLayer, ContainerLayerOptions, Layer } from './types.ts';
 import { beginRemoval, beginWriteSet } from './write-set.ts';
@@ -81,6 +81,8 @@ export async function makeContainerLayer(
     await driver.createReadWrite(mountId, initId ?? below?.cacheId, create);
     const write = (name: string, value: string): void =>
       writeNewFile(`${writeSet.path}/${name}`, value, { mode: 0o644, durable });
+    // Names survive where contents do not, so that the layer can be removed after a power cut.
+    writeNewFile(`${writeSet.path}/${mountNote(mountId)}`, '', { mode: 0o644, durable: false });
     write('mount-id', mountId);
     if (initId !== undefined) write('init-id', initId);
     if (parent !== undefined) write('parent', parent);

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, statSync } from 'node:fs';
 import { openFile } from '../../linux/files.ts';
-import { syncfs } from '../../linux/sync.ts';
+import { keepsOrder, syncfs } from '../../linux/sync.ts';
 
 /** Bytes of layers after which writing to disk is begun once more. */
 const EARLY_BYTES = 96 * 1024 * 1024;
@@ -70,4 +70,14 @@ export function dataSync(folders: readonly string[]): DataSync {
       else void early.finally(close);
     },
   };
+}
+
+/**
+ * Puts removals below `folder` on disk where a later change could come there before them, so that what says that there is
+ * something to remove may go. Elsewhere it does nothing: what comes later goes later.
+ */
+export async function settleRemovals(folder: string): Promise<void> {
+  if (keepsOrder(folder)) return;
+  using all = dataSync([folder]);
+  await all.finish();
 }

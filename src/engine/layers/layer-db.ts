@@ -9,6 +9,7 @@
  *     mounts/<container ID>/mount-id       the driver's id of a container's layer
  *                           init-id        of its init layer; absent when there is none
  *                           parent         the chain ID of the image's top layer; absent for an image without layers
+ *                           tsengine-<mount id>  ours, empty: that we made it, and its id where a power cut has emptied `mount-id`
  *     tmp/                                 layers being made and unmade (write-set.ts)
  *
  * Everything here only reads. A layer's folder never changes once it has its name, so what was read once stays true
@@ -49,6 +50,21 @@ function needed(value: string | undefined, file: string): string {
   if (value === undefined)
     throw new TsengineError('Corrupt', `${file} is missing: the layer store was damaged`);
   return value;
+}
+
+const NOTE = 'tsengine-';
+
+/** The name of the note in a container layer's folder. */
+export function mountNote(mountId: string): string {
+  return `${NOTE}${mountId}`;
+}
+
+/** The mount id that the note in a container layer's folder tells; `undefined` without one. */
+function notedMount(dir: string): string | undefined {
+  const note = listDirectory(dir).find(
+    (name) => name.startsWith(NOTE) && HEX64.test(name.slice(NOTE.length)),
+  );
+  return note?.slice(NOTE.length);
 }
 
 /** Reads `image/<driver>/layerdb`. */
@@ -144,6 +160,18 @@ export class LayerDb {
   /** The container's layer, or `undefined`. */
   containerLayer(containerId: string): ContainerLayer | undefined {
     const dir = this.mountDir(containerId);
+    try {
+      return this.#readContainerLayer(containerId, dir);
+    } catch (error) {
+      const mountId =
+        error instanceof TsengineError && error.code === 'Corrupt' ? notedMount(dir) : undefined;
+      if (mountId === undefined) throw error;
+      // Not made durable, and the power was cut: of no use to anybody any more, but to be removed.
+      return { containerId, mountId, initId: `${mountId}-init`, parent: undefined };
+    }
+  }
+
+  #readContainerLayer(containerId: string, dir: string): ContainerLayer | undefined {
     const mountId = readValue(`${dir}/mount-id`, CACHE_ID);
     if (mountId === undefined && !existsSync(dir)) return undefined;
     return {
@@ -157,5 +185,10 @@ export class LayerDb {
   /** The ids of all containers that have a layer. */
   containerIds(): string[] {
     return listDirectory(this.#mounts).filter((name) => HEX64.test(name));
+  }
+
+  /** Those of them whose layer this engine made. */
+  ownContainerIds(): string[] {
+    return this.containerIds().filter((id) => notedMount(`${this.#mounts}/${id}`) !== undefined);
   }
 }

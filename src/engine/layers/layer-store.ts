@@ -3,7 +3,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { TsengineError } from '../../errors.ts';
 import type { DataRoot } from '../root.ts';
 import { baseOf, dropContainerLayer, makeContainerLayer, neededContainerLayer } from './container-layers.ts';
-import { dataSync } from './data-sync.ts';
+import { dataSync, settleRemovals } from './data-sync.ts';
 import { layerBatch } from './layer-batch.ts';
 import { LayerDb } from './layer-db.ts';
 import { type LayerTarSource, layerTar, layerTarSize } from './layer-tar.ts';
@@ -95,7 +95,10 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
         leaveBehind: () => lease.leaveBehind(),
         release: async (chainId) => {
           try {
-            return await releaseLayers({ ...context, exceptLeases: namesOf(lease.name) }, [chainId]);
+            const gone = await releaseLayers({ ...context, exceptLeases: namesOf(lease.name) }, [chainId]);
+            // The lease goes next, and a power cut must not leave these behind without it.
+            if (gone.length > 0) await settleRemovals(root.path);
+            return gone;
           } catch (error) {
             lease.leaveBehind();
             throw error;
@@ -113,6 +116,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
     createContainerLayer: (containerId, parent, options = {}) =>
       makeContainerLayer(context, containerId, parent, options),
     containerLayer: (containerId) => db.containerLayer(containerId),
+    ownContainerLayers: () => db.ownContainerIds(),
     containerLayers: () => db.containerIds().map((id) => neededContainerLayer(db, id)),
     mountContainerLayer: async (containerId, mountLabel, options) =>
       await (await driver()).get(neededContainerLayer(db, containerId).mountId, mountLabel, options),

@@ -121,6 +121,8 @@ export interface LayerStore {
   ): Promise<ContainerLayer>;
   /** The container's layer, or `undefined`. */
   containerLayer(containerId: string): ContainerLayer | undefined;
+  /** The ids of the containers, if there still are such, whose layers this engine made and not Docker. */
+  ownContainerLayers(): string[];
   /** All container layers. */
   containerLayers(): ContainerLayer[];
   /** Mounts it, counted. A running container keeps it: who starts it does not dispose of it, who records its end calls `unmountContainerLayer`. */

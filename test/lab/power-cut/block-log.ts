@@ -13,6 +13,9 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 const MAGIC = 0x6a736677736872n;
 const UNIT = 512;
 
+/** What the target itself writes when it is removed. */
+const LAST_MARK = 'dm-log-writes-end';
+
 const FLAG = { flush: 1n, fua: 2n, discard: 4n, mark: 8n } as const;
 
 /** One entry. */
@@ -130,7 +133,8 @@ export function cutsOf(entries: readonly LogEntry[], randomCuts: number, seed = 
   const cuts: Cut[] = [];
   let mark = '';
   for (let count = 0; count <= entries.length; count += 1) {
-    mark = entries[count - 1]?.mark ?? mark;
+    const passed = entries[count - 1]?.mark ?? mark;
+    if (passed !== LAST_MARK) mark = passed;
     const kind = kinds.get(count);
     if (kind !== undefined) cuts.push({ entries: count, mark, kind });
   }

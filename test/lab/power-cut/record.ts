@@ -28,8 +28,7 @@ function sh(...words: readonly string[]): void {
 }
 
 /** A mark is one word. */
-const mark = (text: string): void =>
-  sh('dmsetup', 'message', 'cut', '0', 'mark', text.replaceAll(' ', '_'));
+const mark = (text: string): void => sh('dmsetup', 'message', 'cut', '0', 'mark', text.replaceAll(' ', '_'));
 
 function tsengine(words: readonly string[]): void {
   const roots = ['--data-root', `${ROOT}/data`, '--exec-root', EXEC, '--storage-driver', TASK.driver];
