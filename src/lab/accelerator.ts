@@ -12,7 +12,7 @@ import type { LabCache } from './cache.ts';
 import { ConsoleLog } from './console.ts';
 import type { LabContext } from './context.ts';
 import { PROBE_ANSWER } from './guest-init.ts';
-import { type Accelerator, QEMU, qemuArguments } from './qemu.ts';
+import { type Accelerator, qemuArguments, qemuProgram } from './qemu.ts';
 import { QemuProcess } from './qemu-process.ts';
 import { missingProgram, programEnv } from './run-program.ts';
 
@@ -27,8 +27,13 @@ export interface Probe {
 
 /** QEMU's version line. Fails in one line where there is no QEMU. */
 export function qemuVersion(): string {
-  const found = spawnSync(QEMU, ['--version'], { encoding: 'utf8', env: programEnv() });
-  if (found.status !== 0) throw missingProgram(QEMU, 'the lab needs QEMU');
+  const found = spawnSync(qemuProgram(), ['--version'], { encoding: 'utf8', env: programEnv() });
+  if (found.status !== 0 || !found.stdout.startsWith('QEMU')) {
+    const purpose = 'the lab starts its machines with QEMU';
+    if ((process.env.TSENGINE_LAB_QEMU ?? '') === '') throw missingProgram(qemuProgram(), purpose);
+    const why = `${purpose}, and TSENGINE_LAB_QEMU names ${qemuProgram()}, which is not there or is not QEMU`;
+    throw new TsengineError('Unavailable', why);
+  }
   return found.stdout.split('\n')[0] ?? '';
 }
 

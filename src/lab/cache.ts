@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasErrno, TsengineError } from '../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import {
   listDirectory,
   makeDirectories,
@@ -25,6 +25,8 @@ import { cacheFolder } from './place.ts';
 
 /** Between two looks at a lock that somebody else holds. Milliseconds. */
 const LOOK_AGAIN = 100;
+/** After so many looks it is said that we wait. */
+const TELL_AFTER = 10;
 
 /** What an entry is, before it is made. */
 export interface EntryPlan {
@@ -157,8 +159,7 @@ export class LabCache {
       };
       writeNewFile(join(work.path, 'entry.json'), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });
     } catch (error) {
-      if (!hasErrno(error, 'ENOSPC')) throw error;
-      throw new TsengineError('System', fullDisk(name, this.folder), { cause: error });
+      throw explainFull(error, name, this.folder);
     }
     if (fresh) this.#discard(name);
     renameFile(work.path, join(this.folder, name));
@@ -190,12 +191,11 @@ export class LabCache {
   /** Waits for a lock of the cache, and says so. */
   async #lock(name: string, mode: LockMode): Promise<Lock> {
     const path = join(this.folder, 'locks', name);
-    for (let told = false; ; ) {
+    for (let looked = 0; ; looked += 1) {
       const lock = tryLockFile(path, mode, { ephemeral: true });
       if (lock !== undefined) return lock;
-      if (!told && !name.startsWith('.'))
-        this.#context.progress(`waiting for another lab that makes ${name}`);
-      told = true;
+      if (looked === TELL_AFTER && !name.startsWith('.'))
+        this.#context.progress(`waiting for another lab that makes or uses ${name}`);
       await sleep(LOOK_AGAIN, undefined, { signal: this.#context.signal });
     }
   }
@@ -208,15 +208,19 @@ function ownName(prefix: string): string {
   return `${prefix}-${process.pid}-${Date.now().toString(36)}-${sequence++}`;
 }
 
-/** The error line for a disk that is full. */
-export function fullDisk(what: string, folder: string): string {
+/** What is thrown for an error while `what` was made in the cache: that its disk is full, if that is why; else the error. */
+export function explainFull(error: unknown, what: string, folder: string): unknown {
+  const isFull = hasErrno(error, 'ENOSPC') || /no space left on device/i.test(errorMessage(error));
+  return isFull ? new TsengineError('System', fullDisk(what, folder), { cause: error }) : error;
+}
+
+function fullDisk(what: string, folder: string): string {
   return `cannot make ${what}: the disk with the lab's cache, ${folder}, is full: make room, see tsengine lab rm, or set TSENGINE_LAB_CACHE`;
 }
 
 function cannotUse(folder: string, error: unknown): string {
   if (hasErrno(error, 'ENOSPC')) return fullDisk('a folder', folder);
-  const why = error instanceof Error ? error.message : String(error);
-  return `cannot use the lab's cache ${folder}: ${why}: set TSENGINE_LAB_CACHE to a folder of yours`;
+  return `cannot use the lab's cache ${folder}: ${errorMessage(error)}: set TSENGINE_LAB_CACHE to a folder of yours`;
 }
 
 function tryLockIfAny(path: string): Lock | undefined {

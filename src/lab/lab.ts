@@ -8,7 +8,7 @@ import { TsengineError } from '../errors.ts';
 import { closeFile, openFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
 import { chooseAccelerator, qemuVersion } from './accelerator.ts';
-import { type HeldEntry, LabCache } from './cache.ts';
+import { explainFull, type HeldEntry, LabCache } from './cache.ts';
 import { makeCodeDisk, packagesPlan } from './code-disk.ts';
 import type { LabContext } from './context.ts';
 import { diskSerials } from './guest-init.ts';
@@ -46,8 +46,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   using images = await holdImages(request.kernel, request.with ?? [], cache, context);
   const accelerator = await chooseAccelerator(images, cache, context);
   using folder = await cache.workFolder('machine');
-  const code = await makeCodeDisk(folder.path, context);
-  const results = request.results === undefined ? undefined : await makeResultsDisk(folder.path, context);
+  const { code, results } = await makeDisks(request, folder.path, cache, context);
   const hardware: MachineHardware = {
     accelerator,
     kernel: images.kernel,
@@ -76,6 +75,24 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   }
   await bring();
   return result;
+}
+
+/** The disks of this machine alone: tsengine's code, and one for results where they are wanted. */
+async function makeDisks(
+  request: MachineRequest,
+  folder: string,
+  cache: LabCache,
+  context: LabContext,
+): Promise<{ readonly code: string; readonly results: string | undefined }> {
+  try {
+    const code = await makeCodeDisk(folder, context);
+    return {
+      code,
+      results: request.results === undefined ? undefined : await makeResultsDisk(folder, context),
+    };
+  } catch (error) {
+    throw explainFull(error, "the machine's disks", cache.folder);
+  }
 }
 
 /** Makes what machines with this kernel and these features need, anew when `fresh`. Gives the names of the entries. */

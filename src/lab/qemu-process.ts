@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { hasErrno, TsengineError } from '../errors.ts';
-import { descriptors, QEMU } from './qemu.ts';
+import { descriptors, qemuProgram } from './qemu.ts';
 import { dyingWithUs, killGroup, missingProgram, programEnv, reasonOf } from './run-program.ts';
 
 const PURPOSE = 'cannot start a machine';
@@ -21,7 +21,7 @@ export class QemuProcess {
 
   /** Starts QEMU; files without a name that it makes are in `temporary`. It ends when this process does. */
   constructor(args: readonly string[], temporary: string, onEvent: (event: MonitorEvent) => void) {
-    const [first = '', ...words] = [...dyingWithUs(), QEMU, ...args];
+    const [first = '', ...words] = [...dyingWithUs(), qemuProgram(), ...args];
     this.#child = spawn(first, words, {
       env: programEnv({ TMPDIR: temporary }),
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
@@ -59,7 +59,7 @@ export class QemuProcess {
 /** Our end of one of QEMU's sockets. That it breaks when QEMU ends is no error. */
 function socket(child: ChildProcess, descriptor: number): Duplex {
   const stream = child.stdio[descriptor];
-  if (!(stream instanceof Duplex)) throw new TsengineError('System', `${PURPOSE}: no socket for ${QEMU}`);
+  if (!(stream instanceof Duplex)) throw new TsengineError('System', `${PURPOSE}: no socket for QEMU`);
   return stream.on('error', () => undefined);
 }
 
@@ -73,7 +73,7 @@ function endOf(child: ChildProcess): Promise<string | undefined> {
       reject(hasErrno(error, 'ENOENT') ? missingProgram('setpriv', PURPOSE) : error),
     );
     child.on('close', (code) => {
-      if (code === 127 && complaint.includes(QEMU)) reject(missingProgram(QEMU, PURPOSE));
+      if (code === 127 && complaint.includes(qemuProgram())) reject(missingProgram(qemuProgram(), PURPOSE));
       else resolve(reasonOf(complaint.replaceAll(/.*warning: .*\n/g, '')));
     });
   });

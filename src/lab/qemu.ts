@@ -4,8 +4,11 @@ import { AGENT_PORT, diskSerials } from './guest-init.ts';
 /** How QEMU runs the machine's processors: by the host's (KVM), or translated (TCG). */
 export type Accelerator = 'kvm' | 'tcg';
 
-/** The program. */
-export const QEMU = 'qemu-system-x86_64';
+/** The program; `TSENGINE_LAB_QEMU` names another one. */
+export function qemuProgram(): string {
+  const chosen = process.env.TSENGINE_LAB_QEMU ?? '';
+  return chosen === '' ? 'qemu-system-x86_64' : chosen;
+}
 
 /** Descriptors of sockets that QEMU is given, besides its standard ones. */
 export const descriptors = { console: 3, agent: 4, monitor: 5 } as const;
