@@ -49,7 +49,12 @@ const FORMATTED: Readonly<Partial<Record<Backing, Formatted>>> = {
   },
   xfs: { type: 'xfs', package: 'xfsprogs', mkfs: ['-q', '-f'], quota: { mkfs: [], mount: 'prjquota' } },
   // Directories that do not say of what type their entries are exist in the old format only.
-  'xfs-noftype': { type: 'xfs', package: 'xfsprogs', mkfs: ['-q', '-f', '-m', 'crc=0', '-n', 'ftype=0'] },
+  'xfs-noftype': {
+    type: 'xfs',
+    package: 'xfsprogs',
+    mkfs: ['-q', '-f', '-m', 'crc=0', '-n', 'ftype=0'],
+    quota: { mkfs: [], mount: 'prjquota' },
+  },
   btrfs: { type: 'btrfs', package: 'btrfs-progs', mkfs: ['-q', '-f'] },
 };
 
@@ -80,6 +85,11 @@ export async function makeBacking(backing: Backing, options: BackingOptions): Pr
 /** What is handed on from another filesystem may have lost something on the way. */
 function scratchOf(backing: Backing, work: string): string {
   return backing === 'nfs' || backing === 'fuse' ? `${work}/beneath/.scratch` : `${work}/mounted/.scratch`;
+}
+
+/** Whether `projectQuota` makes a difference. */
+export function hasProjectQuota(backing: Backing): boolean {
+  return FORMATTED[backing]?.quota !== undefined;
 }
 
 async function mountOn(

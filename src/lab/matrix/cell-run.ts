@@ -7,6 +7,7 @@ import { type MountedBacking, makeBacking, mountsBelow } from './backings.ts';
 import type { CellName } from './cells.ts';
 import { type Lacking, lackingAbilities } from './lacking.ts';
 import type { Cell } from './schema.ts';
+import { codeFolder } from './self.ts';
 import { contextOn, makeSubject } from './subject.ts';
 
 /** How a cell is run. */
@@ -28,7 +29,8 @@ const NO_TESTS: Cell['tests'] = { passed: 0, failed: 0, excused: 0 };
 export async function runCell(cell: CellName, options: CellOptions): Promise<Cell> {
   const started = performance.now();
   const lines: string[] = [];
-  const log = (line: string): void => {
+  const log = (text: string): void => {
+    const line = withoutPlaces(text, options.work);
     lines.push(line);
     options.log(line);
   };
@@ -38,10 +40,22 @@ export async function runCell(cell: CellName, options: CellOptions): Promise<Cel
   } catch (error) {
     log(`not ok ${errorMessage(error)}`);
     log(stackOf(error));
-    outcome = { status: 'failed', reasons: [errorMessage(error)], tests: { ...NO_TESTS, failed: 1 } };
+    outcome = {
+      status: 'failed',
+      reasons: [withoutPlaces(errorMessage(error), options.work)],
+      tests: { ...NO_TESTS, failed: 1 },
+    };
   }
   const seconds = Math.round((performance.now() - started) / 100) / 10;
   return { ...cell, ...outcome, seconds, log: lines.join('\n') };
+}
+
+/** Without the folders in which it happened: they are of no use to who reads it, and others in every run. */
+function withoutPlaces(text: string, work: string): string {
+  return text
+    .replaceAll(work, '')
+    .replaceAll(codeFolder(), '')
+    .replaceAll(/\/tmp\/tsengine-lab-\w+/g, '');
 }
 
 async function onBacking(
@@ -83,7 +97,7 @@ async function onDriver(
     subject = await makeSubject(context, name, scratch);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return refused(errorMessage(error).replaceAll(path, '').replaceAll('  ', ' '));
+    return refused(withoutPlaces(errorMessage(error), path));
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
   const lacking = lackingAbilities(path);
@@ -146,7 +160,7 @@ async function runCheck(
   } catch (error) {
     log(`not ok ${check.name}: ${errorMessage(error).slice(0, 1000)}`);
     log(stackOf(error));
-    return `${check.name}: ${errorMessage(error).slice(0, 300)}`;
+    return `${check.name}: ${withoutPlaces(errorMessage(error), subject.scratch).slice(0, 300)}`;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Cells on the kernel that this process stands on: this machine's own, or that of the virtual machine it is in. */
 import { mkdirSync } from 'node:fs';
-import { arch, release, version } from 'node:os';
+import { machine, release, version } from 'node:os';
 import * as z from 'zod/mini';
 import { DRIVER_NAMES } from '../../drivers/registry.ts';
 import { TsengineError } from '../../errors.ts';
@@ -40,7 +40,7 @@ export async function runCellsHere(
   }
   const { cells, features, folder, slow, limitMs, parallel } = request;
   mkdirSync(folder, { recursive: true });
-  emit({ event: 'kernel', release: release(), build: version(), machine: arch() });
+  emit({ event: 'kernel', release: release(), build: version(), machine: machine() });
   const options: IsolatedOptions = { folder, slow, limitMs, signal };
   await pooled(features, parallel, async (backing) => {
     emit({ event: 'features', backing, features: await isolatedFeatures(backing, options) });

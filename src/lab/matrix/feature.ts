@@ -29,8 +29,9 @@ export async function tryFeature({ name, attempt }: Attempt, place: Place): Prom
     return { name, backing, answer: reason === undefined ? 'yes' : 'no', reason: reason ?? '' };
   } catch (error) {
     const first = firstError(error);
-    const code = first instanceof Error && 'code' in first ? `${String(first.code)}: ` : '';
     const message = errorMessage(error).replaceAll(place.folder, '').replaceAll(place.work, '');
+    const errno = first instanceof Error && 'code' in first ? String(first.code) : '';
+    const code = /^E[A-Z0-9]+$/.test(errno) && !message.startsWith(errno) ? `${errno}: ` : '';
     if (first instanceof TsengineError && hasErrno(first, 'Unavailable')) {
       return { name, backing, answer: 'unknown', reason: message };
     }

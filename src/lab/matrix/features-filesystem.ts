@@ -1,11 +1,12 @@
 /** What a filesystem itself can do for storage drivers. */
 import { spawn } from 'node:child_process';
 import { closeSync, lstatSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { hasErrno } from '../../errors.ts';
 import { tellsEntryTypes } from '../../linux/directory-types.ts';
 import { idmappedClone } from '../../linux/idmap.ts';
 import { ficlone } from '../../linux/space.ts';
-import { makeBacking } from './backings.ts';
+import { hasProjectQuota, makeBacking } from './backings.ts';
 import type { Attempt, Place } from './feature.ts';
 import { runTool } from './tool.ts';
 
@@ -40,18 +41,24 @@ function reflinked(folder: string): undefined {
 const PROJECT = '4711';
 const LIMIT_MEGABYTES = 1;
 
-/** On a filesystem of the same kind that is made with quotas: one folder is limited, and filled. */
-async function limitedByProject({ backing, work }: Place): Promise<string | undefined> {
+/** On a filesystem of the same kind that is made with quotas, where there is such a kind: one folder is limited, and filled. */
+async function limitedByProject({ backing, folder, work }: Place): Promise<string | undefined> {
+  if (!hasProjectQuota(backing)) return fillLimited(folder, dirname(folder));
   const aside = `${work}/quota`;
   mkdirSync(aside);
   using mounted = await makeBacking(backing, { work: aside, projectQuota: true }).catch((error: unknown) => {
     // It was made without quotas a moment ago: so it is them that cannot be had.
     throw hasErrno(error, 'Unavailable') ? new Error(error instanceof Error ? error.message : '') : error;
   });
-  const folder = `${mounted.path}/limited`;
+  return fillLimited(mounted.path, mounted.path);
+}
+
+/** Limits a folder in `parent`, on the filesystem that is mounted at `mountPoint`, and fills it. */
+function fillLimited(parent: string, mountPoint: string): string | undefined {
+  const folder = `${parent}/limited`;
   mkdirSync(folder);
   const quota = (command: string): string =>
-    runTool('xfs_quota', ['-f', '-x', '-c', command, mounted.path], 'xfsprogs');
+    runTool('xfs_quota', ['-f', '-x', '-c', command, mountPoint], 'xfsprogs');
   quota(`project -s -p ${folder} ${PROJECT}`);
   quota(`limit -p bhard=${LIMIT_MEGABYTES}m ${PROJECT}`);
   return fillsUp(`${folder}/file`, LIMIT_MEGABYTES * 4);

@@ -1,15 +1,20 @@
 /** What a kernel can do that has nothing to do with the filesystem. */
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
-import { createMappedDevice, removeMappedDevice } from '../../linux/device-mapper.ts';
+import { createErrorDevice, removeMappedDevice } from '../../linux/device-mapper.ts';
 import type { Feature } from './schema.ts';
 import { runTool } from './tool.ts';
 
+/** How often a device that was removed is looked for, and how long after the last look: udev may have it open as well. */
+const LOOKS = 100;
+const PAUSE = 50;
+
 /** Tries them. Never throws. */
-export function kernelFeatures(): Feature[] {
+export async function kernelFeatures(): Promise<Feature[]> {
   const name = 'deferred removal';
   try {
-    const reason = deferredRemoval();
+    const reason = await deferredRemoval();
     return [{ name, backing: null, answer: reason === undefined ? 'yes' : 'no', reason: reason ?? '' }];
   } catch (error) {
     const answer = hasErrno(error, 'Unavailable') ? 'unknown' : 'no';
@@ -18,7 +23,7 @@ export function kernelFeatures(): Feature[] {
 }
 
 /** Removes a device of device-mapper that is open, and sees that it goes when it is closed. */
-function deferredRemoval(): string | undefined {
+async function deferredRemoval(): Promise<string | undefined> {
   try {
     runTool('modprobe', ['-q', 'dm-mod'], 'kmod');
   } catch {
@@ -26,7 +31,7 @@ function deferredRemoval(): string | undefined {
   }
   if (!existsSync('/dev/mapper/control')) return 'this kernel has no device-mapper';
   const name = `tsengine-lab-${process.pid}-${Date.now()}`;
-  const node = `/dev/dm-${createMappedDevice(name)}`;
+  const node = `/dev/dm-${createErrorDevice(name, 8)}`;
   let removed = false;
   try {
     const fd = openNode(node);
@@ -36,7 +41,7 @@ function deferredRemoval(): string | undefined {
     } finally {
       closeSync(fd);
     }
-    return isGone(name) ? undefined : 'the device was still there after it was closed';
+    return (await isGone(name)) ? undefined : 'the device was still there after it was closed';
   } finally {
     if (!removed) removeMappedDevice(name);
   }
@@ -50,12 +55,16 @@ function openNode(node: string): number {
   }
 }
 
-function isGone(name: string): boolean {
-  try {
-    removeMappedDevice(name);
-    return false;
-  } catch (error) {
-    if (hasErrno(error, 'ENXIO')) return true;
-    throw error;
+async function isGone(name: string): Promise<boolean> {
+  for (let look = 0; look < LOOKS; look++) {
+    try {
+      removeMappedDevice(name);
+      return false;
+    } catch (error) {
+      if (hasErrno(error, 'ENXIO')) return true;
+      if (!hasErrno(error, 'EBUSY')) throw error;
+    }
+    await sleep(PAUSE);
   }
+  return false;
 }

@@ -63,7 +63,11 @@ const POLICY =
 export function matrixPage(matrix: Matrix): string {
   const notes: Note[] = [];
   const reasons = collectReasons(matrix.kernels);
-  const sections = matrix.kernels.map((kernel) => kernelSection(kernel, reasons, notes)).join('\n');
+  // The same columns everywhere, so that kernels can be compared by eye.
+  const columns = backingsOf(matrix.kernels);
+  const sections = matrix.kernels
+    .map((kernel) => kernelSection({ kernel, columns, reasons, notes }))
+    .join('\n');
   const { version, commit } = matrix.tsengine;
   const build = `tsengine ${version}${commit === '' ? '' : ` (${commit})`}`;
   const cells = matrix.kernels.flatMap((kernel) => kernel.cells);
@@ -103,7 +107,17 @@ function filterControls(drivers: readonly string[]): string {
     .join('')}</fieldset>`;
 }
 
-function kernelSection(kernel: KernelResult, reasons: Reasons, notes: Note[]): string {
+/** A kernel, and what its part of the page needs to know of the rest. */
+interface Part {
+  readonly kernel: KernelResult;
+  readonly columns: readonly Backing[];
+  readonly reasons: Reasons;
+  /** Grows by what the part has to show in the dialog. */
+  readonly notes: Note[];
+}
+
+function kernelSection(part: Part): string {
+  const { kernel, columns, notes } = part;
   const { name, release, build, machine, error, bootSeconds, seconds, cells, features } = kernel;
   const boot = bootSeconds === null ? '' : `booted in ${bootSeconds} s, `;
   const facts = `${countsText(cells)}; ${boot}${seconds} s of checks. ${[machine, build].filter((one) => one !== '').join(', ')}`;
@@ -112,8 +126,8 @@ function kernelSection(kernel: KernelResult, reasons: Reasons, notes: Note[]): s
 <h2>${escapeHtml(title)}</h2>
 <p class="faint">${escapeHtml(facts)}</p>
 ${error === null ? '' : `<p class="error">It did not run to the end: ${escapeHtml(error)}</p>`}
-${cells.length === 0 ? '' : cellTable(kernel, reasons, notes)}
-${features.length === 0 ? '' : featureDetails(kernel, notes)}
+${cells.length === 0 ? '' : cellTable(part)}
+${features.length === 0 ? '' : featureDetails(kernel, columns, notes)}
 </section>`;
 }
 
@@ -122,16 +136,15 @@ function head(first: string, columns: readonly string[]): string {
   return `<thead><tr><th scope="col">${first}</th>${cells}</tr></thead>`;
 }
 
-function cellTable(kernel: KernelResult, reasons: Reasons, notes: Note[]): string {
-  const backings = backingsOf([kernel]);
+function cellTable({ kernel, columns, reasons, notes }: Part): string {
   const rows = driversOf([kernel]).map((driver) => {
-    const cells = backings.map((backing) => {
+    const cells = columns.map((backing) => {
       const cell = kernel.cells.find((one) => one.driver === driver && one.backing === backing);
       return `<td>${cell === undefined ? '' : cellButton(kernel.name, cell, reasons, notes)}</td>`;
     });
     return `<tr data-driver="${escapeHtml(driver)}"><th scope="row">${escapeHtml(driver)}</th>${cells.join('')}</tr>`;
   });
-  return `<div class="scroll"><table class="matrix">${head('driver', backings)}<tbody>${rows.join('\n')}</tbody></table></div>`;
+  return `<div class="scroll"><table class="matrix">${head('driver', columns)}<tbody>${rows.join('\n')}</tbody></table></div>`;
 }
 
 function cellButton(kernel: string, cell: Cell, reasons: Reasons, notes: Note[]): string {
@@ -156,8 +169,11 @@ function cellButton(kernel: string, cell: Cell, reasons: Reasons, notes: Note[])
   }</button>`;
 }
 
-function featureDetails({ name, features }: KernelResult, notes: Note[]): string {
-  const backings = backingsOf([{ ...EMPTY, features }]);
+function featureDetails(
+  { name, features }: KernelResult,
+  backings: readonly Backing[],
+  notes: Note[],
+): string {
   const at = (feature: string, backing: Backing | null): string => {
     const found = features.find((one) => one.name === feature && one.backing === backing);
     return `<td>${found === undefined ? '' : answer(name, found, notes)}</td>`;
@@ -171,12 +187,6 @@ function featureDetails({ name, features }: KernelResult, notes: Note[]): string
     ['kernel', ...backings],
   )}<tbody>${rows.join('\n')}</tbody></table></div></details>`;
 }
-
-const EMPTY: KernelResult = {
-  ...{ name: '', release: '', build: '', machine: '', error: null, bootSeconds: null, seconds: 0 },
-  features: [],
-  cells: [],
-};
 
 function answer(kernel: string, feature: Feature, notes: Note[]): string {
   const { name, backing, answer: word, reason } = feature;

@@ -36,7 +36,7 @@ code, pre { font: .85rem/1.45 ui-monospace, monospace; }
 table { border-collapse: separate; border-spacing: .25rem; width: 100%; }
 th { text-align: left; font-weight: 600; font-size: .9rem; padding: .2rem .35rem; white-space: nowrap; }
 thead th { color: var(--faint); }
-td { padding: 0; min-width: 5.2rem; }
+td { padding: 0; } .matrix { table-layout: fixed; min-width: 54rem; } .matrix thead th:first-child { width: 8rem; }
 .cell { width: 100%; border: 0; border-radius: .45rem; padding: .4rem .5rem; text-align: left; font: inherit; font-size: .88rem;
   line-height: 1.3; cursor: pointer; color: inherit; }
 .cell small { display: block; font-size: .78rem; opacity: .85; }
@@ -49,7 +49,7 @@ details { margin-top: .75rem; } summary { cursor: pointer; color: var(--accent);
   font-size: .88rem; min-width: 4rem; }
 .features th { font-weight: 400; } .features thead th { font-weight: 600; }
 .yes { color: var(--works-ink); } .no { color: var(--failed-ink); } .unknown { color: var(--faint); }
-.answer { background: none; border: 0; padding: 0; font: inherit; color: inherit; cursor: pointer; text-decoration: underline dotted; }
+.answer { background: none; border: 0; padding: 0; font: inherit; cursor: pointer; text-decoration: underline dotted; }
 .reasons li { margin: .5rem 0; overflow-wrap: anywhere; } .reasons .where { color: var(--faint); font-size: .88rem; }
 dialog { width: min(62rem, calc(100vw - 2rem)); max-height: calc(100vh - 2rem); padding: 0; border: 1px solid var(--line); border-radius: .75rem;
   background: var(--card); color: var(--ink); }
@@ -62,7 +62,7 @@ dialog .bad { color: var(--failed-ink); font-weight: 600; } dialog .dim { color:
 [hidden] { display: none !important; }
 @media (max-width: 44rem) {
   main { padding: 1rem .75rem 3rem; } h1 { font-size: 1.3rem; } .kernel { padding: .75rem; }
-  .matrix, .matrix tbody { display: block; } .matrix thead { display: none; }
+  .matrix, .matrix tbody { display: block; min-width: 0; } .matrix thead { display: none; }
   .matrix tr { display: grid; grid-template-columns: 1fr 1fr; gap: .35rem; margin-bottom: 1rem; }
   .matrix th { grid-column: 1 / -1; font-size: 1rem; padding: .2rem 0 0; } .matrix td { display: block; min-width: 0; }
   .matrix td:empty { display: none; } .matrix .cell::before { content: attr(data-backing); display: block; font-weight: 600; }
@@ -71,7 +71,9 @@ dialog .bad { color: var(--failed-ink); font-weight: 600; } dialog .dim { color:
 @media print {
   :root { color-scheme: light; } body { background: #fff; color: #000; font-size: 11pt; }
   main { padding: 0; max-width: none; } .filter, dialog, .scroll { overflow: visible; } .filter, dialog { display: none !important; }
-  .kernel { border: 1px solid #999; } section, tr, li { break-inside: avoid; } .cell { border: 1px solid #999; }
+  .matrix { min-width: 0; border-spacing: .15rem; } .matrix thead th:first-child { width: 5.5rem; }
+  .matrix th { font-size: 7.5pt; padding: .1rem .15rem; } .matrix .cell { font-size: 7.5pt; padding: .2rem; }
+  .kernel { border: 1px solid #999; padding: .5rem; } section, tr, li { break-inside: avoid; } .cell { border: 1px solid #999; }
   * { print-color-adjust: exact; }
 }
 `;

@@ -1,8 +1,8 @@
 /**
  * What a matrix is, as the JSON file has it. docs/matrix.schema.json is made from this (scripts/matrix-schema.ts).
  *
- * A newer version of the file is refused; a field that a later version adds has a default here, so that older files of
- * the same version stay good.
+ * A newer version of the file is refused. A field that is added within a version is optional, and programs pass over fields
+ * that they do not know.
  */
 import * as z from 'zod/mini';
 import { once } from '../../once.ts';

@@ -17,12 +17,16 @@ function mainPath(): string {
   return decodeURIComponent(new URL(main, import.meta.url).pathname);
 }
 
+/** The folder of the code that runs, with a slash at its end. */
+export function codeFolder(): string {
+  return mainPath().replace(/cli\/main\.(?:ts|js)$/, '');
+}
+
 /** A name for the code that runs: another one when a single byte of it is another. */
 export async function codeIdentity(): Promise<string> {
   const { createHash } = await import('node:crypto');
   const { globSync } = await import('node:fs');
-  const main = mainPath();
-  const folder = main.replace(/cli\/main\.(?:ts|js)$/, '');
+  const folder = codeFolder();
   const hash = createHash('sha256');
   for (const name of globSync('**/*.{ts,js}', { cwd: folder }).sort()) {
     hash.update(`${name}\0`).update(readFileSync(`${folder}${name}`));

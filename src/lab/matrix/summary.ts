@@ -1,13 +1,15 @@
 /** A matrix in a few lines. */
 import { type Cell, type Matrix, STATUSES } from './schema.ts';
 
-/** How many cells there are of each status, in words: `12 work, 1 is refused`. */
+/** How many cells there are of each status, in words: `12 work, 1 refused`. */
 export function countsText(cells: readonly Cell[]): string {
   const counts = STATUSES.map((status) => ({
     status,
     count: cells.filter((cell) => cell.status === status).length,
   }));
-  const words = counts.filter(({ count }) => count > 0).map(({ status, count }) => `${count} ${status}`);
+  const words = counts
+    .filter(({ count }) => count > 0)
+    .map(({ status, count }) => `${count} ${status === 'works' && count > 1 ? 'work' : status}`);
   return words.length === 0 ? 'no cells' : words.join(', ');
 }
 

@@ -14,7 +14,7 @@ export function toolEnvironment(): NodeJS.ProcessEnv {
 }
 
 /**
- * Runs a program to its end and gives its standard output. Fails with `Unavailable` when it is not there, says no or hangs;
+ * Runs a program to its end and gives its standard output. Fails with `Unavailable` when it is not there, with `System` when it says no or hangs;
  * `refusal` is what its saying no means, where that is more than it says itself.
  */
 export function runTool(
@@ -32,12 +32,12 @@ export function runTool(
   });
   if (hasErrno(ended.error, 'ENOENT')) throw missingTool(program, debianPackage);
   if (hasErrno(ended.error, 'ETIMEDOUT')) {
-    throw new TsengineError('Unavailable', `${program} was not done after ${PATIENCE / 1000} s`);
+    throw new TsengineError('System', `${program} was not done after ${PATIENCE / 1000} s`);
   }
   if (ended.error !== undefined) throw ended.error;
   if (ended.status !== 0) {
     const why = refusal ?? `${program}: ${saying(ended.stderr, ended.stdout)}`;
-    throw new TsengineError('Unavailable', why);
+    throw new TsengineError('System', why);
   }
   return ended.stdout;
 }
@@ -51,5 +51,7 @@ export function missingTool(program: string, debianPackage: string): TsengineErr
 function saying(...texts: readonly string[]): string {
   const lines = texts.flatMap((text) => text.split('\n')).map((line) => line.trim());
   const line = lines.find((one) => one !== '' && !one.startsWith('dmesg(1)')) ?? 'it failed and said nothing';
-  return line.replace(/^(?:mount|mount\.\w+|mkfs\.\w+|mke2fs|mksquashfs|exportfs): /, '').slice(0, 400);
+  return line
+    .replace(/^(?:mount|mount\.\w+|mkfs\.\w+|mke2fs|mksquashfs|exportfs|xfs_quota): /, '')
+    .slice(0, 400);
 }
