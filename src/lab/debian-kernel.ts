@@ -10,8 +10,8 @@ import { runProgram } from './run-program.ts';
 
 /** The package that depends on the newest kernel of a suite. */
 const NEWEST = 'linux-image-cloud-amd64';
-/** What a kernel is split into: sid has its image and its modules in packages of their own. */
-const PART = /^linux-(?:image|binary|modules)-[0-9]/;
+/** What a kernel is split into: sid has its image, its modules and the lists of what is built in in packages of their own. */
+const PART = /^linux-(?:image|base|binary|modules)-[0-9]/;
 
 /** A kernel's files, unpacked. */
 export interface UnpackedKernel {
