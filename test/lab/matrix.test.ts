@@ -1,0 +1,269 @@
+/** The parts of the matrix that only work with values. */
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
+import { cellsOf, chosenBackings, chosenDrivers } from '../../src/lab/matrix/cells.ts';
+import { diffMatrices, diffText, hasRegression } from '../../src/lab/matrix/diff.ts';
+import { byLine, eventLine, type MatrixEvent, parseEventLine } from '../../src/lab/matrix/events.ts';
+import { kernelChoice } from '../../src/lab/matrix/kernel-run.ts';
+import { matrixMarkdown } from '../../src/lab/matrix/markdown.ts';
+import { matrixText, parseMatrix, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
+import { pooled } from '../../src/lab/matrix/pool.ts';
+import { openProgressFile } from '../../src/lab/matrix/progress-file.ts';
+import { collectReasons } from '../../src/lab/matrix/reasons.ts';
+import { BACKINGS, type KernelResult } from '../../src/lab/matrix/schema.ts';
+import { matrixSchemaText } from '../../src/lab/matrix/schema-text.ts';
+import { hasFailures, summaryText } from '../../src/lab/matrix/summary.ts';
+import { cell, feature, kernel, matrix } from '../helpers/matrix-samples.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tsengine-matrix-test-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the file', () => {
+  test('is read as it was written, and passes over fields that it does not know', () => {
+    const one = matrix(kernel({ cells: [cell()], features: [feature({ backing: null })] }));
+    const path = `${folder}/matrix.json`;
+    writeFileSync(path, matrixText(one));
+    assert.deepEqual(readMatrix(path), one);
+    assert.deepEqual(parseMatrix({ ...one, later: 1 }, path), one);
+  });
+
+  test('that is none is refused in one line that names it and the field', () => {
+    const missing = `${folder}/none.json`;
+    assert.throws(() => readMatrix(missing), {
+      code: 'InvalidParameter',
+      message: /cannot read a matrix from .*none\.json/,
+    });
+    const cut = `${folder}/cut.json`;
+    writeFileSync(cut, '{"version": 1,');
+    assert.throws(() => readMatrix(cut), {
+      code: 'InvalidParameter',
+      message: /^cannot read a matrix from [^\n]*$/,
+    });
+    const bad = {
+      ...matrix(kernel()),
+      kernels: [{ ...kernel(), cells: [{ ...cell(), status: 'perhaps' }] }],
+    };
+    assert.throws(() => parseMatrix(bad, 'x.json'), {
+      message: /^x\.json is no matrix at kernels\.0\.cells\.0\.status: /,
+    });
+    assert.throws(() => parseMatrix({ version: 2 }, 'x.json'), { message: /version 2 .* use a newer one/ });
+  });
+
+  test('has the schema that is published', async () => {
+    const published = readFileSync(join(import.meta.dirname, '../../docs/matrix.schema.json'), 'utf8');
+    assert.equal(published, await matrixSchemaText(), 'run node scripts/matrix-schema.ts');
+  });
+});
+
+describe('cells', () => {
+  test('are of the drivers that are registered, and of those that were asked for', async () => {
+    const all = await chosenDrivers([]);
+    assert.ok(all.includes('overlay2') && all.includes('vfs'));
+    assert.deepEqual(
+      all,
+      DRIVER_NAMES.filter((name) => all.includes(name)),
+    );
+    assert.deepEqual(await chosenDrivers(['vfs', 'vfs']), ['vfs']);
+    await assert.rejects(chosenDrivers(['nonsense']), { code: 'InvalidParameter', message: /nonsense/ });
+  });
+
+  test('are of all filesystems, or of those that were asked for, each once', () => {
+    assert.deepEqual(chosenBackings([]), [...BACKINGS]);
+    assert.deepEqual(chosenBackings(['xfs', 'ext4', 'xfs']), ['ext4', 'xfs']);
+    assert.throws(() => chosenBackings(['ntfs']), { code: 'InvalidParameter', message: /"ntfs".*ext4, xfs/ });
+    assert.equal(cellsOf(['overlay2', 'vfs'], ['ext4', 'xfs']).length, 4);
+  });
+
+  test('run on kernels that have a name or a path', () => {
+    assert.equal(kernelChoice('host'), 'host');
+    assert.equal(kernelChoice('debian:6.12'), 'debian:6.12');
+    assert.deepEqual(kernelChoice('./bzImage'), { path: './bzImage' });
+    assert.throws(() => kernelChoice('bzImage'), {
+      code: 'InvalidParameter',
+      message: /unknown kernel "bzImage"/,
+    });
+  });
+});
+
+describe('what is told on the way', () => {
+  const events: MatrixEvent[] = [
+    { event: 'kernel', release: '6.1', build: '#1', machine: 'x86_64' },
+    { event: 'begins', driver: 'vfs', backing: 'xfs' },
+    { event: 'cell', cell: cell({ log: 'two\nlines "quoted" \u2028 </script>' }) },
+    { event: 'features', backing: null, features: [feature()] },
+    { event: 'end' },
+  ];
+
+  test('comes over a console in pieces, between other lines', () => {
+    const seen: MatrixEvent[] = [];
+    const take = byLine((line) => {
+      const event = parseEventLine(line);
+      if (event !== undefined) seen.push(event);
+    });
+    const bytes = Buffer.from(events.map((event) => `[ 1.0] noise\r\n${eventLine(event)}`).join(''));
+    for (let at = 0; at < bytes.length; at += 7) take(bytes.subarray(at, at + 7));
+    assert.deepEqual(seen, events);
+    assert.equal(parseEventLine(eventLine({ event: 'end' }).slice(0, -3)), undefined);
+    assert.equal(parseEventLine('@tsengine-matrix {"event":"other"}'), undefined);
+  });
+
+  test('is kept by code and kernel, and a line that was cut off is as if it were not there', () => {
+    const out = `${folder}/progress`;
+    {
+      using file = openProgressFile(out, false);
+      assert.throws(() => openProgressFile(out, false), { code: 'Conflict', message: /another run/ });
+      for (const event of events) file.add('one', event);
+      file.add('two', { event: 'end' });
+    }
+    appendFileSync(`${out}/progress.jsonl`, '{"key":"one"}@tsengine-matrix {"event":"ce');
+    {
+      using file = openProgressFile(out, false);
+      assert.deepEqual(file.known('one'), events);
+      assert.deepEqual(file.known('three'), []);
+      file.add('three', { event: 'end' });
+    }
+    {
+      using file = openProgressFile(out, false);
+      assert.deepEqual(file.known('three'), [{ event: 'end' }]);
+    }
+    using file = openProgressFile(out, true);
+    assert.deepEqual(file.known('one'), []);
+  });
+});
+
+describe('a difference', () => {
+  const one = (given: Partial<KernelResult>) => matrix(kernel(given));
+
+  test('between two equal matrices is none', () => {
+    const same = one({ cells: [cell()], features: [feature()] });
+    assert.deepEqual(diffMatrices(same, same), []);
+    assert.equal(diffText([]), 'nothing has changed\n');
+  });
+
+  test('is a regression when a cell, a count of checks, a feature or a kernel has become worse', () => {
+    const before = one({ cells: [cell()], features: [feature()] });
+    const after: [Partial<KernelResult>, RegExp][] = [
+      [{ cells: [cell({ status: 'refused', reasons: ['no overlay'] })] }, /works -> refused \(no overlay\)/],
+      [{ cells: [cell({ status: 'limited', reasons: ['slow'] })] }, /works -> limited/],
+      [{ cells: [cell({ status: 'unavailable', reasons: ['no ext4'] })] }, /works -> unavailable/],
+      [{ features: [feature({ answer: 'no', reason: 'EINVAL' })] }, /metacopy on ext4: yes -> no \(EINVAL\)/],
+      [{ error: 'it panicked' }, /did not run to the end: it panicked/],
+    ];
+    for (const [given, words] of after) {
+      const changes = diffMatrices(before, one({ cells: [cell()], features: [feature()], ...given }));
+      assert.ok(hasRegression(changes), words.source);
+      assert.match(diffText(changes), words);
+      const back = diffMatrices(one({ cells: [cell()], features: [feature()], ...given }), before);
+      assert.equal(hasRegression(back), false, `${words.source} the other way round`);
+      assert.ok(back.some(({ sort }) => sort === 'better'));
+    }
+    const failing = (failed: number) =>
+      one({ cells: [cell({ status: 'failed', tests: { passed: 1, failed, excused: 0 }, reasons: ['x'] })] });
+    assert.ok(hasRegression(diffMatrices(failing(1), failing(2))));
+    assert.equal(hasRegression(diffMatrices(failing(2), failing(1))), false);
+  });
+
+  test('is none that matters when something is new, was not run or reads differently', () => {
+    const before = one({ cells: [cell({ status: 'refused', reasons: ['probe /a/.tsengine-probe-1: x'] })] });
+    const again = one({ cells: [cell({ status: 'refused', reasons: ['probe /a/.tsengine-probe-77: x'] })] });
+    assert.deepEqual(diffMatrices(before, again), []);
+    const other = one({ cells: [cell({ status: 'refused', reasons: ['y'] }), cell({ driver: 'vfs' })] });
+    const changes = diffMatrices(before, other);
+    assert.deepEqual(
+      changes.map(({ sort }) => sort),
+      ['other', 'other'],
+    );
+    assert.equal(hasRegression(diffMatrices(other, before)), false);
+  });
+
+  test('pairs kernels by name, and two single ones whatever their names are', () => {
+    const old = matrix(kernel({ name: 'debian:6.1', cells: [cell()] }));
+    const built = matrix(kernel({ name: './bzImage', cells: [cell({ status: 'failed' })] }));
+    assert.match(
+      diffText(diffMatrices(old, built)),
+      /REGRESSION {2}debian:6\.1 -> \.\/bzImage, overlay2 on ext4/,
+    );
+    const two = matrix(kernel({ name: 'debian:6.1', cells: [cell()] }), kernel({ name: 'host' }));
+    assert.deepEqual(
+      diffMatrices(two, old).map(({ text }) => text),
+      ['host: was not run'],
+    );
+  });
+});
+
+describe('for people', () => {
+  const full = matrix(
+    kernel({
+      cells: [
+        cell(),
+        cell({
+          backing: 'xfs',
+          status: 'failed',
+          tests: { passed: 56, failed: 1, excused: 0 },
+          reasons: ['a | b\nc'],
+        }),
+        cell({ driver: 'vfs', backing: 'xfs', status: 'limited', reasons: ['no native diff'] }),
+      ],
+      features: [
+        feature(),
+        feature({ name: 'deferred removal', backing: null, answer: 'unknown', reason: 'why' }),
+      ],
+    }),
+    kernel({
+      name: 'debian:6.1',
+      bootSeconds: 5.9,
+      cells: [cell({ status: 'limited', reasons: ['no native diff'] })],
+    }),
+  );
+
+  test('each reason has one number, and says where it is one', () => {
+    const reasons = collectReasons(full.kernels);
+    assert.deepEqual(
+      reasons.list.map(({ number, where }) => [number, ...where]),
+      [
+        [1, 'overlay2 on xfs (host)'],
+        [2, 'vfs on xfs (host)', 'overlay2 on ext4 (debian:6.1)'],
+      ],
+    );
+  });
+
+  test('Markdown has a table for each kernel, and no text of a driver breaks it', () => {
+    const text = matrixMarkdown(full);
+    assert.match(text, /^\| {2}\| ext4 \| xfs \|$/m);
+    assert.match(text, /^\| overlay2 \| works 57\/57 \| \*\*failed\*\* 56\/57 \\\[1\] \|$/m);
+    assert.match(text, /^\| deferred removal \| \? \| {2}\| {2}\|$/m);
+    assert.match(text, /^1\. failed: a \\\| b c — overlay2 on xfs \(host\)$/m);
+    assert.match(text, /booted in 5\.9 s/);
+  });
+
+  test('the summary counts, and names what failed', () => {
+    assert.ok(hasFailures(full));
+    assert.match(
+      summaryText(full),
+      /^host \(6\.1\.0\): 1 works, 1 limited, 1 failed\n {2}FAILED overlay2 on xfs: a/,
+    );
+    assert.ok(hasFailures(matrix(kernel({ error: 'no QEMU' }))));
+    assert.equal(hasFailures(matrix(kernel({ cells: [cell({ status: 'refused' })] }))), false);
+  });
+});
+
+test('a pool runs everything, no more than so many at once, and ends with the first failure', async () => {
+  let running = 0;
+  let most = 0;
+  const done: number[] = [];
+  const work = async (item: number): Promise<void> => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running--;
+    if (item === 3) throw new Error('three');
+    done.push(item);
+  };
+  await pooled([1, 2, 4, 5, 6], 2, work);
+  assert.deepEqual([done.sort(), most], [[1, 2, 4, 5, 6], 2]);
+  await assert.rejects(pooled([1, 2, 3, 4, 5, 6], 2, work), /three/);
+  assert.equal(running, 0);
+});
