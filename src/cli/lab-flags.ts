@@ -53,10 +53,13 @@ export function machineFlags(command: Command, timeout: string): Command {
     .addOption(listOption('--withhold <module>', 'A module that the kernel refuses to load'))
     .option('--results <dir>', 'Copy what the command leaves in /results to this folder');
   return timeout === ''
-    ? command.option('-t, --timeout <seconds>', `End the machine after this time (default ${limit})`)
+    ? command.option(
+        '-t, --timeout <seconds>',
+        `End the machine when the command takes longer (default ${limit})`,
+      )
     : command.option(
         '-t, --timeout <seconds>',
-        `End the machine after this time (default ${limit})`,
+        `End the machine when the command takes longer (default ${limit})`,
         timeout,
       );
 }

@@ -60,7 +60,8 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
       ...additionalDisks(request.disks ?? [], folder.path),
     ],
   };
-  const work = { ...request, timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT };
+  const { timeoutMs = DEFAULT_TIMEOUT, bootTimeoutMs = DEFAULT_TIMEOUT } = request;
+  const work = { ...request, timeoutMs, bootTimeoutMs };
   const bring = async (): Promise<void> => {
     if (results !== undefined && request.results !== undefined)
       await collectResults(results, resolve(request.results));

@@ -24,7 +24,7 @@ const ENVIRONMENT = {
 export type MachineWork = Pick<
   MachineRequest,
   'command' | 'env' | 'onOutput' | 'stdin' | 'terminal' | 'signal'
-> & { readonly timeoutMs: number };
+> & { readonly timeoutMs: number; readonly bootTimeoutMs: number };
 
 /** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
 export async function runMachine(
@@ -36,11 +36,9 @@ export async function runMachine(
   const run = new MachineRun(hardware, work, temporary);
   const abort = (): void => run.stop(work.signal?.reason);
   work.signal?.addEventListener('abort', abort, { once: true });
-  const timer = setTimeout(() => run.timeIsOver(), work.timeoutMs);
   try {
     return await run.result();
   } finally {
-    clearTimeout(timer);
     work.signal?.removeEventListener('abort', abort);
     run.kill();
     await run.end();
@@ -54,6 +52,7 @@ class MachineRun {
   readonly #qemu: QemuProcess;
   readonly #outcome = Promise.withResolvers<MachineResult>();
   readonly #startedAt = performance.now();
+  #timer: NodeJS.Timeout;
   #commandAt: number | undefined;
   #release = '';
   #timeOver = false;
@@ -62,6 +61,7 @@ class MachineRun {
   constructor(hardware: MachineHardware, work: MachineWork, temporary: string) {
     this.#hardware = hardware;
     this.#work = work;
+    this.#timer = setTimeout(() => this.#failToBoot(), work.bootTimeoutMs);
     this.#qemu = new QemuProcess(qemuArguments(hardware), temporary, (event) => {
       const why = event === 'disk-full' ? 'is full' : 'fails';
       this.#fail('host-disk', `the machine was stopped: the disk below the lab's cache ${why}`);
@@ -93,26 +93,29 @@ class MachineRun {
   async end(): Promise<void> {
     await this.#qemu.ended.catch(() => undefined);
     await this.#handling.catch(() => undefined);
+    clearTimeout(this.#timer);
   }
 
   /** The agent gets the time to bring results to their disk; then the machine ends. */
-  timeIsOver(): void {
+  #timeIsOver(): void {
     this.#timeOver = true;
-    const started = this.#commandAt !== undefined;
-    if (started) this.#qemu.agent.write(encodeFrame('T'));
-    setTimeout(() => this.#failForTime(), started ? GRACE : 0).unref();
+    this.#qemu.agent.write(encodeFrame('T'));
+    this.#timer = setTimeout(() => this.#failForTime(), GRACE);
+  }
+
+  #failToBoot(): void {
+    const words = lastWords(this.#console.lines());
+    const after = seconds(this.#work.bootTimeoutMs);
+    this.#fail('no-boot', `the machine had not started the command after ${after}: ${words}`);
   }
 
   #failForTime(): void {
-    const seconds = `${Math.round(this.#work.timeoutMs / 100) / 10} s`;
-    const words = lastWords(this.#console.lines());
-    if (this.#commandAt === undefined)
-      this.#fail('no-boot', `the machine had not started the command after ${seconds}: ${words}`);
-    else
-      this.#fail(
-        'timeout',
-        `the command ${this.#work.command[0] ?? ''} was still running after ${seconds}, and the machine was ended: give it more with --timeout`,
-      );
+    const name = this.#work.command[0] ?? '';
+    const after = seconds(this.#work.timeoutMs);
+    this.#fail(
+      'timeout',
+      `the command ${name} was still running after ${after}, and the machine was ended: give it more with --timeout`,
+    );
   }
 
   #fail(kind: MachineError['kind'], message: string): void {
@@ -144,6 +147,8 @@ class MachineRun {
       this.#qemu.agent.write(encodeFrame('G', this.#startMessage()));
     } else if (kind === 'S') {
       this.#commandAt = performance.now();
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
       void this.#sendInput().catch((error: unknown) => this.stop(error));
       this.#work.terminal?.onResize((columns, rows) =>
         this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),
@@ -240,4 +245,8 @@ function causeOfEnd(
         message: `the machine ended ${when}: ${complaint ?? lastWords(lines)}`,
       };
   }
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 100) / 10} s`;
 }

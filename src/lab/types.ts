@@ -52,8 +52,10 @@ export interface MachineRequest {
   readonly disks?: readonly number[];
   /** Modules that the kernel refuses to load, as if it had been built without them. */
   readonly withheldModules?: readonly string[];
-  /** How long the machine may take from its start to the command's end, in milliseconds; 300 000 when not given. */
+  /** How long the command may run from its start, in milliseconds; 300 000 when not given. */
   readonly timeoutMs?: number;
+  /** How long the machine may take to the start of the command, in milliseconds; 300 000 when not given. */
+  readonly bootTimeoutMs?: number;
   /** A folder that what the command leaves in `/results` is copied into at the end, whatever that end is. Made when it is not there. */
   readonly results?: string;
   /** Gets the command's output as it comes. While its promise is open the machine has to wait with more. */
