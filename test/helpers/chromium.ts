@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { atExit } from './loop.ts';
-import { until } from './until.ts';
 
 const messageSchema = z.object({
   id: z.optional(z.number()),
@@ -21,6 +21,9 @@ const evaluatedSchema = z.object({
   exceptionDetails: z.optional(z.unknown()),
 });
 const imageSchema = z.object({ data: z.string() });
+
+/** How often a page is asked whether it is there: on a busy machine that takes its time. */
+const LOOKS = 2400;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -77,7 +80,10 @@ export async function openPage(address: string): Promise<Page> {
       await ended;
       kill();
     });
-    await until(() => isLoaded(page));
+    for (let look = 0; !(await isLoaded(page)); look++) {
+      assert.ok(look < LOOKS, `${address} did not load`);
+      await sleep(50);
+    }
     return page;
   } catch (error) {
     kill();
