@@ -221,6 +221,7 @@ for (const driverName of ['overlay2', 'vfs']) {
         'init-id',
         'mount-id',
         'parent',
+        `tsengine-${made.mountId}`,
       ]);
       {
         await using mounted = await store.mountContainerLayer(id);
