@@ -145,8 +145,10 @@ export class LabCache {
   }
 
   async #make(plan: EntryPlan, name: string, fresh: boolean): Promise<void> {
-    using _lock = await this.#lock(name, 'exclusive');
-    if (!fresh && this.#read(name) !== undefined) return;
+    // Who made it holds it for as long as a machine runs from it: do not wait for that.
+    const isThere = (): boolean => !fresh && this.#read(name) !== undefined;
+    using lock = await this.#lockUnless(isThere, name, 'exclusive');
+    if (lock === undefined || isThere()) return;
     using work = await this.workFolder('making');
     try {
       const details = await plan.make(work.path);
@@ -188,12 +190,20 @@ export class LabCache {
     return text === undefined ? undefined : parseRecord(text);
   }
 
-  /** Waits for a lock of the cache, and says so. */
+  /** Waits for a lock of the cache. */
   async #lock(name: string, mode: LockMode): Promise<Lock> {
+    const lock = await this.#lockUnless(() => false, name, mode);
+    if (lock === undefined) throw new TsengineError('System', `the lock ${name} was not taken`);
+    return lock;
+  }
+
+  /** Waits for a lock of the cache, and says so, for as long as `enough` says that it is still wanted. */
+  async #lockUnless(enough: () => boolean, name: string, mode: LockMode): Promise<Lock | undefined> {
     const path = join(this.folder, 'locks', name);
     for (let looked = 0; ; looked += 1) {
       const lock = tryLockFile(path, mode, { ephemeral: true });
       if (lock !== undefined) return lock;
+      if (enough()) return undefined;
       if (looked === TELL_AFTER && !name.startsWith('.'))
         this.#context.progress(`waiting for another lab that makes or uses ${name}`);
       await sleep(LOOK_AGAIN, undefined, { signal: this.#context.signal });

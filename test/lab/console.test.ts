@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from '../../src/lab/console.ts';
+
+describe('a console', () => {
+  test('keeps whole lines, however they come, without what is for terminals', () => {
+    const log = new ConsoleLog();
+    const text = '\x1bc\x1b[?7l\x1b[2JSeaBIOS (version 1)\r\nfirst\r\n\r\n\x1b[31msecond\x1b[0m\r\nthi';
+    for (const byte of Buffer.from(text)) log.push(Buffer.of(byte));
+    assert.deepEqual(log.lines(), ['first', 'second', 'thi']);
+    log.push(Buffer.from('rd\n'));
+    assert.deepEqual(log.lines(), ['first', 'second', 'third']);
+  });
+
+  test('keeps the last lines only', () => {
+    const log = new ConsoleLog();
+    for (let line = 0; line < 1000; line++) log.push(Buffer.from(`line ${line}\n`));
+    assert.equal(log.lines().length, 200);
+    assert.equal(log.lines().at(-1), 'line 999');
+  });
+
+  test('says why the machine ended', () => {
+    assert.equal(consoleVerdict(['all is well']), undefined);
+    assert.deepEqual(
+      consoleVerdict(['[  1.0] Kernel panic - not syncing: Attempted to kill init!', 'more']),
+      {
+        kind: 'panic',
+        why: 'Attempted to kill init!',
+      },
+    );
+    const memory = consoleVerdict([
+      'Kernel panic - not syncing: System is deadlocked on memory: no killable processes',
+    ]);
+    assert.equal(memory?.kind, 'memory');
+    assert.deepEqual(consoleVerdict(['tsengine-lab: no disks']), { kind: 'gave-up', why: 'no disks' });
+  });
+
+  test("tells the machine's lack of memory from a cgroup's", () => {
+    const lines = [
+      '[  9.1] Out of memory: Killed process 77 (python3) total-vm:1kB',
+      '[  9.2] Memory cgroup out of memory: Killed process 78 (node) total-vm:1kB',
+    ];
+    assert.deepEqual(killedForMemory(lines), ['python3']);
+  });
+
+  test('has last words', () => {
+    assert.equal(lastWords(['[    1.5] a', 'b']), 'its console ended with: a | b');
+    assert.equal(lastWords([]), 'its console stayed empty');
+  });
+});

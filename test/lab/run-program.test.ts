@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { reasonOf, runProgram } from '../../src/lab/run-program.ts';
+
+const purpose = 'cannot do it';
+
+describe('a program of the lab', () => {
+  test('gives what it wrote', async () => {
+    const { stdout, stderr } = await runProgram('sh', ['-c', 'echo out; echo err >&2'], { purpose });
+    assert.deepEqual([stdout, stderr], ['out\n', 'err\n']);
+  });
+
+  test('that fails says why in one line', async () => {
+    const script = 'echo working; echo "E: Unable to locate package x" >&2; echo; exit 100';
+    await assert.rejects(runProgram('sh', ['-c', script], { purpose }), {
+      message: 'cannot do it: Unable to locate package x',
+    });
+    await assert.rejects(runProgram('false', [], { purpose }), {
+      message: 'cannot do it: false ended with 1',
+    });
+  });
+
+  test('that is not installed is named with its package', async () => {
+    const message =
+      'cannot do it: the program no-such-tool is missing: install the Debian package no-such-tool';
+    await assert.rejects(runProgram('no-such-tool', [], { purpose }), { message });
+  });
+
+  test('ends when it is told to', async () => {
+    const controller = new AbortController();
+    const run = runProgram('sleep', ['1000'], { purpose, signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await assert.rejects(run, { message: 'enough' });
+  });
+});
+
+test('the best line of what a program said is found', () => {
+  assert.equal(
+    reasonOf('a\nwrite: No space left on device\nE: Sub-process failed\n'),
+    'write: No space left on device',
+  );
+  assert.equal(reasonOf('one\n\ntwo\n'), 'two');
+  assert.equal(reasonOf(' \n'), undefined);
+});
