@@ -3,6 +3,7 @@
  * `fault.ts`, and turns Node's errors into `SyscallError`s.
  */
 import * as fs from 'node:fs';
+import { dirname } from 'node:path';
 import { hasErrno } from '../errors.ts';
 import { SyscallError, type SyscallSubject } from './errno.ts';
 import { enter } from './fault.ts';
@@ -13,16 +14,17 @@ function call<T>(name: string, subject: SyscallSubject, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      typeof error.code === 'string' &&
-      /^E[A-Z0-9]+$/.test(error.code)
-    ) {
-      throw new SyscallError(name, error.code, subject, error);
-    }
-    throw error;
+    throw asSyscallError(name, subject, error);
   }
+}
+
+/**
+ * A failure of Node's as one of ours; anything else as it is. By number, because libuv has no name for some of the
+ * kernel's: EDQUOT, the answer of a disk that is full for us alone, is `UNKNOWN` to it.
+ */
+function asSyscallError(name: string, subject: SyscallSubject, error: unknown): unknown {
+  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return error;
+  return error.errno < 0 ? new SyscallError(name, -error.errno, subject, error) : error;
 }
 
 /** Opens a file; `flags` as in Node's `fs.openSync` (`'r'`, `'wx'`…) or numeric. */
@@ -162,22 +164,25 @@ export function makeDirectory(path: BytePath, mode = 0o755): void {
 
 /** Makes a directory with all its parents; one that is there is left as it is. */
 export function makeDirectories(path: string, mode = 0o755): void {
-  call('mkdir', { path }, () => {
-    try {
-      fs.mkdirSync(path, { recursive: true, mode });
-    } catch (error) {
-      // Node says so of every error that it meets above the last name: a read-only filesystem, for one.
-      if (!hasErrno(error, 'ENOENT')) throw error;
-      fs.mkdirSync(firstMissing(path), { mode });
-      fs.mkdirSync(path, { recursive: true, mode });
-    }
-  });
+  call('mkdir', { path }, () => makeWithParents(path, mode));
 }
 
-/** The topmost of the path's directories that is not there. */
-function firstMissing(path: string): string {
-  const above = path.slice(0, path.lastIndexOf('/')) || '/';
-  return above === path || above === '/' || fs.existsSync(above) ? path : firstMissing(above);
+/**
+ * Not Node's own way to do it (`recursive`): that calls every error above the last name ENOENT, a read-only filesystem for
+ * one, and never ends below /proc.
+ */
+function makeWithParents(path: string, mode: number): void {
+  try {
+    fs.mkdirSync(path, { mode });
+  } catch (error) {
+    const above = dirname(path);
+    if (hasErrno(error, 'ENOENT') && above !== path && !fs.existsSync(above)) {
+      makeWithParents(above, mode);
+      makeWithParents(path, mode);
+      return;
+    }
+    if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+  }
 }
 
 /** Renames, replacing what the new name was. */

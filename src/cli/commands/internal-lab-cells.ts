@@ -23,7 +23,7 @@ export function register(command: Command): void {
     .option('--job <json>', 'Do one call of a driver in this process')
     .action(async (flags: CellsFlags) => {
       if (flags.job !== undefined) {
-        const { doJob } = await import('../../lab/matrix/subject.ts');
+        const { doJob } = await import('../../lab/matrix/job-process.ts');
         writeOutNow(1, await doJob(flags.job));
       } else if (flags.isolated !== undefined) {
         const { runIsolated } = await import('../../lab/matrix/isolated-process.ts');

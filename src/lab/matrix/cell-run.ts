@@ -42,20 +42,18 @@ export async function runCell(cell: CellName, options: CellOptions): Promise<Cel
     log(stackOf(error));
     outcome = {
       status: 'failed',
-      reasons: [withoutPlaces(errorMessage(error), options.work)],
+      reasons: [errorMessage(error)],
       tests: { ...NO_TESTS, failed: 1 },
     };
   }
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  return { ...cell, ...outcome, seconds, log: lines.join('\n') };
+  const reasons = outcome.reasons.map((reason) => withoutPlaces(reason, options.work));
+  return { ...cell, ...outcome, reasons, seconds, log: lines.join('\n') };
 }
 
 /** Without the folders in which it happened: they are of no use to who reads it, and others in every run. */
 function withoutPlaces(text: string, work: string): string {
-  return text
-    .replaceAll(work, '')
-    .replaceAll(codeFolder(), '')
-    .replaceAll(/\/tmp\/tsengine-lab-\w+/g, '');
+  return text.replaceAll(work, '').replaceAll(codeFolder(), '');
 }
 
 async function onBacking(
@@ -97,7 +95,7 @@ async function onDriver(
     subject = await makeSubject(context, name, scratch);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return refused(withoutPlaces(errorMessage(error), path));
+    return refused(errorMessage(error).replaceAll(path, ''));
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
   const lacking = lackingAbilities(path);
@@ -160,7 +158,7 @@ async function runCheck(
   } catch (error) {
     log(`not ok ${check.name}: ${errorMessage(error).slice(0, 1000)}`);
     log(stackOf(error));
-    return `${check.name}: ${withoutPlaces(errorMessage(error), subject.scratch).slice(0, 300)}`;
+    return `${check.name}: ${errorMessage(error).slice(0, 300)}`;
   }
 }
 

@@ -1,9 +1,9 @@
 /** Cells on the kernel that this process stands on: this machine's own, or that of the virtual machine it is in. */
-import { mkdirSync } from 'node:fs';
 import { machine, release, version } from 'node:os';
 import * as z from 'zod/mini';
 import { DRIVER_NAMES } from '../../drivers/registry.ts';
 import { TsengineError } from '../../errors.ts';
+import { makeDirectories } from '../../linux/files.ts';
 import { once } from '../../once.ts';
 import type { MatrixEvent } from './events.ts';
 import { type IsolatedOptions, isolatedCell, isolatedFeatures } from './isolated.ts';
@@ -39,7 +39,7 @@ export async function runCellsHere(
     throw new TsengineError('Forbidden', 'the matrix mounts filesystems, which takes root: run it with sudo');
   }
   const { cells, features, folder, slow, limitMs, parallel } = request;
-  mkdirSync(folder, { recursive: true });
+  makeDirectories(folder);
   emit({ event: 'kernel', release: release(), build: version(), machine: machine() });
   const options: IsolatedOptions = { folder, slow, limitMs, signal };
   await pooled(features, parallel, async (backing) => {

@@ -85,7 +85,11 @@ async function watch(request: IsolatedRequest, options: IsolatedOptions): Promis
     '--mount-proc',
   ];
   const words = [...namespaces, '--', ...selfCommand(), CELLS_COMMAND, '--isolated', JSON.stringify(request)];
-  const child = spawn('unshare', words, { env: toolEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+  // And unshare(1) ends with us, however we do.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...words], {
+    env: toolEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const take = byLine((line) => {
     const event = parseEventLine(line);
     if (event === undefined) lines.push(line);
@@ -125,7 +129,7 @@ async function watch(request: IsolatedRequest, options: IsolatedOptions): Promis
 }
 
 function cannotStart(error: Error): TsengineError {
-  if ('code' in error && error.code === 'ENOENT') return missingTool('unshare', 'util-linux');
+  if ('code' in error && error.code === 'ENOENT') return missingTool('setpriv', 'util-linux');
   return new TsengineError('System', `cannot start a process for a cell: ${errorMessage(error)}`, {
     cause: error,
   });

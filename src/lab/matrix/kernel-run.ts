@@ -1,5 +1,5 @@
 /** All cells of one kernel: on this machine when it is the host's own, in a virtual machine else. */
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { errorMessage, TsengineError } from '../../errors.ts';
 import { runInMachine } from '../lab.ts';
 import { MachineError } from '../machine-error.ts';
@@ -28,6 +28,8 @@ export interface KernelWork {
 /** How it is run. */
 export interface KernelOptions {
   readonly slow: boolean;
+  /** A folder for images of filesystems on this machine. */
+  readonly folder: string;
   /** How long one cell may take, in milliseconds. */
   readonly limitMs: number;
   /** How many cells at once on this machine. */
@@ -114,16 +116,12 @@ export async function runKernel(work: KernelWork, options: KernelOptions): Promi
   if (cells.length === 0 && features.length === 0)
     return findings.result(null, undefined, tenths(cellSeconds() * 1000));
   if (work.choice === HOST) {
-    const request = { cells, features, folder: tmpdir(), ...options, emit: undefined };
-    await runCellsHere(requestOf(request), emit, options.signal);
+    const { folder, slow, limitMs, parallel } = options;
+    await runCellsHere({ cells, features, folder, slow, limitMs, parallel }, emit, options.signal);
     return findings.result(null, undefined, tenths(cellSeconds() * 1000));
   }
   const { error, bootMs } = await inMachines(work, findings, { ...options, emit });
   return findings.result(error, bootMs, tenths(cellSeconds() * 1000));
-}
-
-function requestOf({ cells, features, folder, slow, limitMs, parallel }: CellsRequest): CellsRequest {
-  return { cells, features, folder, slow, limitMs, parallel };
 }
 
 /** One machine, and another one after each that a cell has brought down. */

@@ -3,10 +3,10 @@
  * a power cut. Each line carries what it is good for: the code and the kernel. A line that was cut off is as if it were not
  * there. One run at a time has the file.
  */
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { errorMessage, TsengineError } from '../../errors.ts';
-import { readTextIfAny, removeFile } from '../../linux/files.ts';
+import { makeDirectories, readTextIfAny, removeFile } from '../../linux/files.ts';
 import { type Lock, tryLockFile } from '../../linux/flock.ts';
 import { once } from '../../once.ts';
 import { eventLine, type MatrixEvent, parseEventLine } from './events.ts';
@@ -47,7 +47,7 @@ export function openProgressFile(folder: string, fresh: boolean): ProgressFile {
 function lockFolder(folder: string): Lock {
   let lock: Lock | undefined;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeDirectories(folder);
     lock = tryLockFile(`${folder}/.lock`, 'exclusive', { ephemeral: true });
   } catch (error) {
     throw new TsengineError('InvalidParameter', `cannot write to --out: ${errorMessage(error)}`, {

@@ -1,8 +1,10 @@
 /** The whole matrix: its kernels, as many at once as there are processors, and the file that makes it resumable. */
 import { statSync } from 'node:fs';
 import { availableParallelism, release, version } from 'node:os';
+import { resolve } from 'node:path';
 import type { DriverName } from '../../drivers/driver.ts';
-import { errorMessage, TsengineError } from '../../errors.ts';
+import { TsengineError } from '../../errors.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
 import { buildInfo } from '../../version.ts';
 import type { KernelChoice } from '../types.ts';
 import { cellsOf } from './cells.ts';
@@ -59,6 +61,7 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   const cells = cellsOf(drivers, backings);
   const code = await codeIdentity();
   using progress = openProgressFile(out, request.fresh);
+  using images = workFolder(resolve(out, '.tsengine-matrix-images'));
   const works = choices.map(({ name, choice }) => {
     const key = [code, kernelIdentity(name, choice), slow, request.withheldModules.join()].join(' ');
     const known = progress.known(key);
@@ -73,6 +76,7 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   await pooled(works, parallel, async ({ key, ...work }) => {
     const options: KernelOptions = {
       slow,
+      folder: images.path,
       limitMs: request.limitMs,
       parallel: works.length === 1 ? parallel : 1,
       memory: request.memory,
@@ -97,6 +101,12 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   };
 }
 
+/** A folder that is gone afterwards; what a run that was killed left in it goes now. */
+function workFolder(path: string): Disposable & { readonly path: string } {
+  removeTree(path);
+  return { path, [Symbol.dispose]: () => removeTree(path) };
+}
+
 function isKept({ event }: MatrixEvent): boolean {
   return event === 'kernel' || event === 'features' || event === 'cell';
 }
@@ -104,12 +114,8 @@ function isKept({ event }: MatrixEvent): boolean {
 function choiceOf(name: string, modules: string | undefined): KernelChoice {
   const choice = kernelChoice(name);
   if (typeof choice === 'string') return choice;
-  try {
-    statSync(choice.path);
-  } catch (error) {
-    throw new TsengineError('NotFound', `cannot use kernel ${name}: ${errorMessage(error)}`, {
-      cause: error,
-    });
+  if (statSync(choice.path, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw new TsengineError('NotFound', `no kernel is at ${name}: give the path of a bzImage`);
   }
   return modules === undefined ? choice : { ...choice, modules };
 }

@@ -1,36 +1,11 @@
 /** A driver on a data root of its own, as the conformance suite wants it. */
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import * as z from 'zod/mini';
-import { type Job, type JobResult, runJob, type Subject } from '../../drivers/conformance/index.ts';
+import type { Job, JobResult, Subject } from '../../drivers/conformance/index.ts';
 import type { DriverContext, DriverName, GraphDriver } from '../../drivers/driver.ts';
-import { DRIVER_NAMES, driverFactory } from '../../drivers/registry.ts';
+import { driverFactory } from '../../drivers/registry.ts';
 import { TsengineError } from '../../errors.ts';
-import { once } from '../../once.ts';
 import { CELLS_COMMAND, selfCommand } from './self.ts';
-
-/** What a process is told that does one job on the same data root. */
-const requestSchema = once(() => {
-  const id = z.string();
-  return z.object({
-    driver: z.enum(DRIVER_NAMES),
-    home: z.string(),
-    runHome: z.string(),
-    job: z.union([
-      z.object({ call: z.enum(['create', 'createReadWrite']), id, parent: z.exactOptional(id) }),
-      z.object({ call: z.enum(['get', 'put', 'remove']), id }),
-      z.object({ call: z.literal('cleanup') }),
-    ]),
-  });
-});
-
-/** Does the job that `request` holds, as JSON, and gives what it prints. */
-export async function doJob(request: string): Promise<string> {
-  const { driver: name, home, runHome, job } = requestSchema().parse(JSON.parse(request));
-  const factory = await driverFactory(name);
-  const driver = await factory.open({ home, runHome, options: [], warn: () => {} });
-  return await runJob(driver, job);
-}
 
 /** The driver's context on a filesystem; what it warns of is collected. */
 export function contextOn(path: string, run: string, name: DriverName, warnings: string[]): DriverContext {
@@ -76,7 +51,8 @@ async function elsewhere(
   const [program = '', ...words] = selfCommand();
   const child = spawn(program, [...words, CELLS_COMMAND, '--job', JSON.stringify(request)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
+    // There are many of these, and what they compile is the same each time.
+    env: { ...process.env, NODE_COMPILE_CACHE: `${request.runHome}.compile-cache`, ...environment },
   });
   const output = collected(child.stdout);
   const errors = collected(child.stderr);

@@ -1,0 +1,28 @@
+/** One call of a driver in a process of its own, for the checks that need another one. Loads little: there are many of them. */
+import * as z from 'zod/mini';
+import { runJob } from '../../drivers/conformance/job.ts';
+import { DRIVER_NAMES, driverFactory } from '../../drivers/registry.ts';
+import { once } from '../../once.ts';
+
+/** What a process is told that does one job on the same data root. */
+const requestSchema = once(() => {
+  const id = z.string();
+  return z.object({
+    driver: z.enum(DRIVER_NAMES),
+    home: z.string(),
+    runHome: z.string(),
+    job: z.union([
+      z.object({ call: z.enum(['create', 'createReadWrite']), id, parent: z.exactOptional(id) }),
+      z.object({ call: z.enum(['get', 'put', 'remove']), id }),
+      z.object({ call: z.literal('cleanup') }),
+    ]),
+  });
+});
+
+/** Does the job that `request` holds, as JSON, and gives what it prints. */
+export async function doJob(request: string): Promise<string> {
+  const { driver: name, home, runHome, job } = requestSchema().parse(JSON.parse(request));
+  const factory = await driverFactory(name);
+  const driver = await factory.open({ home, runHome, options: [], warn: () => {} });
+  return await runJob(driver, job);
+}

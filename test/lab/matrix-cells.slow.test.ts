@@ -1,0 +1,168 @@
+/** Cells on the kernel of this machine, as the command runs them: one driver on a filesystem that serves and on two that do not. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
+import { commandLine, processIds } from '../../src/linux/processes.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tsengine-cells-test-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function matrix(...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(launcher, ['lab', 'matrix', ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/** What a run could leave: mounts and loop devices that lead into its folder. */
+function left(out: string): string[] {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const loops = readdirSync('/sys/block')
+    .filter((name) => existsSync(`/sys/block/${name}/loop/backing_file`))
+    .map((name) => readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim());
+  return [...mounts, ...loops].filter((line) => line.includes(out));
+}
+
+/** The kernel detaches after the process has ended, in its own time. */
+async function nothingLeft(out: string): Promise<void> {
+  for (let look = 0; left(out).length > 0 || running(out).length > 0; look++) {
+    assert.ok(look < 1200, [...left(out), ...running(out)].join('\n'));
+    await sleep(50);
+  }
+}
+
+function running(out: string): string[] {
+  return processIds()
+    .map((pid) => commandLine(pid).join(' '))
+    .filter((line) => line.includes(out) && line.includes('internal-lab-cells'));
+}
+
+describe('a matrix of this machine', () => {
+  const out = `${folder}/out`;
+  const words = ['--drivers', 'overlay2', '--backing', 'tmpfs,squashfs,fuse', '--out', out];
+
+  test('tells what works and what the driver refuses, in all three forms', async () => {
+    const { status, stdout, stderr } = matrix(...words);
+    assert.deepEqual([status, stderr], [0, ''], stdout);
+    assert.match(stdout, /^host \([^)]+\): 1 works, 2 refused\nwritten: /);
+    const [kernel, ...more] = readMatrix(`${out}/matrix.json`).kernels;
+    assert.equal(more.length, 0);
+    assert.ok(kernel !== undefined && kernel.error === null);
+    const [tmpfs, squashfs, fuse] = kernel.cells;
+    assert.equal(tmpfs?.status, 'works');
+    assert.ok(tmpfs.tests.passed > 50 && tmpfs.tests.failed === 0);
+    assert.match(tmpfs.log, /^ok killed in create at every seventh system call/m);
+    assert.match(squashfs?.reasons.join() ?? '', /read-only file system/);
+    assert.match(fuse?.reasons.join() ?? '', /^'overlay2' is not supported over fuse/);
+    const answers = new Map(
+      kernel.features.filter(({ backing }) => backing === 'tmpfs').map(({ name, answer }) => [name, answer]),
+    );
+    assert.equal(answers.get('d_type'), 'yes');
+    assert.equal(answers.get('native diff'), 'yes');
+    assert.equal(answers.get('500 layers'), 'yes');
+    assert.doesNotMatch(JSON.stringify(kernel), new RegExp(folder), 'a path of this machine is in it');
+    assert.match(readFileSync(`${out}/matrix.md`, 'utf8'), /\| overlay2 \| works/);
+    assert.match(readFileSync(`${out}/matrix.html`, 'utf8'), /class="cell works"/);
+    assert.deepEqual(readdirSync(out).sort(), ['matrix.html', 'matrix.json', 'matrix.md', 'progress.jsonl']);
+    await nothingLeft(out);
+  });
+
+  test('that is started again does nothing twice', () => {
+    const { status, stdout } = matrix(...words);
+    assert.equal(status, 0, stdout);
+    // Each line begins with what it is good for. Whoever edits the sources meanwhile makes them other code.
+    const done = readFileSync(`${out}/progress.jsonl`, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map(
+        (line) =>
+          `${line.slice(0, line.indexOf('}'))} ${/"(?:features|driver)":.*?"backing":"?\w+/.exec(line)?.[0]}`,
+      );
+    assert.ok(done.length >= 8, done.join('\n'));
+    assert.equal(new Set(done).size, done.length, done.join('\n'));
+  });
+
+  test('is compared with another one: exit code 1 on a regression, 0 else', () => {
+    const file = `${out}/matrix.json`;
+    assert.deepEqual(matrix('--diff', file, file), {
+      status: 0,
+      stdout: 'nothing has changed\n',
+      stderr: '',
+    });
+    const worse = `${folder}/worse.json`;
+    writeFileSync(worse, readFileSync(file, 'utf8').replace('"status": "works"', '"status": "failed"'));
+    const { status, stdout } = matrix('--diff', file, worse);
+    assert.equal(status, 1);
+    assert.match(
+      stdout,
+      /^REGRESSION {2}host, overlay2 on tmpfs: works -> failed\n1 regression, 0 better, 0 other\n$/,
+    );
+    assert.equal(matrix('--diff', worse, file).status, 0);
+  });
+
+  test('that is killed leaves nothing mounted and nothing running, and the next one goes on', async () => {
+    const killed = `${folder}/killed`;
+    const args = ['lab', 'matrix', '--drivers', 'overlay2', '--backing', 'ext4', '--out', killed];
+    const child = spawn(launcher, args, { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    // Until a filesystem on a loop device is there, or it has ended unasked.
+    while (child.exitCode === null && !left(killed).some((line) => line.includes('image-ext4')))
+      await sleep(20);
+    assert.equal(child.exitCode, null, 'it ended by itself');
+    child.kill('SIGKILL');
+    await ended;
+    await nothingLeft(killed);
+    assert.notDeepEqual(readdirSync(killed), []);
+    // What is known goes on, what a dead run left goes, and an interrupt is told.
+    const second = spawn(launcher, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    second.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const closed = once(second, 'close');
+    while (second.exitCode === null && !left(killed).some((line) => line.includes('image-ext4')))
+      await sleep(20);
+    second.kill('SIGINT');
+    await closed;
+    assert.equal(second.exitCode, 130, said);
+    assert.match(said, /^tsengine: interrupted: what is done is kept/);
+    await nothingLeft(killed);
+    assert.equal(readdirSync(killed).includes('.tsengine-matrix-images'), false);
+  });
+});
+
+test('what cannot be run is told in one line before anything is made', () => {
+  const out = `${folder}/never`;
+  const wrong: readonly (readonly [words: readonly string[], status: number, message: RegExp])[] = [
+    [['--kernels', 'nonsense'], 125, /unknown kernel "nonsense"/],
+    [['--kernels', '/nonsense'], 1, /no kernel is at \/nonsense/],
+    [['--drivers', 'nonsense'], 125, /unknown storage driver "nonsense"/],
+    [['--backing', 'ext4,,xfs'], 125, /a name is empty/],
+    [['--backing', 'ntfs'], 125, /unknown backing filesystem "ntfs"/],
+    [['--jobs', '0'], 125, /give a whole number above zero/],
+    [['--memory', '1m'], 125, /give 256m or more/],
+    [['matrix.json'], 125, /takes two files with --diff/],
+    [['--diff', 'matrix.json'], 125, /takes two files/],
+    [['--diff', `${folder}/a`, `${folder}/b`], 1, /cannot read a matrix from .*no such file/],
+  ];
+  for (const [words, status, message] of wrong) {
+    const ended = matrix('--out', out, ...words);
+    assert.deepEqual([ended.status, ended.stdout], [status, ''], ended.stderr);
+    const [line = '', ...more] = ended.stderr.trimEnd().split('\n');
+    assert.match(line, message);
+    assert.ok(
+      more.every((one) => one.startsWith("See 'tsengine lab matrix --help'")),
+      ended.stderr,
+    );
+    assert.equal(existsSync(out), false);
+  }
+  const proc = matrix('--out', '/proc/nothing');
+  assert.deepEqual([proc.status, proc.stdout], [1, '']);
+  assert.match(proc.stderr, /^tsengine: cannot write to --out: [^\n]+\n$/);
+});
