@@ -8,7 +8,7 @@ import { type CellName, cellKey } from './cells.ts';
 import { type CellsRequest, runCellsHere } from './cells-here.ts';
 import { brokenCell, byLine, type MatrixEvent, parseEventLine } from './events.ts';
 import type { Backing, Cell, Feature, KernelResult } from './schema.ts';
-import { CELLS_COMMAND } from './self.ts';
+import { CELLS_COMMAND, isBundle } from './self.ts';
 
 /** The kernel that this machine runs. */
 export const HOST = 'host';
@@ -180,6 +180,8 @@ async function oneMachine(
   const ended = await runInMachine({
     kernel: work.choice,
     command: ['tsengine', CELLS_COMMAND, '--cells', JSON.stringify(request), '--disk', '/dev/lab/disk1'],
+    // The same code as here: the machine has both, and sources take many times as long to start.
+    env: { TSENGINE_SOURCES: isBundle() ? '0' : '1' },
     cpus: Math.min(2, availableParallelism()),
     disks: [DISK],
     timeoutMs: BOOT_MS + options.limitMs * (left.cells.length + left.features.length),

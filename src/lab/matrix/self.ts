@@ -13,13 +13,18 @@ export function selfCommand(): string[] {
 /** The file that starts it: `src/cli/main.ts` of the sources, `dist/cli/main.js` of the bundle. */
 function mainPath(): string {
   // Of the sources this file is two folders below their root, and the bundle's file that holds it is one below its own.
-  const main = import.meta.url.endsWith('.ts') ? '../../cli/main.ts' : '../cli/main.js';
+  const main = isBundle() ? '../cli/main.js' : '../../cli/main.ts';
   return decodeURIComponent(new URL(main, import.meta.url).pathname);
 }
 
 /** The folder of the code that runs, with a slash at its end. */
 export function codeFolder(): string {
   return mainPath().replace(/cli\/main\.(?:ts|js)$/, '');
+}
+
+/** Whether the bundle runs, and not the sources. */
+export function isBundle(): boolean {
+  return !import.meta.url.endsWith('.ts');
 }
 
 /** A name for the code that runs: another one when a single byte of it is another. */
