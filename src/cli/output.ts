@@ -58,8 +58,10 @@ function writeSome(fd: number, bytes: Buffer, done: number): number {
 export function outputError(fd: number, error: unknown): Error {
   if (hasErrno(error, 'EPIPE')) return new ReaderGone('nobody reads the output', { cause: error });
   const stream = fd === 1 ? 'standard output' : 'standard error';
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const why = new SyscallError('write', code, { path: stream }).message;
+  // By number: libuv has no name for some, EDQUOT among them.
+  const errno =
+    error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? -error.errno : 0;
+  const why = new SyscallError('write', errno, { path: stream }).message;
   // Of `run`, too: 125 would say that no container ran.
   return new TsengineError('System', why, { cause: error, exitCode: 1 });
 }

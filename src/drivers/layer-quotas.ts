@@ -1,18 +1,26 @@
 /**
  * `size` of a container's `--storage-opt`, for drivers whose layers are directories: each such layer is a project of its
- * own, whose limit the filesystem keeps. Docker does the same, so that each engine goes on with the other's projects.
+ * own, whose limit the filesystem keeps, as with Docker.
  *
- * A project's number is one more than the highest that a layer has, so that nothing is recorded anywhere else. The limit
- * of a layer that is gone stays with its number until the number is given again; nothing belongs to it meanwhile. A
- * crash leaves a device node in the staging folder, which the next sweep deletes.
+ * A filesystem has one set of projects, and perhaps several data roots, Docker's among them, which counts up from one. So
+ * the number of a new project is drawn at random, high above those, and is nowhere recorded but in the layer itself; two
+ * equal ones among a thousand are less likely than one in a thousand thousands. A crash leaves a device node in the
+ * staging folder, which the next sweep deletes, or the limit of a project to which nothing belongs.
  */
 import { hasErrno } from '../errors.ts';
 import { mknodAt } from '../linux/at.ts';
-import { listDirectory, removeFile } from '../linux/files.ts';
-import { lockFile } from '../linux/flock.ts';
+import { removeFile } from '../linux/files.ts';
 import { enforcesProjectQuotas, limitProject, projectOf, setProject } from '../linux/project-quota.ts';
+import { randomBytes } from '../linux/random.ts';
 import { AT_FDCWD, lstat, S_IFBLK } from '../linux/stat.ts';
-import { isDirectory, type Staging } from './staging.ts';
+import type { Staging } from './staging.ts';
+
+/** What filesystems say that know no projects. */
+const NO_PROJECTS = ['ENOTTY', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS'] as const;
+
+/** Docker's counting does not come here, and has room above. */
+const LOWEST = 2 ** 24;
+const HIGHEST = 2 ** 31;
 
 /** The project quotas of the filesystem that holds a driver's layers. */
 export class LayerQuotas {
@@ -39,26 +47,39 @@ export class LayerQuotas {
       return this.#withDevice(enforcesProjectQuotas);
     } catch (error) {
       // No project numbers; or no device nodes, in a user namespace or on a mount that takes none.
-      if (hasErrno(error, 'ENOTTY', 'EOPNOTSUPP', 'EINVAL', 'EPERM', 'EACCES', 'ENOSYS')) return false;
+      if (hasErrno(error, ...NO_PROJECTS, 'EPERM', 'EACCES')) return false;
       throw error;
     }
   }
 
   /** Limits what the new, empty directory of a layer in the staging folder will hold. The caller holds that folder. */
-  async limit(directory: string, bytes: number): Promise<void> {
-    // Until the directory has its number, nobody else may look for the next one.
-    using _ = await lockFile(`${this.#staging.path}/quota`, 'exclusive', { ephemeral: true });
-    const project = this.#nextProject();
+  limit(directory: string, bytes: number): void {
+    const project = newProject();
     this.#withDevice((device) => limitProject(device, project, bytes));
     setProject(directory, project);
   }
 
-  #nextProject(): number {
-    const all = [this.#layers, this.#staging.path].flatMap((folder) =>
-      listDirectory(folder).map((name) => `${folder}/${name}`),
-    );
-    const used = all.filter(isDirectory).map((path) => projectIfThere(path));
-    return 1 + used.reduce((most, one) => Math.max(most, one), projectOf(this.#layers));
+  /**
+   * The project of a layer that is about to be removed, for `forget`; `undefined` when the layer has none of its own.
+   * Costs an ioctl.
+   */
+  projectOf(directory: string): number | undefined {
+    try {
+      const project = projectOf(directory);
+      return project === 0 || project === projectOf(this.#layers) ? undefined : project;
+    } catch (error) {
+      if (hasErrno(error, ...NO_PROJECTS, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Takes away the limit of a project whose layer is gone. The caller holds the staging folder. */
+  forget(project: number): void {
+    try {
+      this.#withDevice((device) => limitProject(device, project, 0));
+    } catch {
+      // Of no consequence: nothing belongs to the project, and nothing will.
+    }
   }
 
   /** quotactl(2) names a filesystem by its block device, which need not have a name that we can see. */
@@ -74,12 +95,6 @@ export class LayerQuotas {
   }
 }
 
-/** 0 for what went away meanwhile. */
-function projectIfThere(directory: string): number {
-  try {
-    return projectOf(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return 0;
-    throw error;
-  }
+function newProject(): number {
+  return (LOWEST + (randomBytes(4).readUInt32LE() % (HIGHEST - LOWEST))) >>> 0;
 }

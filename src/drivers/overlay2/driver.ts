@@ -127,7 +127,7 @@ export class Overlay2Driver implements GraphDriver {
     try {
       makeDirectory(built, 0o710);
       // The whole folder: a file goes from `work` to `diff` by rename(2), which no file does between projects.
-      if (size > 0) await this.#quotas.limit(built, size);
+      if (size > 0) this.#quotas.limit(built, size);
       this.#build(built, id, parent, lowers);
       if (!this.#staging.publish(built, layout.layer(id))) throw layerExists(this.name, id);
     } catch (error) {
@@ -265,8 +265,10 @@ export class Overlay2Driver implements GraphDriver {
       });
     }
     if (away === undefined) return;
+    const project = this.#quotas.projectOf(away);
     layout.dropLink(away);
     removeTree(away);
+    if (project !== undefined) this.#quotas.forget(project);
   }
 
   async exists(id: string): Promise<boolean> {

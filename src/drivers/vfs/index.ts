@@ -130,7 +130,7 @@ export class VfsDriver implements GraphDriver {
     const built = this.#staging.name(id);
     try {
       makeDirectory(built, 0o700);
-      if (size > 0) await this.#quotas.limit(built, size);
+      if (size > 0) this.#quotas.limit(built, size);
       if (parent === undefined) chmodAt(AT_FDCWD, built, 0o755);
       else await copyTree(this.#path(parent), built);
       if (!this.#staging.publish(built, `${this.#layers}/${id}`)) throw layerExists(this.name, id);
@@ -153,7 +153,10 @@ export class VfsDriver implements GraphDriver {
     if (!(await this.exists(id))) return;
     using _held = await this.#staging.hold();
     const away = this.#staging.takeAway(`${this.#layers}/${id}`, id);
-    if (away !== undefined) removeTree(away);
+    if (away === undefined) return;
+    const project = this.#quotas.projectOf(away);
+    removeTree(away);
+    if (project !== undefined) this.#quotas.forget(project);
   }
 
   async exists(id: string): Promise<boolean> {

@@ -1,11 +1,11 @@
 /** Records a data root at work in a machine whose kernel logs every write. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { buildSync } from 'esbuild';
 import { runInMachine } from '../../../src/lab/lab.ts';
 import { smallRootfs } from '../../e2e/no-loss/operations.ts';
 import { dockerArchive, makeImage, manyLayers } from '../../helpers/images.ts';
+import { guestProgram, onceText } from '../guest-program.ts';
 import { openBlockLog } from './block-log.ts';
 import type { Recording } from './check.ts';
 
@@ -31,21 +31,7 @@ function programText(task: RecordTask): string {
     'first.tar': dockerArchive([{ image: first, tags: ['first:1'] }]).toString('base64'),
     'second.tar': dockerArchive([{ image: second, tags: ['second:1'] }]).toString('base64'),
   };
-  const built = buildSync({
-    entryPoints: [program],
-    bundle: true,
-    write: false,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node24',
-    define: { 'import.meta.url': 'undefined', 'import.meta.dirname': 'undefined' },
-    logLevel: 'error',
-  });
-  return `const TASK = ${JSON.stringify({ ...task, archives })};\n${built.outputFiles[0]?.text ?? ''}`;
-}
-
-async function* once(text: string): AsyncGenerator<Buffer> {
-  yield Buffer.from(text);
+  return guestProgram(program, `const TASK = ${JSON.stringify({ ...task, archives })};`);
 }
 
 /** Records, and brings the log to `folder`. Throws with what the machine said when something fails in it. */
@@ -54,7 +40,7 @@ export async function record(task: RecordTask, folder: string): Promise<Recordin
   const { exitCode } = await runInMachine({
     kernel: 'debian:6.1',
     command: ['node', '-'],
-    stdin: once(programText(task)),
+    stdin: onceText(programText(task)),
     disks: [DISK, LOG],
     timeoutMs: 1_200_000,
     results: folder,
@@ -67,9 +53,4 @@ export async function record(task: RecordTask, folder: string): Promise<Recordin
   const looks: unknown = JSON.parse(readFileSync(`${folder}/looks.json`, 'utf8'));
   if (!Array.isArray(looks)) throw new Error(`${folder}/looks.json is no list`);
   return { ...task, log: openBlockLog(`${folder}/log`), looks: looks.map(String), size: DISK };
-}
-
-/** The program by itself, to look at or to run by hand. */
-export function writeProgram(task: RecordTask, path: string): void {
-  writeFileSync(path, programText(task));
 }

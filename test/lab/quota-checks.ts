@@ -1,18 +1,19 @@
 /**
  * What `size` must do where the filesystem keeps it; run in a machine of the lab, whose kernel has project quotas, on a
- * filesystem that was mounted with them: `node layer-quotas.ts FOLDER`. Ends with 1 and what is wrong.
+ * filesystem that was mounted with them: `node - FOLDER`. Ends with 1 and what is wrong.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
 import type { GraphDriver } from '../../src/drivers/driver.ts';
 import { driverFactory } from '../../src/drivers/registry.ts';
 import { hasErrno } from '../../src/errors.ts';
+import { openFile, writeNewFile } from '../../src/linux/files.ts';
 import { projectOf } from '../../src/linux/project-quota.ts';
 
 const MIB = 1024 * 1024;
-const [folder = ''] = process.argv.slice(2);
+const folder = process.argv.at(-1) ?? '';
 
 async function open(
   name: string,
@@ -30,7 +31,7 @@ async function fill(driver: GraphDriver, id: string, most: number): Promise<numb
   await using mounted = await driver.get(id);
   for (let written = 0; written < most; written += 1) {
     try {
-      writeFileSync(`${mounted.path}/filled-${written}`, Buffer.alloc(MIB, 'x'));
+      writeNewFile(`${mounted.path}/filled-${written}`, Buffer.alloc(MIB, 'x'), { durable: false });
     } catch (error) {
       assert.ok(hasErrno(error, 'EDQUOT', 'ENOSPC'), String(error));
       return written;
@@ -47,7 +48,7 @@ async function check(name: string): Promise<void> {
   {
     await using mounted = await driver.get(base);
     mkdirSync(`${mounted.path}/dir`);
-    writeFileSync(`${mounted.path}/dir/large`, Buffer.alloc(4 * MIB, 'b'));
+    writeNewFile(`${mounted.path}/dir/large`, Buffer.alloc(4 * MIB, 'b'));
   }
   const ids = [newId(), newId(), newId()];
   const [small = '', large = '', free = ''] = ids;
@@ -67,7 +68,7 @@ async function check(name: string): Promise<void> {
   // A copy-up counts as what a container writes.
   if (name === 'overlay2') {
     await using mounted = await driver.get(small);
-    assert.throws(() => writeFileSync(`${mounted.path}/dir/large`, 'x', { flag: 'a' }), /EDQUOT|ENOSPC/);
+    assert.throws(() => openFile(`${mounted.path}/dir/large`, 'a'), /disk quota exceeded|no space left/);
   }
   const layers = name === 'vfs' ? `${folder}/vfs/dir` : `${folder}/overlay2`;
   const projects = ids.map((id) => projectOf(`${layers}/${id}`));
@@ -91,6 +92,10 @@ async function check(name: string): Promise<void> {
   await limited.remove(base);
 }
 
-assert.ok(existsSync(folder), 'name a folder');
-for (const name of ['overlay2', 'vfs']) await check(name);
-console.log('ok');
+async function main(): Promise<void> {
+  assert.ok(existsSync(folder), 'name a folder');
+  for (const name of ['overlay2', 'vfs']) await check(name);
+  console.log('ok');
+}
+
+void main();
