@@ -110,7 +110,7 @@ export const overlayFeatures: readonly Attempt[] = [
     name: 'volatile',
     attempt: ({ folder }) =>
       overlaid(folder, 'volatile', () =>
-        existsSync(`${folder}/work/work/incompat/volatile`)
+        existsSync([folder, 'work', 'work', 'incompat', 'volatile'].join('/'))
           ? undefined
           : 'the option was taken and did nothing',
       ),
