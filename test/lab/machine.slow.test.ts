@@ -1,0 +1,165 @@
+/**
+ * Machines with Debian's 6.1, which really boot, under software emulation where nothing else is there. Each test is one
+ * machine, so each looks at many things. Nothing here measures time: a busy machine takes what it takes.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { MachineError, type MachineRequest, type MachineResult, runInMachine } from '../../src/lab/lab.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+
+/** Far more than any of this takes: the tests of a busy machine must not fail for its being busy. Milliseconds. */
+const PATIENCE = 600_000;
+
+interface Run extends MachineResult {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a script in a machine with 6.1. */
+async function run(script: string, request: Partial<MachineRequest> = {}): Promise<Run> {
+  const written = { stdout: '', stderr: '' };
+  const result = await runInMachine({
+    kernel: 'debian:6.1',
+    command: ['sh', '-c', script],
+    timeoutMs: PATIENCE,
+    bootTimeoutMs: PATIENCE,
+    onOutput: (stream, data) => {
+      written[stream] += data.toString();
+    },
+    ...request,
+  });
+  return { ...result, ...written };
+}
+
+function temporaryFolder(): { readonly path: string; [Symbol.dispose](): void } {
+  const path = mkdtempSync(join(tmpdir(), 'lab-results-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+/** An image of busybox out of the machine's own, and a container of it with both runtimes on both drivers. */
+const CONTAINERS = `
+mkdir -p /tmp/image/bin
+cp /usr/bin/busybox /tmp/image/bin/busybox
+for name in sh cat; do ln -s busybox /tmp/image/bin/$name; done
+tar -C /tmp/image -cf /tmp/image.tar .
+for driver in $DRIVERS; do
+  tsengine -s $driver import /tmp/image.tar tiny:1 >/dev/null || exit 99
+  for runtime in runc crun; do
+    code=0
+    tsengine -s $driver --runtime $runtime run --rm --network none tiny:1 sh -c 'echo "$0"; echo "$0" >&2; exit 5' "in $runtime on $driver" || code=$?
+    echo "ended with $code"
+  done
+done
+`;
+
+const expected = (drivers: readonly string[]): string =>
+  drivers
+    .flatMap((driver) => ['runc', 'crun'].map((runtime) => `in ${runtime} on ${driver}\nended with 5\n`))
+    .join('');
+
+test('containers run on cgroup v2, with runc and crun, on overlay2 and vfs', async () => {
+  const script = `stat -fc %T /sys/fs/cgroup >/results/cgroup; ${CONTAINERS}`;
+  using results = temporaryFolder();
+  const env = { DRIVERS: 'overlay2 vfs' };
+  const ended = await run(script, { env, results: results.path });
+  assert.equal(ended.stdout, expected(['overlay2', 'vfs']), ended.stderr);
+  assert.equal(ended.exitCode, 0);
+  assert.equal(readFileSync(join(results.path, 'cgroup'), 'utf8'), 'cgroup2fs\n');
+});
+
+test('with systemd, containers are in its cgroups, and AppArmor is on', async () => {
+  const script = `cat /proc/1/comm /sys/module/apparmor/parameters/enabled; tsengine info | grep -i 'cgroup driver'; ${CONTAINERS}`;
+  const ended = await run(script, { with: ['systemd'], env: { DRIVERS: 'overlay2' } });
+  const before = 'systemd\nY\n Cgroup Driver: systemd\n';
+  assert.equal(ended.stdout, before + expected(['overlay2']), ended.stderr);
+});
+
+test('the command line: streams, input, environment, exit code, disks, results', () => {
+  using results = temporaryFolder();
+  const script = [
+    'cat; echo "$WORD" >&2; uname -r; pwd',
+    'mkfs.ext4 -q /dev/lab/disk2 && mount /dev/lab/disk2 /mnt && findmnt -no FSTYPE /mnt',
+    'modprobe btrfs 2>/dev/null || echo no btrfs',
+    'mkdir "/results/a b"; echo kept >"/results/a b/file"; ln -s file "/results/a b/link"',
+    'exit 42',
+  ].join('\n');
+  const ended = spawnSync(
+    launcher,
+    [
+      ...[
+        'lab',
+        'run',
+        '--kernel',
+        'debian:6.1',
+        '--quiet',
+        '-i',
+        '-e',
+        'WORD=to stderr',
+        '--timeout',
+        '600',
+      ],
+      ...['--disk', '64M', '--disk', '128M', '--withhold', 'btrfs', '--results', join(results.path, 'new')],
+      ...['--', 'sh', '-c', script],
+    ],
+    { input: 'from input\n', encoding: 'utf8' },
+  );
+  assert.equal(ended.stderr, 'to stderr\n');
+  const [input, release = '', ...rest] = ended.stdout.trim().split('\n');
+  assert.equal(input, 'from input');
+  assert.match(release, /^6\.1\..*-cloud-amd64$/);
+  assert.deepEqual(rest, ['/root', 'ext4', 'no btrfs']);
+  assert.equal(ended.status, 42);
+  const folder = join(results.path, 'new/a b');
+  assert.equal(readFileSync(join(folder, 'file'), 'utf8'), 'kept\n');
+  assert.equal(readlinkSync(join(folder, 'link')), 'file');
+  assert.deepEqual(readdirSync(join(results.path, 'new')), ['a b']);
+});
+
+test('a panic is reported as one, and the results come back', async () => {
+  using results = temporaryFolder();
+  const script = 'echo before >/results/file; sync; echo c >/proc/sysrq-trigger; sleep 1000';
+  await assert.rejects(run(script, { results: results.path }), (error) => {
+    assert.ok(error instanceof MachineError);
+    assert.equal(error.kind, 'panic');
+    assert.equal(error.message, 'the kernel panicked under the command: sysrq triggered crash');
+    assert.ok(error.console.length > 5);
+    return true;
+  });
+  assert.equal(readFileSync(join(results.path, 'file'), 'utf8'), 'before\n');
+});
+
+test('a command that takes too long is ended with its machine, and the results come back', async () => {
+  using results = temporaryFolder();
+  const script = 'echo "it has begun" >/results/file; sleep 1000000';
+  await assert.rejects(run(script, { results: results.path, timeoutMs: 15_000 }), {
+    kind: 'timeout',
+    exitCode: 124,
+    message: /^the command sh was still running after 15 s, and the machine was ended/,
+  });
+  assert.equal(readFileSync(join(results.path, 'file'), 'utf8'), 'it has begun\n');
+});
+
+test('a machine without enough memory says so', async () => {
+  const program = 'x = [bytearray(1 << 20) for _ in range(2000)]';
+  const ended = await run('', { command: ['python3', '-c', program], memory: 256 * 2 ** 20 });
+  assert.equal(ended.exitCode, 137);
+  assert.equal(
+    ended.shortage,
+    "the machine's 256 MiB of memory were used up, and its kernel killed python3: give it more with --memory",
+  );
+});
+
+test('what was made is kept and listed', () => {
+  // No machine: what the tests above left behind.
+  const listed = spawnSync(launcher, ['lab', 'ls', '--format', '{{.Kind}}'], { encoding: 'utf8' });
+  const kinds = new Set(listed.stdout.trim().split('\n'));
+  assert.deepEqual([...kinds].sort(), ['initramfs', 'kernel', 'packages', 'root']);
+  const kernels = spawnSync(launcher, ['lab', 'kernels', '--format', 'json'], { encoding: 'utf8' });
+  assert.match(kernels.stdout, /"Name":"debian:6\.1",.*"State":"ready"/);
+});
