@@ -7,7 +7,7 @@
  * done again, which is harmless.
  */
 import { TsengineError } from '../../errors.ts';
-import { makeDirectories, pathExists, writeNewFile } from '../../linux/files.ts';
+import { listDirectory, makeDirectories, pathExists, writeNewFile } from '../../linux/files.ts';
 import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { type ContainerContext, runOf } from './context.ts';
 import { eraseUnfinished } from './run-ending.ts';
@@ -15,6 +15,7 @@ import { eraseUnfinished } from './run-ending.ts';
 /** Clears up, and says so. */
 export async function settleAfterBoot(context: ContainerContext): Promise<void> {
   await eraseVoid(context);
+  clearWrites(context);
   await dropStrayLayers(context);
   makeDirectories(context.root.execRoot, 0o711);
   if (!pathExists(context.store.settledFile)) writeNewFile(context.store.settledFile, '', { durable: false });
@@ -40,6 +41,15 @@ function mayLive(context: ContainerContext, id: string): boolean {
   } catch (error) {
     if (error instanceof TsengineError && error.code === 'Corrupt') return false;
     throw error;
+  }
+}
+
+/** Removes files that were being replaced. */
+function clearWrites({ store }: ContainerContext): void {
+  for (const id of store.ids()) {
+    if (!listDirectory(store.paths(id).folder).some((name) => name.startsWith('.tmp-'))) continue;
+    using lock = store.tryLock(id);
+    if (lock !== undefined) store.clearWrites(id);
   }
 }
 

@@ -6,6 +6,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { TsengineError } from '../../errors.ts';
 import { fsyncDirectory, writeNewFile } from '../../linux/files.ts';
 import type { DataRoot } from '../root.ts';
+import { settleOrder } from './data-sync.ts';
 import { newCacheId } from './layer-batch.ts';
 import { type LayerDb, mountNote } from './layer-db.ts';
 import { Lease } from './leases.ts';
@@ -86,6 +87,8 @@ export async function makeContainerLayer(
     write('mount-id', mountId);
     if (initId !== undefined) write('init-id', initId);
     if (parent !== undefined) write('parent', parent);
+    // On record with its note and with the driver's layers, or not at all.
+    if (durable) await settleOrder(root.path);
     writeSet.moveTo(target);
     if (durable) fsyncDirectory(db.mountsDir);
   } catch (error) {

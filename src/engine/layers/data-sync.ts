@@ -73,10 +73,10 @@ export function dataSync(folders: readonly string[]): DataSync {
 }
 
 /**
- * Puts removals below `folder` on disk where a later change could come there before them, so that what says that there is
- * something to remove may go. Elsewhere it does nothing: what comes later goes later.
+ * Puts all that was done below `folder` on disk where a later change could come there before it. Elsewhere it does
+ * nothing: what comes later goes later.
  */
-export async function settleRemovals(folder: string): Promise<void> {
+export async function settleOrder(folder: string): Promise<void> {
   if (keepsOrder(folder)) return;
   using all = dataSync([folder]);
   await all.finish();

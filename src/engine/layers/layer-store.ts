@@ -3,7 +3,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { TsengineError } from '../../errors.ts';
 import type { DataRoot } from '../root.ts';
 import { baseOf, dropContainerLayer, makeContainerLayer, neededContainerLayer } from './container-layers.ts';
-import { dataSync, settleRemovals } from './data-sync.ts';
+import { dataSync, settleOrder } from './data-sync.ts';
 import { layerBatch } from './layer-batch.ts';
 import { LayerDb } from './layer-db.ts';
 import { type LayerTarSource, layerTar, layerTarSize } from './layer-tar.ts';
@@ -97,7 +97,7 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
           try {
             const gone = await releaseLayers({ ...context, exceptLeases: namesOf(lease.name) }, [chainId]);
             // The lease goes next, and a power cut must not leave these behind without it.
-            if (gone.length > 0) await settleRemovals(root.path);
+            if (gone.length > 0) await settleOrder(root.path);
             return gone;
           } catch (error) {
             lease.leaveBehind();
