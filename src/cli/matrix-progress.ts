@@ -26,7 +26,7 @@ export function showMatrixProgress(): MatrixProgress {
   };
   const draw = (): void => {
     const what = [...running].map(([kernel, text]) => `${kernel}: ${text}`).join(', ');
-    terminal.write(`\r\x1b[K${`[${done}/${total}] ${what}`.slice(0, Math.max(20, terminal.columns - 1))}`);
+    terminal.write(`\r\x1b[K${`[${done}/${total}] ${what}`.slice(0, (terminal.columns || 80) - 1)}`);
   };
   const line = (text: string): void => {
     clear();

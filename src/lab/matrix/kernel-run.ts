@@ -48,8 +48,8 @@ export interface KernelOptions {
 const DISK = 24 * 1024 ** 3;
 /** How often a machine that dies is started again; each time at least one cell is done. */
 const MOST_STARTS = 100;
-/** What a machine takes beside its cells: boot and shutdown, and images that are built first are not counted. */
-const BOOT_MS = 300_000;
+/** How long a machine may take to boot: several of them may share a processor. */
+const BOOT_MS = 900_000;
 
 /** What has been found so far, and what is still to do. */
 class Findings {
@@ -184,7 +184,8 @@ async function oneMachine(
     env: { TSENGINE_SOURCES: isBundle() ? '0' : '1' },
     cpus: Math.min(2, availableParallelism()),
     disks: [DISK],
-    timeoutMs: BOOT_MS + options.limitMs * (left.cells.length + left.features.length),
+    bootTimeoutMs: BOOT_MS,
+    timeoutMs: options.limitMs * (left.cells.length + left.features.length),
     onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
     onProgress: options.note,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
