@@ -1,6 +1,7 @@
 /** tsengine for a machine: its code as one disk, made for each machine, and the npm packages as another, kept in the cache. */
+import { globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { TsengineError } from '../errors.ts';
+import { errorMessage, TsengineError } from '../errors.ts';
 import { listDirectory, makeDirectory, pathExists, readTextIfAny } from '../linux/files.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { EntryPlan } from './cache.ts';
@@ -33,7 +34,10 @@ export async function makeCodeDisk(folder: string, context: LabContext): Promise
   const image = join(folder, 'code.squashfs');
   const empty = join(folder, 'mount-points');
   for (const name of ['', 'node_modules', '.cache']) makeDirectory(join(empty, name));
-  const sources = CODE.map((name) => join(programRoot, name)).filter(pathExists);
+  const bundle = await freshBundle(folder, context);
+  const sources = CODE.map((name) =>
+    name === 'dist' && bundle !== undefined ? bundle : join(programRoot, name),
+  ).filter(pathExists);
   const points = ['node_modules', '.cache'].map((name) => join(empty, name));
   await runProgram('mksquashfs', [...sources, ...points, image, '-keep-as-directory', ...PLAIN_SQUASHFS], {
     purpose: "cannot make a disk of tsengine's code",
@@ -41,6 +45,36 @@ export async function makeCodeDisk(folder: string, context: LabContext): Promise
   });
   removeTree(empty);
   return image;
+}
+
+/**
+ * A bundle of a checkout's sources as they are now, where its own is older: under software emulation the sources take
+ * seconds to start. `undefined` where its own will do, or none can be made: the machine then runs what is there.
+ */
+async function freshBundle(folder: string, context: LabContext): Promise<string | undefined> {
+  const script = join(programRoot, 'scripts/build.ts');
+  if (!isCheckout() || !pathExists(script) || isBundleFresh()) return undefined;
+  const target = join(folder, 'dist');
+  try {
+    await runProgram(process.execPath, [script, '--outdir', target], {
+      purpose: 'cannot bundle the sources',
+      signal: context.signal,
+    });
+    return target;
+  } catch (error) {
+    context.signal?.throwIfAborted();
+    context.progress(`${errorMessage(error)}: the machine gets them as they are`);
+    return undefined;
+  }
+}
+
+function isBundleFresh(): boolean {
+  const built = statSync(join(programRoot, 'dist/cli/main.js'), { throwIfNoEntry: false });
+  if (built === undefined) return false;
+  return globSync('src/**/*.ts', { cwd: programRoot }).every((file) => {
+    const source = statSync(join(programRoot, file), { throwIfNoEntry: false });
+    return source === undefined || source.mtimeMs <= built.mtimeMs;
+  });
 }
 
 /** The npm packages' entry: `packages.squashfs`. */
