@@ -1,0 +1,159 @@
+/** What people get wrong and machines lack: one line each, no machine and nothing half made is left. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { LabCache } from '../../src/lab/cache.ts';
+import { buildImages } from '../../src/lab/lab.ts';
+import { cacheFolder } from '../../src/lab/place.ts';
+import { childrenOf, commandLine, isAlive } from '../../src/linux/processes.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
+import { until } from '../helpers/until.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+
+let folder = '';
+/** A kernel as a file. */
+let kernel = '';
+let release = '';
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'lab-bad-'));
+  const names = await buildImages('debian:6.1', [], {});
+  const name = names.find((each) => each.startsWith('kernel-')) ?? '';
+  kernel = join(folder, 'bzImage');
+  copyFileSync(join(cacheFolder(), name, 'vmlinuz'), kernel);
+  [release = ''] = readdirSync(join(cacheFolder(), name, 'lib/modules'));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a command of the lab that must fail, and gives the one line that it says. */
+function failing(args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
+  const given = { TSENGINE_LAB_CACHE: join(folder, 'cache'), ...env };
+  const ended = spawnSync(launcher, ['lab', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, ...given },
+  });
+  assert.notEqual(ended.status, 0, ended.stdout);
+  assert.match(ended.stderr, /^tsengine: [^\n]+\n$/);
+  const left = readdirSync(given.TSENGINE_LAB_CACHE).filter((name) => /^(making|machine)-/.test(name));
+  assert.deepEqual(left, []);
+  return ended.stderr.trim();
+}
+
+describe('one line says what is wrong', () => {
+  const run = (...flags: string[]): string[] => ['run', '-q', ...flags, '--', 'true'];
+
+  test('with QEMU', () => {
+    assert.match(
+      failing(run(), { TSENGINE_LAB_QEMU: '/nonexistent/qemu', TSENGINE_LAB_CACHE: folder }),
+      /QEMU, and .* is not there/,
+    );
+  });
+
+  test("with the machine's mirror", () => {
+    const config = join(folder, 'apt.conf');
+    const nothing = [
+      'Dir::Etc::SourceList "/dev/null";',
+      'Dir::Etc::SourceParts "/dev/null";',
+      `Dir::State::Lists "${join(folder, 'no-lists')}";`,
+    ];
+    writeFileSync(config, nothing.join('\n'));
+    assert.match(failing(['build', '-q'], { APT_CONFIG: config }), /set up with no Debian mirror/);
+    writeFileSync(join(folder, 'dead.list'), 'deb http://127.0.0.1:1/debian bookworm main\n');
+    writeFileSync(
+      config,
+      [`Dir::Etc::SourceList "${join(folder, 'dead.list')}";`, ...nothing.slice(1)].join('\n'),
+    );
+    assert.match(
+      failing(['build', '-q'], { APT_CONFIG: config }),
+      /cannot fetch the package lists .*: Failed to fetch/,
+    );
+  });
+
+  test('with the name or the path of a kernel', () => {
+    assert.match(failing(run('-k', 'debian:4.19')), /there is no kernel debian:4\.19: take debian:5\.10/);
+    assert.match(failing(run('-k', '/nonexistent/bzImage')), /there is no kernel at \/nonexistent\/bzImage/);
+    assert.match(failing(run('-k', launcher)), /is not a Linux kernel that a machine can start/);
+    assert.match(
+      failing(run('-k', kernel, '--modules', '/nonexistent')),
+      /holds no modules of the kernel 6\.1/,
+    );
+    assert.match(failing(run('-k', kernel, '--initrd', '/nonexistent')), /there is no initial RAM disk/);
+    assert.match(failing(run('--modules', '/lib')), /--modules goes with a kernel of your own/);
+  });
+
+  test('with a kernel without virtio', () => {
+    const modules = join(folder, 'modules', release);
+    mkdirSync(join(modules, 'kernel'), { recursive: true });
+    writeFileSync(join(modules, 'modules.dep'), '');
+    writeFileSync(
+      join(modules, 'modules.builtin'),
+      'kernel/fs/ext4/ext4.ko\nkernel/fs/squashfs/squashfs.ko\n',
+    );
+    const said = failing(run('-k', kernel, '--modules', modules));
+    assert.match(
+      said,
+      /cannot run in the lab: it has no virtio_pci, virtio_blk, virtio_console, built in or as a module$/,
+    );
+  });
+
+  test('with features and sizes', () => {
+    assert.match(
+      failing(run('--with', 'docker,nothing')),
+      /a machine can be had with docker, systemd, zfs, not with nothing/,
+    );
+    assert.match(failing(run('--with', 'zfs')), /machines with zfs are not there yet/);
+    assert.match(failing(run('--memory', '1M')), /too few for a machine/);
+    assert.match(failing(run('--withhold', 'a b')), /a b is no name of a module/);
+  });
+
+  test('with a full disk below the cache', () => {
+    using disk = makeFilesystem('tmpfs', { size: 8 * 2 ** 20 });
+    const said = failing(run('-k', kernel), { TSENGINE_LAB_CACHE: disk.path });
+    assert.match(said, /cannot make kernel-own-.*: the disk with the lab's cache, .*, is full: make room/);
+  });
+
+  test('with a folder for results that cannot be made', () => {
+    assert.match(
+      failing(run('--results', join(kernel, 'below'))),
+      /cannot make the folder for results .*not a directory/,
+    );
+  });
+});
+
+describe('a machine ends with its lab', () => {
+  /** Starts a machine for a command without end, and waits for its QEMU. */
+  async function start(): Promise<{ lab: ChildProcess; qemu: number }> {
+    const lab = spawn(launcher, ['lab', 'run', '-q', '--', 'sleep', '1000000'], { stdio: 'ignore' });
+    let qemu: number | undefined;
+    await until(() => {
+      qemu = childrenOf(lab.pid ?? 0).find((pid) => commandLine(pid)[0]?.includes('qemu') === true);
+      return qemu !== undefined || lab.exitCode !== null;
+    });
+    assert.ok(qemu !== undefined, 'no QEMU was started');
+    return { lab, qemu };
+  }
+
+  for (const [signal, code] of [
+    ['SIGKILL', null],
+    ['SIGINT', 130],
+  ] as const) {
+    test(`that ends by ${signal}`, async () => {
+      const { lab, qemu } = await start();
+      const gone = once(lab, 'exit');
+      lab.kill(signal);
+      assert.equal((await gone)[0], code);
+      await until(() => !isAlive(qemu));
+      // The next user removes what a killed one could not.
+      const cache = new LabCache({ progress: () => undefined, signal: undefined });
+      (await cache.workFolder('machine'))[Symbol.dispose]();
+      const left = readdirSync(cache.folder).filter((name) => name.startsWith(`machine-${lab.pid}-`));
+      assert.deepEqual(left, []);
+    });
+  }
+});
