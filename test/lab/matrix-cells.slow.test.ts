@@ -140,7 +140,8 @@ describe('a matrix of this machine', () => {
 test('what cannot be run is told in one line before anything is made', () => {
   const out = `${folder}/never`;
   const wrong: readonly (readonly [words: readonly string[], status: number, message: RegExp])[] = [
-    [['--kernels', 'nonsense'], 125, /unknown kernel "nonsense"/],
+    [['--kernels', 'nonsense'], 125, /there is no kernel nonsense/],
+    [['--kernels', 'debian:9.9'], 125, /there is no kernel debian:9.9/],
     [['--kernels', '/nonsense'], 1, /no kernel is at \/nonsense/],
     [['--drivers', 'nonsense'], 125, /unknown storage driver "nonsense"/],
     [['--backing', 'ext4,,xfs'], 125, /a name is empty/],

@@ -84,7 +84,7 @@ describe('cells', () => {
     assert.deepEqual(kernelChoice('./bzImage'), { path: './bzImage' });
     assert.throws(() => kernelChoice('bzImage'), {
       code: 'InvalidParameter',
-      message: /unknown kernel "bzImage"/,
+      message: /there is no kernel bzImage/,
     });
   });
 });

@@ -32,16 +32,24 @@ export function register(command: Command, context: CommandContext): void {
     .argument('[old]')
     .argument('[new]')
     .option('--backing <list>', 'Filesystems under the data root, separated by commas (default all)', '')
-    .option('--cell-timeout <duration>', 'Seconds that one driver on one filesystem may take', '1800')
+    .option(
+      '--cell-timeout <seconds>',
+      'Seconds that one driver on one filesystem may take (default 1800)',
+      '1800',
+    )
     .option('--diff', 'Say what changed between two files; exit code 1 on a regression')
     .option('--drivers <list>', 'Storage drivers, separated by commas (default all)', '')
     .option('--fresh', 'Throw away what an earlier run found in the folder')
     .option('--full', 'Run the slow checks as well')
     .option('--jobs <number>', 'How many to run at once (default as many as processors)')
-    .option('--kernels <list>', 'host, debian:VERSION or paths of kernels, separated by commas', 'host')
+    .option(
+      '--kernels <list>',
+      'host, debian:VERSION or paths of kernels, separated by commas (default "host")',
+      'host',
+    )
     .option('--memory <bytes>', 'Memory of each virtual machine (default "2g")')
     .option('--modules <path>', 'Folder of the modules of kernels given by a path')
-    .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html', 'matrix')
+    .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
     .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
       if (flags.diff === true) return await compare(old, now, context);

@@ -1,6 +1,7 @@
 /** All cells of one kernel: on this machine when it is the host's own, in a virtual machine else. */
 import { availableParallelism } from 'node:os';
-import { errorMessage, TsengineError } from '../../errors.ts';
+import { errorMessage } from '../../errors.ts';
+import { suiteOf } from '../kernels.ts';
 import { runInMachine } from '../lab.ts';
 import { MachineError } from '../machine-error.ts';
 import type { KernelChoice } from '../types.ts';
@@ -199,12 +200,9 @@ function tenths(milliseconds: number): number {
   return Math.round(milliseconds / 100) / 10;
 }
 
-/** A kernel that is given by a name: the host's, Debian's, or a file of the user's. */
+/** A kernel that is given by a name: the host's, Debian's, or the path of a file of the user's. Fails with `InvalidParameter` on any other. */
 export function kernelChoice(name: string): KernelChoice {
-  if (name === HOST || /^debian:[a-z0-9.-]+$/.test(name)) return name;
-  if (name.startsWith('/') || name.startsWith('./') || name.startsWith('../')) return { path: name };
-  throw new TsengineError(
-    'InvalidParameter',
-    `unknown kernel ${JSON.stringify(name)}: give host, debian:VERSION (tsengine lab kernels lists them) or the path of a kernel`,
-  );
+  if (name.includes('/')) return { path: name };
+  if (name !== HOST) suiteOf(name);
+  return name;
 }
