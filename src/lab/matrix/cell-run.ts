@@ -53,7 +53,8 @@ export async function runCell(cell: CellName, options: CellOptions): Promise<Cel
 
 /** Without the folders in which it happened: they are of no use to who reads it, and others in every run. */
 function withoutPlaces(text: string, work: string): string {
-  return text.replaceAll(work, '').replaceAll(codeFolder(), '');
+  const checkout = codeFolder().replace(/[^/]+\/$/, '');
+  return text.replaceAll(work, '').replaceAll(checkout, '');
 }
 
 async function onBacking(

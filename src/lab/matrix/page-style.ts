@@ -73,7 +73,7 @@ dialog .bad { color: var(--failed-ink); font-weight: 600; } dialog .dim { color:
   main { padding: 0; max-width: none; } .filter, dialog, .scroll { overflow: visible; } .filter, dialog { display: none !important; }
   .matrix { min-width: 0; border-spacing: .15rem; } .matrix thead th:first-child { width: 5.5rem; }
   .matrix th { font-size: 7.5pt; padding: .1rem .15rem; } .matrix .cell { font-size: 7.5pt; padding: .2rem; }
-  .kernel { border: 1px solid #999; padding: .5rem; } section, tr, li { break-inside: avoid; } .cell { border: 1px solid #999; }
+  .matrix .cell small { font-size: 7pt; } .kernel { border: 1px solid #999; padding: .5rem; } section, tr, li { break-inside: avoid; } .cell { border: 1px solid #999; }
   * { print-color-adjust: exact; }
 }
 `;
