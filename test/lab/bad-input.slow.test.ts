@@ -1,6 +1,6 @@
 /** What people get wrong and machines lack: one line each, no machine and nothing half made is left. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { LabCache } from '../../src/lab/cache.ts';
 import { buildImages } from '../../src/lab/lab.ts';
 import { cacheFolder } from '../../src/lab/place.ts';
+import { listDirectory } from '../../src/linux/files.ts';
 import { childrenOf, commandLine, isAlive } from '../../src/linux/processes.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { until } from '../helpers/until.ts';
@@ -40,7 +41,7 @@ function failing(args: readonly string[], env: Readonly<Record<string, string>> 
   });
   assert.notEqual(ended.status, 0, ended.stdout);
   assert.match(ended.stderr, /^tsengine: [^\n]+\n$/);
-  const left = readdirSync(given.TSENGINE_LAB_CACHE).filter((name) => /^(making|machine)-/.test(name));
+  const left = listDirectory(given.TSENGINE_LAB_CACHE).filter((name) => /^(making|machine)-/.test(name));
   assert.deepEqual(left, []);
   return ended.stderr.trim();
 }
@@ -113,7 +114,8 @@ describe('one line says what is wrong', () => {
   });
 
   test('with a full disk below the cache', () => {
-    using disk = makeFilesystem('tmpfs', { size: 8 * 2 ** 20 });
+    using disk = makeFilesystem('tmpfs');
+    execFileSync('mount', ['-o', 'remount,size=8m', disk.path]);
     const said = failing(run('-k', kernel), { TSENGINE_LAB_CACHE: disk.path });
     assert.match(said, /cannot make kernel-own-.*: the disk with the lab's cache, .*, is full: make room/);
   });
