@@ -81,10 +81,13 @@ export interface LockOptions {
   readonly ephemeral?: boolean;
 }
 
-/** Takes the lock of the file `path`, made when absent (mode 0600), if it is free; `undefined` when somebody holds it. */
+/**
+ * Takes the lock of the file `path`, made when absent (mode 0600), if it is free; `undefined` when somebody holds it. The file
+ * is opened for reading and writing, because NFS takes a shared lock only on the one and an exclusive one only on the other.
+ */
 export function tryLockFile(path: string, mode: LockMode, options: LockOptions = {}): Lock | undefined {
   for (;;) {
-    const fd = openFile(path, 'a', 0o600);
+    const fd = openFile(path, 'a+', 0o600);
     try {
       if (!tryFlock(fd, mode)) {
         closeSync(fd);
@@ -104,7 +107,7 @@ export async function lockFile(path: string, mode: LockMode, options: LockOption
   for (;;) {
     const free = tryLockFile(path, mode, options);
     if (free !== undefined) return free;
-    const fd = openFile(path, 'a', 0o600);
+    const fd = openFile(path, 'a+', 0o600);
     try {
       await flockCall.async({ path }, fd, mode === 'exclusive' ? LOCK_EX : LOCK_SH);
       if (isStill(fd, path)) return new FileLock(fd, options.ephemeral === true ? path : undefined);
