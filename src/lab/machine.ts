@@ -178,8 +178,12 @@ class MachineRun {
     for await (const piece of this.#work.stdin ?? []) {
       for (let at = 0; at < piece.length; at += PIECE) {
         if (agent.write(encodeFrame('I', piece.subarray(at, at + PIECE)))) continue;
-        await new Promise((resolve) => {
-          agent.once('drain', resolve).once('close', resolve);
+        await new Promise<void>((resolve) => {
+          const goOn = (): void => {
+            agent.off('drain', goOn).off('close', goOn);
+            resolve();
+          };
+          agent.on('drain', goOn).on('close', goOn);
         });
       }
     }
