@@ -63,10 +63,11 @@ class NativePacketSocket implements PacketSocket {
   }
 
   async receive(buffer: Buffer): Promise<Buffer | undefined> {
-    const length = await this.#during(() =>
-      recvCall.async({ path: this.#path }, this.#fd, buffer, buffer.length, 0),
-    );
-    return length === undefined || length === 0 ? undefined : buffer.subarray(0, length);
+    const receive = () => recvCall.async({ path: this.#path }, this.#fd, buffer, buffer.length, 0);
+    let length = await this.#during(receive);
+    // Told once, before anything that came earlier: the other side went without having read all. What it sent is there.
+    if (length === 'gone') length = await this.#during(receive);
+    return typeof length === 'number' && length > 0 ? buffer.subarray(0, length) : undefined;
   }
 
   async send(data: Buffer): Promise<void> {
@@ -84,14 +85,15 @@ class NativePacketSocket implements PacketSocket {
     this.#closeWhenIdle();
   }
 
-  async #during(run: () => Promise<number>): Promise<number | undefined> {
+  /** What a call gives; `gone` when there is no other side any more, `undefined` when this one was closed. */
+  async #during(run: () => Promise<number>): Promise<number | 'gone' | undefined> {
     if (this.#closing) return undefined;
     this.#pending++;
     try {
       return await run();
     } catch (error) {
       if (error instanceof SyscallError && (error.code === 'ECONNRESET' || error.code === 'EPIPE'))
-        return undefined;
+        return 'gone';
       throw error;
     } finally {
       this.#pending--;

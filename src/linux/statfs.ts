@@ -5,6 +5,8 @@ import { type BytePath, cString } from './path.ts';
 export interface FsStat {
   /** The magic number of the filesystem type (`linux/magic.h`). */
   readonly magic: number;
+  /** Tells it from others of its type, one made anew on the same device too: most draw it at random when made. Hexadecimal. */
+  readonly id: string;
   readonly blockSize: number;
   readonly total: number;
   readonly free: number;
@@ -79,6 +81,7 @@ export function statfs(path: BytePath): FsStat {
   const blockSize = Number(buffer.readBigInt64LE(8));
   return {
     magic: Number(buffer.readBigInt64LE(0)) >>> 0,
+    id: buffer.toString('hex', 56, 64),
     blockSize,
     total: Number(buffer.readBigUInt64LE(16)) * blockSize,
     free: Number(buffer.readBigUInt64LE(24)) * blockSize,

@@ -82,3 +82,21 @@ test('nobody there, and a path that is too long', () => {
   assert.throws(() => connectPacketSocket(`${folder.path}/absent`), { code: 'ENOENT', syscall: 'connect' });
   assert.throws(() => connectPacketSocket(`/${'x'.repeat(107)}`), { code: 'ENAMETOOLONG' });
 });
+
+test('what a peer sent is there although it went without reading all that it was sent', async () => {
+  using folder = tempDir();
+  const child = await peer(`${folder.path}/s`);
+  try {
+    const socket = connectPacketSocket(`${folder.path}/s`);
+    await socket.send(Buffer.from('one'));
+    await socket.send(Buffer.from('close'));
+    await socket.send(Buffer.from('unread'));
+    await once(child, 'exit');
+    const buffer = Buffer.alloc(100);
+    assert.equal((await socket.receive(buffer))?.toString(), '<one>');
+    assert.equal(await socket.receive(buffer), undefined);
+    socket.close();
+  } finally {
+    child.kill();
+  }
+});

@@ -5,14 +5,14 @@
  */
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { makeDirectories, writeFileAtomic } from '../../linux/files.ts';
+import { statfs } from '../../linux/statfs.ts';
 import type { Abilities, ProbeResult } from './probe.ts';
 
 const FILE = 'overlay2-abilities';
 
 function key(home: string): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  const { dev, ino, birthtimeMs } = lstatSync(home);
-  return `3 ${boot} ${dev} ${ino} ${birthtimeMs} ${readlinkSync('/proc/self/ns/user')}`;
+  return `3 ${boot} ${lstatSync(home).dev} ${statfs(home).id} ${readlinkSync('/proc/self/ns/user')}`;
 }
 
 function read(path: string): string | undefined {

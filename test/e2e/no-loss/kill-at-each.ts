@@ -63,6 +63,8 @@ export async function course(stage: Stage, operation: Operation): Promise<Course
   for (const words of operation.stuck ?? []) await stage.ok(words);
   const stuck = operation.stuck === undefined ? undefined : signature(await stage.settle('stuck'));
   if (stuck !== undefined) await reset(stage, operation);
+  // As each kill finds it.
+  await reset(stage, operation);
   const log = `${stage.base}/calls`;
   rmSync(log, { force: true });
   await stage.ok(operation.words(stage), { ...operation.given?.(stage), log });
