@@ -146,13 +146,13 @@ export class FileImageStore implements ImageStore {
     this.#setMetadata(id, 'lastUpdated', formatTimestamp(now()), false);
   }
 
-  /** Removes the image: its configuration first, and with that on disk it is gone. */
+  /** Removes the image: its configuration first, and with that it is gone; for good when this returns. */
   delete(id: string): void {
-    if (this.exists(id)) {
-      removeFile(this.#file(id));
-      fsyncDirectory(this.#content);
-    }
+    const isThere = this.exists(id);
+    removeFile(this.#file(id));
     this.#removeMetadata(id);
+    // Last, so that nothing is left of it where this fails.
+    if (isThere) fsyncDirectory(this.#content);
   }
 
   #metadataValue(id: string, name: string): string | undefined {
