@@ -37,7 +37,8 @@ function tsengine(words: readonly string[]): void {
 }
 
 const MKFS: Readonly<Record<typeof TASK.filesystem, readonly string[]>> = {
-  ext4: ['-q', '-E', 'nodiscard,lazy_itable_init=1,lazy_journal_init=1'],
+  // A journal that the whole recording fits into.
+  ext4: ['-q', '-J', 'size=64', '-E', 'nodiscard,lazy_itable_init=1,lazy_journal_init=1'],
   xfs: ['-q', '-K'],
   btrfs: ['-q', '-K'],
 };
