@@ -27,7 +27,7 @@ import { abandonVolumes, isAnonymous, removeVolumes } from './volumes.ts';
 /** Docker's exit code for a container that did not survive its machine, or its daemon. */
 const EXIT_LOST = 255;
 /** A container whose conmon was killed is killed as well: 128 + SIGKILL. */
-const EXIT_KILLED = 137;
+export const EXIT_KILLED = 137;
 
 /** Removes everything that a run needed. A container that is frozen is thawed first: it could not die. */
 export async function cleanUpRun(context: ContainerContext, run: RunDir): Promise<void> {

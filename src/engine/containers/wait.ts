@@ -3,7 +3,7 @@ import { pathExists, readTextIfAny } from '../../linux/files.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
 import { readEnding } from '../runtime/run-dir.ts';
 import { type ContainerContext, noSuchContainer, runOf } from './context.ts';
-import { lockToEnd, settleContainer } from './run-ending.ts';
+import { EXIT_KILLED, lockToEnd, settleContainer } from './run-ending.ts';
 
 /** How long somebody else may take to remove a container whose end he is recording, before we ask again. Milliseconds. */
 const REMOVAL_LOOK = 5;
@@ -37,7 +37,8 @@ export async function waitForContainer(context: ContainerContext, id: string): P
   const recorded = await recordEnd(context, id);
   while (container.hostConfig.AutoRemove && store.exists(id) && recorded === undefined)
     await sleep(REMOVAL_LOOK);
-  return seen ?? recorded ?? leftCode(run.exits, id) ?? 255;
+  // Nobody left a code: conmon was killed, and the container with it.
+  return seen ?? recorded ?? leftCode(run.exits, id) ?? EXIT_KILLED;
 }
 
 /**
