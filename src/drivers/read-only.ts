@@ -1,12 +1,26 @@
+import { accessSync, constants } from 'node:fs';
 import { dirname } from 'node:path';
-import { TsengineError } from '../errors.ts';
+import { hasErrno, TsengineError } from '../errors.ts';
 import { pathExists } from '../linux/files.ts';
 import { fsName, statfs } from '../linux/statfs.ts';
-import type { GraphDriver } from './driver.ts';
+import type { GraphDriver, Support } from './driver.ts';
 
 /** The path itself, or the folder above it that is there. */
 export function existingFolder(path: string): string {
   return pathExists(path) ? path : existingFolder(dirname(path));
+}
+
+/** That nothing can be written where `home` is or will be, as a driver's probe says no; `undefined` where it can. */
+export function refusalOfReadOnly(home: string): Support | undefined {
+  const folder = existingFolder(home);
+  try {
+    accessSync(folder, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    if (!hasErrno(error, 'EROFS')) throw error;
+    const reason = `${folder} is on a read-only file system: choose another data root, or look at it with --read-only-root`;
+    return { supported: false, reason };
+  }
 }
 
 /**

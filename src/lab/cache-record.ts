@@ -6,7 +6,7 @@ import { once } from '../once.ts';
 const schema = once(() =>
   z.object({
     version: z.literal(1),
-    kind: z.enum(['kernel', 'root', 'packages', 'initramfs']),
+    kind: z.enum(['kernel', 'root', 'packages', 'initramfs', 'modules']),
     label: z.string(),
     /** When, in ISO 8601. */
     made: z.string(),

@@ -134,7 +134,7 @@ export class LabCache {
     } catch (error) {
       throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
     }
-    const lock = tryLockDirectory(path, 'exclusive');
+    const lock = tryLockDirectory(path, 'exclusive', join(this.folder, 'locks'));
     return {
       path,
       [Symbol.dispose]: () => {
@@ -179,7 +179,7 @@ export class LabCache {
     for (const name of listDirectory(this.folder)) {
       if (!/^(machine|making)-/.test(name)) continue;
       const path = join(this.folder, name);
-      using lock = tryLockIfAny(path);
+      using lock = tryLockIfAny(path, join(this.folder, 'locks'));
       if (lock !== undefined) removeTree(path);
     }
   }
@@ -233,9 +233,9 @@ function cannotUse(folder: string, error: unknown): string {
   return `cannot use the lab's cache ${folder}: ${errorMessage(error)}: set TSENGINE_LAB_CACHE to a folder of yours`;
 }
 
-function tryLockIfAny(path: string): Lock | undefined {
+function tryLockIfAny(path: string, locks: string): Lock | undefined {
   try {
-    return tryLockDirectory(path, 'exclusive');
+    return tryLockDirectory(path, 'exclusive', locks);
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;

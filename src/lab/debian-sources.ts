@@ -101,6 +101,7 @@ export class DebianSuite {
     name: string,
     folder: string,
     context: LabContext,
+    components = 'main',
   ): Promise<DebianSuite> {
     const list = join(folder, 'sources.list');
     const options = [
@@ -109,7 +110,7 @@ export class DebianSuite {
       ...['-o', 'Dir::Etc::Preferences=/dev/null', '-o', 'Dir::Etc::PreferencesParts=/dev/null'],
       ...['-o', 'APT::Architecture=amd64', '-o', 'APT::Architectures=amd64', ...NETWORK],
     ];
-    writeFileAtomic(list, `${sourceLine(mirror, name)}\n`, { mode: 0o644, durable: false });
+    writeFileAtomic(list, `${sourceLine(mirror, name, components)}\n`, { mode: 0o644, durable: false });
     await runProgram('apt-get', [...options, 'update'], {
       purpose: `cannot fetch the package lists of Debian's ${name} from this machine's mirror`,
       signal: context.signal,

@@ -18,9 +18,26 @@ export const GAVE_UP = 'tsengine-lab:';
 /** What the script answers on the console when it was only asked whether machines start. */
 export const PROBE_ANSWER = 'tsengine-lab-probe: yes';
 
+/** What it says of a kernel that does not take zfs: the machine goes on, and zpool says the same. */
+const WITHOUT_ZFS = 'the module zfs does not load';
+
 /** What of busybox the script uses. */
 export const applets: readonly string[] = [
-  ...['sh', 'cat', 'cp', 'insmod', 'ln', 'mkdir', 'mknod', 'modprobe', 'mount', 'poweroff', 'rmdir', 'sleep'],
+  ...[
+    'sh',
+    'cat',
+    'chroot',
+    'cp',
+    'insmod',
+    'ln',
+    'mkdir',
+    'mknod',
+    'modprobe',
+    'mount',
+    'poweroff',
+    'rmdir',
+    'sleep',
+  ],
   ...['switch_root', 'uname', 'ip', 'hostname'],
 ];
 
@@ -52,7 +69,7 @@ TasksMax=infinity
 LimitNOFILE=1048576
 LimitCORE=infinity`;
 
-/** The script. Of the kernel's command line it reads `lab.probe` and `lab.systemd`. */
+/** The script. Of the kernel's command line it reads `lab.probe`, `lab.systemd` and `lab.zfs`. */
 export const INIT_SCRIPT = `#!/bin/sh
 export PATH=/bin
 give_up() { echo "${GAVE_UP} $*" >/dev/console; poweroff -f; sleep 60; }
@@ -100,6 +117,7 @@ mkdir /root/run/tsengine-lab /root/run/lock /dev/lab
 for pair in $extra; do ln -s "\${pair#*:}" "/dev/lab/\${pair%%:*}"; done
 cp /agent.py /root/run/tsengine-lab/
 mount --move /dev /root/dev; mount --move /proc /root/proc; mount --move /sys /root/sys
+case " $line " in *" lab.zfs "*) chroot /root modprobe zfs || echo "${WITHOUT_ZFS}" >/root/dev/console ;; esac
 
 case " $line " in *" lab.systemd "*)
   units=/root/run/systemd/system

@@ -54,6 +54,12 @@ export function suiteOf(name: string): string {
   );
 }
 
+/** The Debian release whose kernel it is, `undefined` for one of the user's or of this machine. */
+export function suiteOfChoice(choice: KernelChoice): string | undefined {
+  if (typeof choice !== 'string' || choice === 'host' || choice.includes('/')) return undefined;
+  return suiteOf(choice);
+}
+
 /** How the kernel becomes an entry of the cache. Looks at the user's own files, and fetches nothing. */
 export function kernelPlan(choice: KernelChoice, cache: LabCache, context: LabContext): EntryPlan {
   if (typeof choice !== 'string') return ownKernelPlan(choice, context);

@@ -13,12 +13,13 @@ import { makeCodeDisk, packagesPlan } from './code-disk.ts';
 import type { LabContext } from './context.ts';
 import { diskSerials } from './guest-init.ts';
 import { initramfsPlan } from './initramfs.ts';
-import { kernelPlan } from './kernels.ts';
+import { kernelPlan, suiteOfChoice } from './kernels.ts';
 import { runMachine } from './machine.ts';
 import { kernelWords, type MachineDisk, type MachineHardware, systemDisks } from './qemu.ts';
 import { collectResults, makeResultsDisk, makeResultsFolder } from './results.ts';
 import { rootPlan } from './root-image.ts';
 import type { KernelChoice, LabFeature, MachineRequest, MachineResult } from './types.ts';
+import { hasZfs, zfsPlan } from './zfs-modules.ts';
 
 export { MachineError, type MachineErrorKind } from './machine-error.ts';
 export type { KernelChoice, LabFeature, MachineRequest, MachineResult, OwnKernel } from './types.ts';
@@ -51,7 +52,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
     accelerator,
     kernel: images.kernel,
     initramfs: images.initramfs,
-    kernelWords: kernelWords(request.with?.includes('systemd') ?? false, request.withheldModules ?? []),
+    kernelWords: kernelWords(request.with ?? [], request.withheldModules ?? []),
     memory: request.memory ?? DEFAULT_MEMORY,
     cpus: request.cpus ?? Math.min(2, availableParallelism()),
     disks: [
@@ -102,7 +103,7 @@ export async function buildImages(
   features: readonly LabFeature[],
   options: Pick<MachineRequest, 'onProgress' | 'signal'> & { readonly fresh?: boolean },
 ): Promise<readonly string[]> {
-  checkFeatures(features);
+  checkHost();
   const context = contextOf(options);
   using images = await holdImages(kernel, features, new LabCache(context), context, options.fresh === true);
   return images.names;
@@ -138,11 +139,16 @@ async function holdImages(
     const kernel = await hold(kernelPlan(choice, cache, context), fresh);
     const initramfs = await hold(initramfsPlan(kernel));
     const packages = await hold(packagesPlan(context));
-    const root = await hold(rootPlan(features, cache, context), fresh);
+    const suite = suiteOfChoice(choice);
+    const modules =
+      features.includes('zfs') && !hasZfs(kernel)
+        ? await hold(zfsPlan(kernel, compiledIn(suite, kernel), cache, context))
+        : kernel;
+    const root = await hold(rootPlan(features, cache, context, suite), fresh);
     return {
       names: held.map(({ name }) => name),
       kernel: join(kernel.folder, 'vmlinuz'),
-      modules: join(kernel.folder, 'modules.squashfs'),
+      modules: join(modules.folder, 'modules.squashfs'),
       initramfs: join(initramfs.folder, 'initramfs.cpio'),
       packages: join(packages.folder, 'packages.squashfs'),
       root: join(root.folder, 'root.ext4'),
@@ -152,6 +158,15 @@ async function holdImages(
     release();
     throw error;
   }
+}
+
+/** The release that zfs is compiled in for a kernel. */
+function compiledIn(suite: string | undefined, kernel: HeldEntry): string {
+  if (suite !== undefined) return suite;
+  throw new TsengineError(
+    'Unavailable',
+    `the kernel ${kernel.record.details.release ?? ''} has no module zfs, and the lab compiles it for Debian's kernels only: give --modules with zfs in it, or take one of tsengine lab kernels`,
+  );
 }
 
 function contextOf({ onProgress, signal }: Pick<MachineRequest, 'onProgress' | 'signal'>): LabContext {
@@ -179,7 +194,7 @@ function checkRequest(request: MachineRequest): void {
   const invalid = (message: string): never => {
     throw new TsengineError('InvalidParameter', message);
   };
-  checkFeatures(request.with ?? []);
+  checkHost();
   const {
     memory = DEFAULT_MEMORY,
     cpus = 1,
@@ -201,12 +216,10 @@ function checkRequest(request: MachineRequest): void {
   if (strange !== undefined) invalid(`${strange} is no name of a module`);
 }
 
-function checkFeatures(features: readonly LabFeature[]): void {
+function checkHost(): void {
   if (hostArchitecture() !== 'x86_64')
     throw new TsengineError(
       'Unavailable',
       `the lab's machines are x86-64, and this machine is ${hostArchitecture()}`,
     );
-  if (features.includes('zfs'))
-    throw new TsengineError('NotImplemented', 'machines with zfs are not there yet: leave it out of --with');
 }

@@ -1,5 +1,6 @@
 /** QEMU's command line for a machine. */
 import { AGENT_PORT, diskSerials } from './guest-init.ts';
+import type { LabFeature } from './types.ts';
 
 /** How QEMU runs the machine's processors: by the host's (KVM), or translated (TCG). */
 export type Accelerator = 'kvm' | 'tcg';
@@ -43,9 +44,10 @@ const KERNEL_WORDS = [
 ];
 
 /** The words of the kernel's command line. AppArmor is on where systemd is, as on people's machines; else it only costs time. */
-export function kernelWords(systemd: boolean, withheld: readonly string[]): readonly string[] {
+export function kernelWords(features: readonly LabFeature[], withheld: readonly string[]): readonly string[] {
   return [
-    ...(systemd
+    ...(features.includes('zfs') ? ['lab.zfs'] : []),
+    ...(features.includes('systemd')
       ? ['lab.systemd', 'apparmor=1', 'security=apparmor', 'systemd.unified_cgroup_hierarchy=1']
       : ['apparmor=0']),
     ...(withheld.length > 0 ? [`module_blacklist=${withheld.join(',')}`] : []),

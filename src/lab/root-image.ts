@@ -1,18 +1,19 @@
 /**
- * The root file system of a machine: Debian bookworm with systemd and our system packages, an ext4 image. One image serves
+ * The root file system of a machine: Debian with systemd and our system packages, an ext4 image. One image serves
  * every kernel, with systemd as PID 1 or without; machines write to a copy of their own that goes with them.
  */
 import { join } from 'node:path';
-import { TsengineError } from '../errors.ts';
-import { makeDirectory, renameFile, writeNewFile } from '../linux/files.ts';
+import { renameFile } from '../linux/files.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { EntryPlan, LabCache } from './cache.ts';
 import type { LabContext } from './context.ts';
-import { debianMirror, sourceLine } from './debian-sources.ts';
+import { debianMirror } from './debian-sources.ts';
+import { makeDebianTree, SETUP_HOOK } from './debian-tree.ts';
 import { runProgram } from './run-program.ts';
 import type { LabFeature } from './types.ts';
+import { ZFS_COMPONENTS } from './zfs-modules.ts';
 
-/** The release that it is of: it has Docker 20.10, and its programs run on every kernel of the lab. */
+/** The release that it is of where zfs does not ask for another: it has Docker 20.10, and its programs run on every kernel of the lab. */
 const SUITE = 'bookworm';
 /** How large a machine finds its root; the image itself takes what is in it. */
 const SIZE = '10G';
@@ -25,18 +26,6 @@ const PACKAGES = [
   ...['attr', 'acl', 'libcap2-bin', 'python3', 'strace', 'busybox-static', 'util-linux', 'mount', 'fdisk'],
   ...['gzip', 'zstd', 'xz-utils', 'bzip2', 'less', 'psmisc'],
 ];
-
-/**
- * Run in the new root before its packages are unpacked. Bookworm can be merged-/usr from the start or by installing
- * usrmerge, which brings all of Perl. Services do not start while it is made.
- */
-const SETUP_HOOK = `set -eu
-for folder in bin sbin lib lib64; do mkdir -p "$1/usr/$folder" && ln -s "usr/$folder" "$1/$folder"; done
-mkdir -p "$1/etc/apt/preferences.d" "$1/usr/sbin"
-printf 'Package: usrmerge\\nPin: release *\\nPin-Priority: -1\\n' >"$1/etc/apt/preferences.d/no-usrmerge"
-printf '#!/bin/sh\\nexit 101\\n' >"$1/usr/sbin/policy-rc.d"
-chmod 755 "$1/usr/sbin/policy-rc.d"
-`;
 
 /** Run in the new root at the end: mount points, no traces of this machine, root without a password, nothing that a machine would wait for. */
 const CUSTOMIZE_HOOK = `set -eu
@@ -56,59 +45,43 @@ PATH=/opt/tsengine/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 PROFILE
 `;
 
-/** The image's entry for machines with these features. */
-export function rootPlan(features: readonly LabFeature[], cache: LabCache, context: LabContext): EntryPlan {
-  const docker = features.includes('docker');
-  const packages = [...PACKAGES, ...(docker ? ['docker.io'] : [])];
-  return {
-    kind: 'root',
-    label: docker ? 'docker' : 'plain',
-    madeOf: [SUITE, SIZE, SETUP_HOOK, CUSTOMIZE_HOOK, ...packages],
-    make: async (folder) => {
-      context.progress(
-        `root image ${docker ? 'with Docker' : ''}`.trim() +
-          `: making it of Debian's ${SUITE} packages, which takes a minute or more`,
-      );
-      await makeTree(folder, packages, cache, context);
-      await makeImage(folder, context);
-      return { suite: SUITE, packages: String(packages.length) };
-    },
-  };
-}
-
-/** `tree` below the folder, with the packages installed. */
-async function makeTree(
-  folder: string,
-  packages: readonly string[],
+/**
+ * The image's entry for machines with these features. ZFS's programs are of the release that its modules are of: `zfsSuite`,
+ * and so is then all else.
+ */
+export function rootPlan(
+  features: readonly LabFeature[],
   cache: LabCache,
   context: LabContext,
-): Promise<void> {
-  const purpose = 'cannot make the root image of the lab';
-  if (process.getuid?.() !== 0)
-    throw new TsengineError(
-      'Forbidden',
-      `${purpose}: installing its packages needs root's rights: run tsengine lab build as root`,
-    );
-  const mirror = await debianMirror(cache, context);
-  writeNewFile(join(folder, 'setup'), SETUP_HOOK, { durable: false });
-  writeNewFile(join(folder, 'customize'), CUSTOMIZE_HOOK, { durable: false });
-  const temporary = join(folder, 'tmp');
-  makeDirectory(temporary);
-  const args = [
-    ...['--variant=minbase', '--mode=root', '--format=directory', '--architectures=amd64'],
-    ...['--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/man/*'],
-    ...['--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "2"'],
-    `--include=${packages.join(',')}`,
-    `--setup-hook=sh '${join(folder, 'setup')}' "$1"`,
-    `--customize-hook=sh '${join(folder, 'customize')}' "$1"`,
-    ...[SUITE, join(folder, 'tree'), sourceLine(mirror, SUITE)],
-  ];
-  await runProgram('mmdebstrap', args, {
-    purpose,
-    env: { TMPDIR: temporary },
-    contained: true,
-    signal: context.signal,
-  });
+  zfsSuite = SUITE,
+): EntryPlan {
+  const docker = features.includes('docker');
+  const zfs = features.includes('zfs');
+  const suite = zfs ? zfsSuite : SUITE;
+  const packages = [...PACKAGES, ...(docker ? ['docker.io'] : []), ...(zfs ? ['zfsutils-linux'] : [])];
+  const label = [...(zfs ? ['zfs', suite] : []), ...(docker ? ['docker'] : [])].join('-') || 'plain';
+  return {
+    kind: 'root',
+    label,
+    madeOf: [suite, SIZE, SETUP_HOOK, CUSTOMIZE_HOOK, ...packages],
+    make: async (folder) => {
+      context.progress(
+        `root image ${label}: making it of Debian's ${suite} packages, which takes a minute or more`,
+      );
+      await makeDebianTree({
+        suite,
+        tree: join(folder, 'tree'),
+        packages,
+        components: zfs ? ZFS_COMPONENTS : 'main',
+        mirror: await debianMirror(cache, context),
+        customize: CUSTOMIZE_HOOK,
+        purpose: 'cannot make the root image of the lab',
+        context,
+      });
+      await makeImage(folder, context);
+      return { suite, packages: String(packages.length) };
+    },
+  };
 }
 
 /** `root.ext4` out of the tree, which goes. */

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { hasErrno } from '../errors.ts';
 import { SyscallError } from './errno.ts';
 import { openFile, removeFile } from './files.ts';
@@ -119,14 +120,20 @@ export async function lockFile(path: string, mode: LockMode, options: LockOption
   }
 }
 
-/** Takes the lock of an existing directory if it is free; `undefined` when somebody holds it. */
-export function tryLockDirectory(path: string, mode: LockMode): Lock | undefined {
+/**
+ * Takes the lock of an existing directory if it is free; `undefined` when somebody holds it. It stays the directory's when that
+ * is renamed. NFS gives an exclusive lock only on what is open for writing, which a directory cannot be: there it is the lock
+ * of a file in `aside`, named by the directory's inode, that goes when it is released.
+ */
+export function tryLockDirectory(path: string, mode: LockMode, aside: string): Lock | undefined {
   const fd = openFile(path, 'r');
   try {
     if (tryFlock(fd, mode)) return new FileLock(fd, undefined);
   } catch (error) {
+    const { ino } = fstatSync(fd);
     closeSync(fd);
-    throw error;
+    if (!hasErrno(error, 'EBADF')) throw error;
+    return tryLockFile(join(aside, `.lock-${ino}`), mode, { ephemeral: true });
   }
   closeSync(fd);
   return undefined;

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { describe, test } from 'node:test';
 import { assertFails, containerLayer, imageLayer, inside } from '../../src/drivers/conformance/layers.ts';
 import { write } from '../../src/drivers/conformance/trees.ts';
+import { driverFactory } from '../../src/drivers/registry.ts';
 import { tellsEntryTypes } from '../../src/linux/directory-types.ts';
 import { makeFilesystem, type TestFilesystem } from '../helpers/loop.ts';
 import { makeStore } from '../helpers/stores.ts';
@@ -39,6 +40,26 @@ describe('overlay2 serves', () => {
       });
     });
   }
+});
+
+describe('a file system that is read-only', () => {
+  for (const name of ['overlay2', 'vfs'] as const)
+    test(`is refused by ${name}`, async () => {
+      using filesystem = makeFilesystem('tmpfs');
+      using store = makeStore(filesystem.path);
+      const factory = await driverFactory(name);
+      assert.equal((await factory.probe(store.context(name))).supported, true);
+      execFileSync('mount', ['-o', 'remount,ro', filesystem.path]);
+      try {
+        const support = await factory.probe(store.context(name));
+        assert.deepEqual(support, {
+          supported: false,
+          reason: `${store.dataRoot} is on a read-only file system: choose another data root, or look at it with --read-only-root`,
+        });
+      } finally {
+        execFileSync('mount', ['-o', 'remount,rw', filesystem.path]);
+      }
+    });
 });
 
 describe('overlay2 refuses, and leaves nothing', () => {

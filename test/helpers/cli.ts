@@ -72,13 +72,24 @@ async function removeOwnCgroup(parent: string): Promise<void> {
     removeCgroups(parent);
 }
 
+/** The runtime that a run of the tests is for, `TSENGINE_TEST_RUNTIME`; `undefined` for the one that is taken by itself. */
+export function testRuntime(): string | undefined {
+  const chosen = process.env.TSENGINE_TEST_RUNTIME ?? '';
+  return chosen === '' ? undefined : chosen;
+}
+
 /** Opens the command line for `driver` on a new data root below `parent`. */
 export function openCli(driver: string, parent = tmpdir()): Cli {
   const dataRoot = mkdtempSync(`${parent}/tsengine-test-`);
   const execRoot = mkdtempSync('/run/tsengine-test-');
   const cgroupParent = ownCgroup();
   const configFile = `${execRoot}.json`;
-  writeFileSync(configFile, JSON.stringify({ 'cgroup-parent': cgroupParent }));
+  const runtime = testRuntime();
+  const config = {
+    'cgroup-parent': cgroupParent,
+    ...(runtime === undefined ? {} : { 'default-runtime': runtime }),
+  };
+  writeFileSync(configFile, JSON.stringify(config));
   const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--config-file', configFile];
   const command = [launcher, '--storage-driver', driver, ...roots];
   const spawned = (args: readonly string[], given: Given = {}) => {

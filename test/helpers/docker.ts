@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findProgram } from '../../src/engine/runtime/programs.ts';
+import { testRuntime } from './cli.ts';
 
 const run = promisify(execFile);
 const folder = peerFolder();
@@ -37,6 +38,15 @@ function peerEnvironment(): NodeJS.ProcessEnv {
 function initFlags(): string[] {
   const path = findProgram('tini-static', 'tini');
   return path === undefined ? [] : ['--init-path', path];
+}
+
+/** Docker runs what the tests are for, too. */
+function runtimeFlags(): string[] {
+  const name = testRuntime();
+  if (name === undefined || name === 'runc') return [];
+  const path = findProgram(name);
+  assert.ok(path !== undefined, `there is no ${name}`);
+  return ['--add-runtime', `${name}=${path}`, '--default-runtime', name];
 }
 
 /** What a command of the client gave. */
@@ -121,6 +131,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     'none',
     '--iptables=false',
     ...initFlags(),
+    ...runtimeFlags(),
   ];
   const script = 'ip link set lo up; exec "$@"';
   const daemon = spawn('unshare', ['--net', 'sh', '-c', script, 'sh', DAEMON, ...flags, ...storage], {

@@ -108,7 +108,10 @@ describe('one line says what is wrong', () => {
       failing(run('--with', 'docker,nothing')),
       /a machine can be had with docker, systemd, zfs, not with nothing/,
     );
-    assert.match(failing(run('--with', 'zfs')), /machines with zfs are not there yet/);
+    assert.match(
+      failing(run('-k', kernel, '--with', 'zfs')),
+      /has no module zfs, and the lab compiles it for Debian's kernels only: give --modules with zfs in it/,
+    );
     assert.match(failing(run('--memory', '1M')), /too few for a machine/);
     assert.match(failing(run('--withhold', 'a b')), /a b is no name of a module/);
   });

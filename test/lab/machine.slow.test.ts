@@ -159,7 +159,11 @@ test('what was made is kept and listed', () => {
   // No machine: what the tests above left behind.
   const listed = spawnSync(launcher, ['lab', 'ls', '--format', '{{.Kind}}'], { encoding: 'utf8' });
   const kinds = new Set(listed.stdout.trim().split('\n'));
-  assert.deepEqual([...kinds].sort(), ['initramfs', 'kernel', 'packages', 'root']);
+  const made = ['initramfs', 'kernel', 'packages', 'root'];
+  assert.deepEqual(
+    made.filter((kind) => !kinds.has(kind)),
+    [],
+  );
   const kernels = spawnSync(launcher, ['lab', 'kernels', '--format', 'json'], { encoding: 'utf8' });
   assert.match(kernels.stdout, /"Name":"debian:6\.1",.*"State":"ready"/);
 });

@@ -189,9 +189,9 @@ test('an ephemeral lock file is removed, and who waits for it gets a new one', a
   assert.equal(tryLockFile(path, 'shared'), undefined);
   next.release();
   assert.equal(existsSync(path), false);
-  const folderLock = tryLockDirectory(folder.path, 'exclusive');
+  const folderLock = tryLockDirectory(folder.path, 'exclusive', folder.path);
   assert.ok(folderLock);
-  assert.equal(tryLockDirectory(folder.path, 'shared'), undefined);
+  assert.equal(tryLockDirectory(folder.path, 'shared', folder.path), undefined);
   folderLock.release();
   assert.ok(existsSync(folder.path));
 });

@@ -9,7 +9,7 @@ import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
 import { LayerQuotas } from '../layer-quotas.ts';
 import { MountCounter } from '../mount-counter.ts';
-import { existingFolder } from '../read-only.ts';
+import { existingFolder, refusalOfReadOnly } from '../read-only.ts';
 import { Staging } from '../staging.ts';
 import { Overlay2Driver } from './driver.ts';
 import { Layout } from './layout.ts';
@@ -39,6 +39,8 @@ function discard(folder: string): void {
 }
 
 async function probe(context: DriverContext): Promise<Support> {
+  const refusal = refusalOfReadOnly(context.home);
+  if (refusal !== undefined) return refusal;
   const result = probeIn(`${existingFolder(context.home)}/.tsengine-probe-${process.pid}`);
   if ('reason' in result) return { supported: false, reason: result.reason };
   const { notNative } = result.abilities;

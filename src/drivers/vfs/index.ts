@@ -42,6 +42,7 @@ import type {
 import { checkLayerId, isLayerId, layerExists, noSuchLayer } from '../layer-id.ts';
 import { LayerQuotas } from '../layer-quotas.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import { refusalOfReadOnly } from '../read-only.ts';
 import { isDirectory, Staging } from '../staging.ts';
 import { parseSize, requestedQuota } from '../storage-options.ts';
 import { copyTree } from './copy-tree.ts';
@@ -226,7 +227,7 @@ function readEngineOptions(context: DriverContext): number {
 /** vfs, as the registry knows it. */
 export const vfsFactory: DriverFactory = {
   name: 'vfs',
-  probe: async () => ({ supported: true }),
+  probe: async ({ home }) => refusalOfReadOnly(home) ?? { supported: true },
   hasData: (home) => holdsLayers('vfs', home),
   open: async (context) => {
     const size = readEngineOptions(context);

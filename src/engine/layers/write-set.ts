@@ -91,7 +91,7 @@ export function beginWriteSet(tmpDir: string, id: string): WriteSet {
     sequence += 1;
     const unnamed = `${tmpDir}/tsengine-making-${process.pid}-${sequence}`;
     makeDirectory(unnamed, 0o700);
-    const lock = lockIfThere(unnamed);
+    const lock = lockIfThere(unnamed, tmpDir);
     // Somebody's recovery may have found the folder before it was locked, and taken it for a dead process's.
     if (lock === undefined || !pathExists(unnamed)) {
       lock?.release();
@@ -110,7 +110,7 @@ export function beginWriteSet(tmpDir: string, id: string): WriteSet {
 
 /** Begins to remove a registered layer, by renaming its folder away. `undefined` when another process is at it or was. */
 export function beginRemoval(tmpDir: string, folder: string, id: string): WriteSet | undefined {
-  const lock = lockIfThere(folder);
+  const lock = lockIfThere(folder, tmpDir);
   if (lock === undefined) return undefined;
   const removal = writeSet(folder, id, lock);
   try {
@@ -123,9 +123,9 @@ export function beginRemoval(tmpDir: string, folder: string, id: string): WriteS
   return removal;
 }
 
-function lockIfThere(path: string): Lock | undefined {
+function lockIfThere(path: string, tmpDir: string): Lock | undefined {
   try {
-    return tryLockDirectory(path, 'exclusive');
+    return tryLockDirectory(path, 'exclusive', tmpDir);
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
@@ -148,7 +148,7 @@ export async function recoverWriteSets(
   warn: (message: string) => void,
 ): Promise<void> {
   const names = listDirectory(tmpDir);
-  for (const name of names) if (UNNAMED.test(name)) removeUnnamed(`${tmpDir}/${name}`);
+  for (const name of names) if (UNNAMED.test(name)) removeUnnamed(tmpDir, name);
   let left = names
     .map((name) => NAME.exec(name))
     .filter((match) => match !== null)
@@ -158,7 +158,7 @@ export async function recoverWriteSets(
     const again: RegExpExecArray[] = [];
     for (const match of left) {
       try {
-        await recoverOne(`${tmpDir}/${match[0]}`, match[1] ?? '', driver);
+        await recoverOne(tmpDir, match[0], match[1] ?? '', driver);
       } catch (error) {
         if (!(error instanceof TsengineError && error.code === 'Conflict')) throw error;
         again.push(match);
@@ -171,8 +171,9 @@ export async function recoverWriteSets(
 }
 
 /** Removes a folder that has not got its name: it is empty, and stands for nothing. */
-function removeUnnamed(path: string): void {
-  const lock = lockIfThere(path);
+function removeUnnamed(tmpDir: string, name: string): void {
+  const path = `${tmpDir}/${name}`;
+  const lock = lockIfThere(path, tmpDir);
   if (lock === undefined) return;
   try {
     if (pathExists(path)) removeDirectory(path);
@@ -181,8 +182,9 @@ function removeUnnamed(path: string): void {
   }
 }
 
-async function recoverOne(path: string, id: string, driver: LayerRemover): Promise<void> {
-  const lock = lockIfThere(path);
+async function recoverOne(tmpDir: string, name: string, id: string, driver: LayerRemover): Promise<void> {
+  const path = `${tmpDir}/${name}`;
+  const lock = lockIfThere(path, tmpDir);
   if (lock === undefined) return;
   try {
     if (!pathExists(path)) return;

@@ -1,7 +1,7 @@
 /** What a container's process may do. */
 import { readFileSync } from 'node:fs';
 import { CGROUP_PARENT } from './cgroup.ts';
-import { lines, probe, type Theme } from './compare.ts';
+import { lines, probe, type Row, type Theme } from './compare.ts';
 
 const ALLOW_ALL = JSON.stringify({
   defaultAction: 'SCMP_ACT_ALLOW',
@@ -25,6 +25,18 @@ const LACKING = {
     /^\+ stderr: WARNING: this host cannot give the container CAP_/,
   ],
 };
+
+/** What only root of a whole machine may give. Where this one lacks it, the lab's machines have it (test/lab/engine.slow.test.ts). */
+const WHOLE: readonly Row[] = [
+  probe('--privileged'),
+  probe('--privileged -u ann'),
+  probe('--privileged --cap-drop SYS_ADMIN'),
+  probe('--cap-add ALL'),
+  probe('--cap-add ALL --security-opt seccomp=unconfined'),
+  probe('--ulimit nofile=1048576:1048576 --ulimit memlock=-1:-1 --ulimit rtprio=50 --ulimit nice=40'),
+  probe('--oom-score-adj -500'),
+  probe('--oom-score-adj -1000 -u ann'),
+];
 
 /** Capabilities, seccomp, masked paths, limits. */
 export const SECURITY: Theme = {
@@ -52,5 +64,6 @@ export const SECURITY: Theme = {
       steps: [`run --rm ${flags} probe echo runs`],
       ...(lacksCapability() ? { listed: LACKING } : {}),
     })),
+    ...(lacksCapability() ? [] : WHOLE),
   ],
 };

@@ -30,7 +30,7 @@ test('a folder has the name that stands for a layer only when it is locked', () 
   const made = beginWriteSet(tmp, ID);
   assert.match(made.path, new RegExp(`/tsengine-${ID}-\\d+$`));
   assert.deepEqual(readdirSync(tmp).length, 1);
-  assert.equal(tryLockDirectory(made.path, 'exclusive'), undefined);
+  assert.equal(tryLockDirectory(made.path, 'exclusive', tmp), undefined);
   made.release();
 });
 
@@ -44,7 +44,7 @@ test('recovery between the making of the folder and its lock removes no layer', 
 test('a folder that its maker has locked stays', async () => {
   const path = `${tmp}/tsengine-making-1-1`;
   mkdirSync(path);
-  const lock = tryLockDirectory(path, 'exclusive');
+  const lock = tryLockDirectory(path, 'exclusive', tmp);
   await recoverWriteSets(tmp, driver, assert.fail);
   assert.deepEqual(readdirSync(tmp), ['tsengine-making-1-1']);
   lock?.release();

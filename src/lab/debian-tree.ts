@@ -1,0 +1,65 @@
+/** A folder with Debian packages installed in it, by mmdebstrap. */
+import { dirname, join } from 'node:path';
+import { TsengineError } from '../errors.ts';
+import { makeDirectory, writeNewFile } from '../linux/files.ts';
+import type { LabContext } from './context.ts';
+import { type DebianMirror, sourceLine } from './debian-sources.ts';
+import { runProgram } from './run-program.ts';
+
+/**
+ * Run in the new root before its packages are unpacked. Bookworm can be merged-/usr from the start or by installing
+ * usrmerge, which brings all of Perl. Services do not start while it is made.
+ */
+export const SETUP_HOOK = `set -eu
+for folder in bin sbin lib lib64; do mkdir -p "$1/usr/$folder" && ln -s "usr/$folder" "$1/$folder"; done
+mkdir -p "$1/etc/apt/preferences.d" "$1/usr/sbin"
+printf 'Package: usrmerge\\nPin: release *\\nPin-Priority: -1\\n' >"$1/etc/apt/preferences.d/no-usrmerge"
+printf '#!/bin/sh\\nexit 101\\n' >"$1/usr/sbin/policy-rc.d"
+chmod 755 "$1/usr/sbin/policy-rc.d"
+`;
+
+/** What to install, and where. */
+export interface DebianTree {
+  readonly suite: string;
+  /** The folder to make. What is written on the way (`tmp`, `setup`, `customize`) goes beside it, into a folder of the caller's. */
+  readonly tree: string;
+  readonly packages: readonly string[];
+  /** `main`, or more of Debian's components. */
+  readonly components: string;
+  readonly mirror: DebianMirror;
+  /** A script that runs when all is installed, with the tree as its argument. */
+  readonly customize?: string;
+  /** `cannot make …`, for the error. */
+  readonly purpose: string;
+  readonly context: LabContext;
+}
+
+/** Makes it. Needs root's rights: packages have files of several owners. */
+export async function makeDebianTree(request: DebianTree): Promise<void> {
+  const { suite, tree, packages, components, mirror, customize, purpose, context } = request;
+  if (process.getuid?.() !== 0)
+    throw new TsengineError(
+      'Forbidden',
+      `${purpose}: installing its packages needs root's rights: run tsengine lab build as root`,
+    );
+  const folder = dirname(tree);
+  const temporary = join(folder, 'tmp');
+  makeDirectory(temporary);
+  writeNewFile(join(folder, 'setup'), SETUP_HOOK, { durable: false });
+  writeNewFile(join(folder, 'customize'), customize ?? '', { durable: false });
+  const args = [
+    ...['--variant=minbase', '--mode=root', '--format=directory', '--architectures=amd64'],
+    ...['--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/man/*'],
+    ...['--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "2"'],
+    `--include=${packages.join(',')}`,
+    `--setup-hook=sh '${join(folder, 'setup')}' "$1"`,
+    `--customize-hook=sh '${join(folder, 'customize')}' "$1"`,
+    ...[suite, tree, sourceLine(mirror, suite, components)],
+  ];
+  await runProgram('mmdebstrap', args, {
+    purpose,
+    env: { TMPDIR: temporary },
+    contained: true,
+    signal: context.signal,
+  });
+}

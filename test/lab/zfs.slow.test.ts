@@ -1,0 +1,44 @@
+/** Machines with OpenZFS: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runInMachine } from '../../src/lab/lab.ts';
+import { FULL } from '../helpers/scope.ts';
+
+const MIB = 1024 * 1024;
+
+const SCRIPT = `set -eu
+zfs version | tail -n 1
+zpool create -f -m /tank tank /dev/lab/disk1
+zfs create -o mountpoint=legacy tank/base
+mount -t zfs tank/base /mnt && echo one >/mnt/file && umount /mnt
+zfs snapshot tank/base@made && zfs clone -o mountpoint=legacy tank/base@made tank/clone
+mount -t zfs tank/clone /mnt && cat /mnt/file && echo two >/mnt/file
+zfs diff tank/base@made tank/clone | cut -f 1 | sort -u
+umount /mnt
+tar -c -C /usr/bin busybox | tsengine --data-root /tank/root --storage-driver vfs import - box >/dev/null
+tsengine --data-root /tank/root --storage-driver vfs run --rm --network none box /busybox echo on zfs
+zpool destroy tank
+`;
+
+for (const { kernel, version } of [
+  { kernel: 'debian:6.1', version: /^zfs-kmod-2\.1\./ },
+  { kernel: 'debian:6.12', version: /^zfs-kmod-2\.([3-9]|\d\d)/ },
+])
+  test(`OpenZFS on ${kernel}`, { timeout: 7_200_000, skip: FULL ? false : 'npm run test:full' }, async () => {
+    let [out, err] = ['', ''];
+    const { exitCode } = await runInMachine({
+      kernel,
+      with: ['zfs'],
+      command: ['sh', '-c', SCRIPT],
+      disks: [512 * MIB],
+      timeoutMs: 1_200_000,
+      onOutput: (stream, data) => {
+        if (stream === 'stdout') out += data.toString();
+        else err += data.toString();
+      },
+    });
+    assert.equal(exitCode, 0, `${out}${err}`);
+    const [first = '', ...rest] = out.trim().split('\n');
+    assert.match(first, version);
+    assert.deepEqual(rest, ['one', 'M', 'on zfs'], `${out}${err}`);
+  });
