@@ -177,7 +177,7 @@ async function wire(
   };
   const imageContext: ImageContext = {
     ...{ root, driverName, images, references, layers, users, warn },
-    usersSince: (known) => newUsers(root, known),
+    usersSince: (known) => newUsers(root, driverName, known),
   };
 
   if (!root.readOnly) await recover(imageContext, layers, imageDir);
@@ -202,12 +202,16 @@ async function wire(
 }
 
 /** Containers that are not among `known`. One that cannot be read holds its layers by itself. */
-async function newUsers(root: DataRoot, known: readonly ImageUser[]): Promise<ImageUser[]> {
+async function newUsers(
+  root: DataRoot,
+  driverName: string,
+  known: readonly ImageUser[],
+): Promise<ImageUser[]> {
   const seen = new Set(known.map(({ containerId }) => containerId));
   const fresh = listDirectory(root.containersDir).filter((name) => !name.startsWith('.') && !seen.has(name));
   if (fresh.length === 0) return [];
   const { ContainerFolders } = await import('./containers/container-folders.ts');
-  const folders = new ContainerFolders(root);
+  const folders = new ContainerFolders(root, driverName);
   return fresh.flatMap((id) => {
     try {
       const row = folders.row(id);

@@ -51,7 +51,7 @@ export function recount(dataRoot: string, execRoot: string, driver: string, cgro
   const mounts = countMounts(imageDir, problems);
   checkOwners(layers, images.values(), mounts.values(), problems);
   checkDriver(dataRoot, driver, layers, [...mounts.values()], problems);
-  const containers = countContainers(dataRoot, problems);
+  const containers = countContainers(dataRoot, driver, problems);
   checkContainers(containers, mounts, problems);
   const volumes = countVolumes(dataRoot, containers, problems);
   checkRuns(dataRoot, execRoot, driver, containers, mounts, problems);

@@ -25,7 +25,7 @@ export async function settleAfterBoot(context: ContainerContext): Promise<void> 
 async function eraseVoid(context: ContainerContext): Promise<void> {
   const { store } = context;
   for (const id of store.ids()) {
-    if (!store.isVoid(id)) continue;
+    if (!store.isVoid(id) || store.isForeign(id)) continue;
     using lock = store.tryLock(id);
     if (lock === undefined || mayLive(context, id)) continue;
     await eraseUnfinished(context, id);

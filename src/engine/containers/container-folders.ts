@@ -10,6 +10,9 @@
  * A container is durable at each step, but for one that goes at its end anyway: from the moment `run --rm` makes it, or
  * that it is started, there is an empty file `tsengine-void` in its folder, and nothing of it is synced any more. When the
  * machine has stopped such a container is no more, whatever is left of its files: see after-boot.ts.
+ *
+ * A data root may hold containers of several storage drivers. As in Docker, those of another driver than the one that is
+ * open are not there: they cannot be started, and nothing is to be removed of what cannot be removed whole.
  */
 import { errorMessage, TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, readTextIfAny } from '../../linux/files.ts';
@@ -62,22 +65,25 @@ export function pathsIn(folder: string, id: string): ContainerPaths {
 export class ContainerFolders {
   readonly names: ContainerNames;
   protected readonly root: DataRoot;
+  protected readonly driver: string;
 
-  constructor(root: DataRoot) {
+  /** `driver` is the storage driver that is open. */
+  constructor(root: DataRoot, driver: string) {
     this.root = root;
-    this.names = new ContainerNames(root, {
+    this.driver = driver;
+    this.names = new ContainerNames(root, driver, {
       ids: () => this.ids(),
       nameOf: (id) => this.#nameOf(id),
       isBeingMade: (id) => this.#isBeingMade(id),
     });
   }
 
-  /** The ids of all containers, in no order. */
+  /** The ids of all containers, those of other drivers among them, in no order. */
   ids(): string[] {
     return listDirectory(this.root.containersDir).filter((name) => ID.test(name));
   }
 
-  /** Whether there is a container of this id. */
+  /** Whether there is a container of this id, of whatever driver. */
   exists(id: string): boolean {
     return ID.test(id) && pathExists(this.paths(id).config);
   }
@@ -93,8 +99,47 @@ export class ContainerFolders {
     );
   }
 
-  /** What lists show of the container, with cheap checks only. `undefined` when there is none; fails with `Corrupt`. */
+  /** What lists show of the container, with cheap checks only. `undefined` when there is none of this driver; fails with `Corrupt`. */
   row(id: string): ContainerRow | undefined {
+    const row = this.#anyRow(id);
+    return row !== undefined && this.isOurs(row.driver) ? row : undefined;
+  }
+
+  /** Whether a container whose file names that driver is one of those that are there. Docker wrote none when it only had aufs. */
+  protected isOurs(driver: string): boolean {
+    return driver === this.driver || (driver === '' && this.driver === 'aufs');
+  }
+
+  /**
+   * Whether only another driver has a layer of the container. It answers for one that was never finished as well, in whose
+   * folder there may be no file that says so.
+   */
+  isForeign(id: string): boolean {
+    const images = `${this.root.path}/image`;
+    const layer = (driver: string): string => `${images}/${driver}/layerdb/mounts/${id}`;
+    if (pathExists(layer(this.driver))) return false;
+    return listDirectory(images).some((driver) => driver !== this.driver && pathExists(layer(driver)));
+  }
+
+  /**
+   * Whether a container, of whatever driver, has the volume, another one than `except`. One that cannot be read may have
+   * any. Reads all containers.
+   */
+  volumeUse(except: string): (volume: string) => boolean {
+    const used = new Set<string>();
+    for (const id of this.ids()) {
+      if (id === except) continue;
+      try {
+        for (const { type, name } of this.#anyRow(id)?.mounts ?? []) if (type === 'volume') used.add(name);
+      } catch (error) {
+        if (!(error instanceof TsengineError)) throw error;
+        return () => true;
+      }
+    }
+    return (volume) => used.has(volume);
+  }
+
+  #anyRow(id: string): ContainerRow | undefined {
     const paths = this.paths(id);
     const text = readTextIfAny(paths.config);
     if (text === undefined) return undefined;
@@ -114,7 +159,7 @@ export class ContainerFolders {
 
   /** Exists in the exec root, which a stop of the machine empties, when what the last stop left has been cleared up. */
   get settledFile(): string {
-    return `${this.root.execRoot}/settled`;
+    return `${this.root.execRoot}/settled-${this.driver}`;
   }
 
   /** Where those who are about to start a container say so: see pledges.ts. */
@@ -132,9 +177,10 @@ export class ContainerFolders {
     );
   }
 
-  /** The ids of containers that were being made or removed, by the living or the dead. */
+  /** The ids of containers of this driver that were being made or removed, by the living or the dead. */
   voidIds(): string[] {
-    return listDirectory(this.root.containersDir).flatMap((name) => VOID.exec(name)?.[1] ?? []);
+    const all = listDirectory(this.root.containersDir).flatMap((name) => VOID.exec(name)?.[1] ?? []);
+    return all.filter((id) => !this.isForeign(id));
   }
 
   /** Takes the container's lock, waiting for it. */

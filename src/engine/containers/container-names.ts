@@ -2,17 +2,28 @@
  * Which container has which name. The truth is in the containers' own files; this index makes taking a name atomic
  * between processes, and finding one cheap:
  *
- *     <data-root>/tsengine/names/NAME    a symbolic link whose text is the id
- *     <data-root>/tsengine/names/.stamp  for which boot, and since which start of dockerd, the index is complete
+ *     <data-root>/tsengine/names/DRIVER/NAME    a symbolic link whose text is the id
+ *     <data-root>/tsengine/names/DRIVER/.stamp  for which boot, and since which start of dockerd, the index is complete
+ *
+ * A name that is too long for a file has a link that is called `+` and the name's SHA-256. Each storage driver has names of
+ * its own, as in Docker.
  *
  * symlink(2) fails where the name exists, so one of two processes wins. Nothing here is made durable: after a reboot, or
  * when Docker has worked on the data root (it makes `runtimes/` anew at each start), the stamp does not fit and the index
  * is made again from the files. A link whose container is gone or has another name is void, and is taken over.
  */
+import { createHash } from 'node:crypto';
 import { readlinkSync, statSync } from 'node:fs';
 import { hasErrno } from '../../errors.ts';
-import { listDirectory, makeSymlink, readTextIfAny, removeFile, writeFileAtomic } from '../../linux/files.ts';
-import { type DataRoot, ensureDirectory } from '../root.ts';
+import {
+  listDirectory,
+  makeDirectories,
+  makeSymlink,
+  readTextIfAny,
+  removeFile,
+  writeFileAtomic,
+} from '../../linux/files.ts';
+import type { DataRoot } from '../root.ts';
 
 /** What the index asks of the store. */
 export interface NamedContainers {
@@ -26,6 +37,14 @@ export interface NamedContainers {
 /** What a kill leaves of a stamp that was being written: see `temporaryName`. */
 const TEMPORARY_STAMP = '.tmp-.stamp';
 
+/** Bytes of the longest name that a file has. Source: `NAME_MAX` in limits.h. */
+const NAME_MAX = 255;
+
+/** The name's link. Names of containers are ASCII. */
+function linkName(name: string): string {
+  return name.length <= NAME_MAX ? name : `+${createHash('sha256').update(name).digest('hex')}`;
+}
+
 /** The index of names. */
 export class ContainerNames {
   readonly #root: DataRoot;
@@ -33,23 +52,24 @@ export class ContainerNames {
   readonly #directory: string;
   #checked = false;
 
-  constructor(root: DataRoot, containers: NamedContainers) {
+  constructor(root: DataRoot, driver: string, containers: NamedContainers) {
     this.#root = root;
     this.#containers = containers;
-    this.#directory = `${root.stateDir}/names`;
+    this.#directory = `${root.stateDir}/names/${driver}`;
   }
 
   /** Takes the name for the id. Gives the id that has it already, `undefined` on success. */
   async take(name: string, id: string): Promise<string | undefined> {
     await this.#ensureComplete();
+    const link = linkName(name);
     for (;;) {
-      if (this.#link(name, id)) return undefined;
-      const holder = this.#holder(name);
+      if (this.#link(link, id)) return undefined;
+      const holder = this.#holder(link);
       if (holder === undefined) continue;
-      if (this.#isHeld(name, holder)) return holder;
+      if (this.#isHeld(link, holder)) return holder;
       using _ = await this.#root.lock('container-names');
       // Only while nobody else clears up: else what they have just taken would go.
-      if (this.#holder(name) === holder && !this.#isHeld(name, holder)) removeFile(this.#path(name));
+      if (this.#holder(link) === holder && !this.#isHeld(link, holder)) removeFile(this.#path(link));
     }
   }
 
@@ -59,13 +79,14 @@ export class ContainerNames {
     // The index is not ours to make, and perhaps not Docker's to keep: the containers' own files say it too.
     if (this.#root.readOnly) return this.#containers.ids().find((id) => this.#containers.nameOf(id) === name);
     await this.#ensureComplete();
-    const holder = this.#holder(name);
+    const holder = this.#holder(linkName(name));
     return holder !== undefined && this.#containers.nameOf(holder) === name ? holder : undefined;
   }
 
   /** Gives the name back if the id has it. */
   release(name: string, id: string): void {
-    if (this.#holder(name) === id) removeFile(this.#path(name));
+    const link = linkName(name);
+    if (this.#holder(link) === id) removeFile(this.#path(link));
   }
 
   /** Whether there are more names than containers, or a stamp that was not finished. */
@@ -80,24 +101,24 @@ export class ContainerNames {
     const ids = new Set(this.#containers.ids());
     using _ = await this.#root.lock('container-names');
     removeFile(this.#path(TEMPORARY_STAMP));
-    for (const name of this.#names()) {
-      const holder = this.#holder(name);
-      if (holder === undefined || ids.has(holder) || this.#isHeld(name, holder)) continue;
-      removeFile(this.#path(name));
+    for (const link of this.#links()) {
+      const holder = this.#holder(link);
+      if (holder === undefined || ids.has(holder) || this.#isHeld(link, holder)) continue;
+      removeFile(this.#path(link));
     }
   }
 
-  #names(): string[] {
+  #links(): string[] {
     return listDirectory(this.#directory).filter((name) => !name.startsWith('.'));
   }
 
-  #path(name: string): string {
-    return `${this.#directory}/${name}`;
+  #path(link: string): string {
+    return `${this.#directory}/${link}`;
   }
 
-  #link(name: string, id: string): boolean {
+  #link(link: string, id: string): boolean {
     try {
-      makeSymlink(id, this.#path(name));
+      makeSymlink(id, this.#path(link));
       return true;
     } catch (error) {
       if (hasErrno(error, 'EEXIST')) return false;
@@ -105,17 +126,19 @@ export class ContainerNames {
     }
   }
 
-  #holder(name: string): string | undefined {
+  #holder(link: string): string | undefined {
     try {
-      return readlinkSync(this.#path(name));
+      return readlinkSync(this.#path(link));
     } catch (error) {
-      if (hasErrno(error, 'ENOENT', 'EINVAL', 'ENAMETOOLONG')) return undefined;
+      if (hasErrno(error, 'ENOENT', 'EINVAL')) return undefined;
       throw error;
     }
   }
 
-  #isHeld(name: string, id: string): boolean {
-    return this.#containers.isBeingMade(id) || this.#containers.nameOf(id) === name;
+  #isHeld(link: string, id: string): boolean {
+    if (this.#containers.isBeingMade(id)) return true;
+    const name = this.#containers.nameOf(id);
+    return name !== undefined && linkName(name) === link;
   }
 
   /** What must be the same for the index to be complete. */
@@ -130,7 +153,7 @@ export class ContainerNames {
     const file = `${this.#directory}/.stamp`;
     const stamp = this.#stamp();
     if (readTextIfAny(file) !== stamp) {
-      ensureDirectory(this.#directory, 0o700);
+      makeDirectories(this.#directory, 0o700);
       using _ = await this.#root.lock('container-names');
       if (readTextIfAny(file) !== stamp) {
         this.#rebuild();
@@ -141,13 +164,13 @@ export class ContainerNames {
   }
 
   #rebuild(): void {
-    for (const name of listDirectory(this.#directory)) {
-      const holder = name.startsWith('.') ? undefined : this.#holder(name);
-      if (holder !== undefined && !this.#isHeld(name, holder)) removeFile(this.#path(name));
+    for (const link of this.#links()) {
+      const holder = this.#holder(link);
+      if (holder !== undefined && !this.#isHeld(link, holder)) removeFile(this.#path(link));
     }
     for (const id of this.#containers.ids()) {
       const name = this.#containers.nameOf(id);
-      if (name !== undefined && name !== '') this.#link(name, id);
+      if (name !== undefined && name !== '') this.#link(linkName(name), id);
     }
   }
 }

@@ -40,6 +40,8 @@ export interface ContainerRow {
   readonly networks: Readonly<Record<string, string>>;
   readonly networkMode: string;
   readonly managed: boolean;
+  /** The storage driver that has its layer. */
+  readonly driver: string;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -185,5 +187,6 @@ export function containerRow(
     networks: rowNetworks(file),
     networkMode: new Reader(hostConfig, paths.hostConfig).text('NetworkMode'),
     managed: file.flag('Managed'),
+    driver: file.text('Driver'),
   };
 }

@@ -26,7 +26,7 @@ async function openContext(deps: ContainerServiceDeps): Promise<ContainerContext
   const { cgroupDriver } = deps.settings;
   return {
     ...deps,
-    store: new ContainerStore(deps.root),
+    store: new ContainerStore(deps.root, deps.driverName),
     attached: new Map(),
     pledges: new Map(),
     host: () => {
@@ -42,7 +42,7 @@ async function openContext(deps: ContainerServiceDeps): Promise<ContainerContext
  */
 export function createContainerService(deps: ContainerServiceDeps): ContainerService {
   process.umask(UMASK);
-  const folders = new ContainerFolders(deps.root);
+  const folders = new ContainerFolders(deps.root, deps.driverName);
   let opened: Promise<ContainerContext> | undefined;
   const open = (): Promise<ContainerContext> => {
     opened ??= openContext(deps);

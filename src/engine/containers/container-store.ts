@@ -47,7 +47,7 @@ export class ContainerStore extends ContainerFolders {
   /** Containers in whose folders is a note about volumes. */
   readonly #noted = new Set<string>();
 
-  /** The container, whole and checked; `undefined` when there is none. Fails with `Corrupt`, naming file and field. */
+  /** The container, whole and checked; `undefined` when there is none of this driver. Fails with `Corrupt`, naming file and field. */
   read(id: string): StoredContainer | undefined {
     const paths = this.paths(id);
     const now = `${look(paths.config)} ${look(paths.hostConfig)}`;
@@ -58,6 +58,7 @@ export class ContainerStore extends ContainerFolders {
     const file = parseJson(text, containerFileSchema(), paths.config);
     if (file.ID !== id)
       throw new TsengineError('Corrupt', `${paths.config}: container ${file.ID} is stored at ${id}`);
+    if (!this.isOurs(file.Driver)) return undefined;
     // Docker before 1.4 wrote none.
     const hostConfig = parseJson(readTextIfAny(paths.hostConfig) ?? '{}', hostConfigSchema, paths.hostConfig);
     const container = { file, hostConfig };

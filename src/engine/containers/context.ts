@@ -69,7 +69,18 @@ export async function resolveName(store: ContainerFolders, wanted: string): Prom
   if (store.exists(wanted)) return wanted;
   const bare = wanted.replace(/^\//, '');
   const named = await store.names.find(bare);
-  return named ?? resolveContainer(wanted, store.ids(), () => undefined);
+  const ids = store.ids().filter((id) => !id.startsWith(wanted) || isThere(store, id));
+  return named ?? resolveContainer(wanted, ids, () => undefined);
+}
+
+/** Whether the container is one of this driver's; one that cannot be read is there, and says so when it is used. */
+function isThere(store: ContainerFolders, id: string): boolean {
+  try {
+    return store.row(id) !== undefined;
+  } catch (error) {
+    if (error instanceof TsengineError) return true;
+    throw error;
+  }
 }
 
 /** The container, which must exist. Fails with `NotFound` in Docker's words. */

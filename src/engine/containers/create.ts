@@ -1,12 +1,13 @@
 import { availableParallelism, hostname } from 'node:os';
 import { posix } from 'node:path';
-import { TsengineError } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { pathExists } from '../../linux/files.ts';
 import type { ContainerConfig } from '../api/container-config.ts';
 import type { HostConfig } from '../api/host-config.ts';
 import type { MountPoint } from '../api/mount-point.ts';
 import type { CreateContainer } from '../api/services.ts';
 import type { Image } from '../images/types.ts';
+import type { ContainerLayerOptions } from '../layers/types.ts';
 import { completeHostConfig } from '../runtime/spec/create-settings.ts';
 import { commandOf } from '../runtime/spec/environment.ts';
 import { mountPointsOf } from '../runtime/spec/mount-points.ts';
@@ -145,7 +146,7 @@ async function makeLayer(context: ContainerContext, draft: Draft): Promise<Recor
   const { id, image, config, hostConfig } = draft;
   const wanted = mountPoints(context, config, hostConfig);
   let incomplete = Object.values(wanted).some((point) => point.Type === 'volume');
-  await layers.createContainerLayer(id, image?.topLayer, {
+  await onImage(context, image, id, {
     ...(hostConfig.StorageOpt === undefined ? {} : { storageOptions: hostConfig.StorageOpt }),
     durable: draft.durable,
     initialise: (path) => {
@@ -160,6 +161,22 @@ async function makeLayer(context: ContainerContext, draft: Draft): Promise<Recor
   using files = new RootFilesystem(mounted.path);
   if (config.WorkingDir !== '') files.makeDirectories(config.WorkingDir);
   return await prepareVolumes(root, id, wanted, files, (names) => context.store.noteVolumes(id, names));
+}
+
+/** Makes the container's layer. Where its image has been removed meanwhile it is that which is told, not the layer. */
+async function onImage(
+  context: ContainerContext,
+  image: Image | undefined,
+  id: string,
+  options: ContainerLayerOptions,
+): Promise<void> {
+  try {
+    await context.layers.createContainerLayer(id, image?.topLayer, options);
+  } catch (error) {
+    const isGone = image !== undefined && hasErrno(error, 'NotFound') && !context.images.exists(image.id);
+    if (isGone) throw new TsengineError('NotFound', `No such image: ${image.id}`, { cause: error });
+    throw error;
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ import { listDirectory, pathExists, removeFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
 import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import type { MountPoint } from '../api/mount-point.ts';
 import { keepReserve, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
 import { thawRun } from '../runtime/freeze.ts';
@@ -105,14 +106,21 @@ async function eraseHidden(
     context.store.names.release(hidden.file.Name.replace(/^\//, ''), id);
     if (hidden.volumes) {
       const anonymous = Object.values(hidden.file.MountPoints ?? {}).filter(isAnonymous);
-      removeVolumes(
-        context.root,
-        anonymous.map((point) => point.Name),
-      );
+      if (anonymous.length > 0) removeUnused(context, id, anonymous);
     }
   }
-  abandonVolumes(context.root, id, context.store.notedVolumes(id));
+  const noted = context.store.notedVolumes(id);
+  if (noted.length > 0) abandonVolumes(context.root, id, noted, context.store.volumeUse(id));
   context.store.clear(id);
+}
+
+/** Removes those of a container's volumes that no other container has, of whatever engine and driver, as Docker does. */
+function removeUnused(context: ContainerContext, id: string, points: readonly MountPoint[]): void {
+  const isUsed = context.store.volumeUse(id);
+  removeVolumes(
+    context.root,
+    points.map(({ Name }) => Name).filter((volume) => !isUsed(volume)),
+  );
 }
 
 /** Removes all that there is of a container whose creation failed. The caller holds its lock. */

@@ -179,11 +179,16 @@ export async function prepareVolumes(
 
 /**
  * Removes what a container that was never finished had made of volumes: those that nobody named, and what is not whole of
- * others. A whole volume with a name stays, as in Docker: somebody else may use it by now.
+ * others. A whole volume with a name stays, as in Docker: somebody else may use it by now; so does one that another container has.
  */
-export function abandonVolumes(root: DataRoot, containerId: string, names: readonly string[]): void {
+export function abandonVolumes(
+  root: DataRoot,
+  containerId: string,
+  names: readonly string[],
+  isUsed: (name: string) => boolean,
+): void {
   for (const name of names) {
-    if (isAnonymousName(name)) removeTree(volumeFolder(root, name));
+    if (isAnonymousName(name) && !isUsed(name)) removeTree(volumeFolder(root, name));
     else removeTree(asideFolder(root, name, containerId));
     if (pathExists(volumePath(root, name))) continue;
     try {

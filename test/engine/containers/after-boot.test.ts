@@ -77,7 +77,7 @@ test('a mount point that the machine left is removed, and nothing that runs is t
   cli.ok(['start', '-a', 'plain']);
   assert.equal(existsSync(`${cli.dataRoot}/overlay2/${layer}/merged`), false);
   const running = cli.ok(['run', '-d', '--rm', '--network', 'none', 'tiny', 'sleep', '1000']).trim();
-  rmSync(`${cli.execRoot}/settled`);
+  rmSync(`${cli.execRoot}/settled-overlay2`);
   assert.match(cli.ok(['ps', '-q', '--no-trunc']), new RegExp(running));
   cli.ok(['rm', '-f', running, 'plain']);
 });

@@ -1,4 +1,5 @@
 /** The recount's part about containers: their folders, names and volumes. */
+import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { HEX64, json, linkText, look, names, type Problems, text } from './files.ts';
 
@@ -21,6 +22,7 @@ const file = z.looseObject({
   ID: z.string(),
   Name: z.string(),
   Image: z.string(),
+  Driver: z.string(),
   State: z.looseObject({
     Running: z.boolean(),
     Pid: z.number(),
@@ -33,8 +35,12 @@ const file = z.looseObject({
 });
 const hostFile = z.looseObject({ AutoRemove: z.optional(z.boolean()) });
 
-/** All containers, by id. */
-export function countContainers(dataRoot: string, problems: Problems): Map<string, CountedContainer> {
+/** All containers of a driver, by id. */
+export function countContainers(
+  dataRoot: string,
+  driver: string,
+  problems: Problems,
+): Map<string, CountedContainer> {
   const folder = `${dataRoot}/containers`;
   const found = new Map<string, CountedContainer>();
   for (const id of names(folder)) {
@@ -45,6 +51,7 @@ export function countContainers(dataRoot: string, problems: Problems): Map<strin
       problems.expect(!name.startsWith('.tmp-'), `${folder}/${id}/${name} is left over`);
     }
     if (config === undefined || host === undefined) continue;
+    if (config.Driver !== driver) continue;
     problems.expect(config.ID === id, `${folder}/${id} is the folder of ${config.ID}`);
     const { State } = config;
     found.set(id, {
@@ -60,23 +67,27 @@ export function countContainers(dataRoot: string, problems: Problems): Map<strin
         .map(({ Name = '' }) => Name),
     });
   }
-  checkNames(dataRoot, found, problems);
+  checkNames(`${dataRoot}/tsengine/names/${driver}`, found, problems);
   return found;
 }
 
-/** Each name belongs to one container; the index of names, where there is one for this boot, says the same. */
+/** The file that stands for a name in the index: one that is too long for a file is hashed. */
+function linkOf(name: string): string {
+  return name.length <= 255 ? name : `+${createHash('sha256').update(name).digest('hex')}`;
+}
+
+/** Each name belongs to one container of a driver; the index of names, where there is one for this boot, says the same. */
 function checkNames(
-  dataRoot: string,
+  folder: string,
   containers: ReadonlyMap<string, CountedContainer>,
   problems: Problems,
 ): void {
   const byName = new Map<string, string>();
   for (const [id, { name }] of containers) {
-    const other = byName.get(name);
+    const other = byName.get(linkOf(name));
     problems.expect(other === undefined, `${id} and ${other} are both called ${name}`);
-    byName.set(name, id);
+    byName.set(linkOf(name), id);
   }
-  const folder = `${dataRoot}/tsengine/names`;
   const boot = text('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
   if (!(text(`${folder}/.stamp`) ?? '').startsWith(boot)) return;
   for (const name of names(folder)) {
