@@ -17,6 +17,8 @@ export const O_DIRECTORY = ARM ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = ARM ? 0o100000 : 0o400000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
+/** With a directory's path: a new file in it that has no name. */
+export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 
 /** openat2(2) resolution flags. Source: `linux/openat2.h`. */
 export const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -24,7 +26,9 @@ export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
 
+const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_SYMLINK_FOLLOW = 0x400;
 const AT_REMOVEDIR = 0x200;
 
 const openatCall = declare('openat', 'int', ['int', 'void *', 'int', 'uint']);
@@ -92,6 +96,12 @@ export function symlinkAt(target: BytePath, dirfd: number, name: BytePath): void
 /** Makes a hard link; a symbolic link as source is linked itself, not followed. */
 export function linkAt(oldDirfd: number, oldName: BytePath, newDirfd: number, newName: BytePath): void {
   linkatCall({ path: oldName, dest: newName }, oldDirfd, cString(oldName), newDirfd, cString(newName), 0);
+}
+
+/** Gives an open file a name, a new one; also a file that `O_TMPFILE` made without any. Source: open(2), `O_TMPFILE`. */
+export function linkOpenFile(fd: number, path: BytePath): void {
+  const own = cString(`/proc/self/fd/${fd}`);
+  linkatCall({ path }, AT_FDCWD, own, AT_FDCWD, cString(path), AT_SYMLINK_FOLLOW);
 }
 
 /** Removes a name that is not a directory. */

@@ -27,42 +27,66 @@ function* linesBackward(fd: number): Generator<{ readonly line: Buffer; readonly
   if (pending.length > 0) yield { line: pending, start: 0 };
 }
 
-/** Where the last so many lines are. */
-export interface Tail {
-  /** Pieces of lines that end after `start`, from before it, with other lines in between: to be shown first. */
-  readonly head: readonly LogEntry[];
-  readonly start: number;
-  /** How many lines there are; fewer than wanted when the log is shorter. */
-  readonly lines: number;
-}
-
 /**
- * Finds where the last `wanted` lines of what a container wrote begin, by reading from the end. A line of the container's
- * may be several of the log's: all but the last are pieces of the line that ends after them.
+ * Looks for where the last so many lines of what a container wrote begin, by reading from the end: log after log, the
+ * newest first, until it is found. A line of the container's may be several of the logs': all but the last are pieces of
+ * the line that ends after them.
  */
-export function findTail(fd: number, wanted: number, parse: LineParser): Tail {
-  const unfinished = new Set<LogEntry['stream']>(['stdout', 'stderr']);
-  // Streams whose first line within the tail may have begun before it.
-  const open = new Set<LogEntry['stream']>();
-  const head: LogEntry[] = [];
-  let start = fstatSync(fd).size;
-  let lines = 0;
-  for (const { line, start: begins } of linesBackward(fd)) {
-    const entry = parse(line);
-    if (entry === undefined) continue;
-    // A piece counts as a line only where nothing of its stream follows it.
-    const counts = entry.endsLine || unfinished.has(entry.stream);
-    unfinished.delete(entry.stream);
-    const adjoins = head.length === 0 && begins + line.length + 1 === start;
-    if (lines < wanted || (!counts && open.has(entry.stream) && adjoins)) {
-      if (counts) lines += 1;
-      open.add(entry.stream);
-      start = begins;
-      continue;
-    }
-    if (counts) open.delete(entry.stream);
-    else if (open.has(entry.stream)) head.unshift(entry);
-    if (open.size === 0) return { head, start, lines };
+export class TailSearch {
+  /** Pieces of lines of the tail, from before its beginning, with other lines in between: to be shown first. */
+  readonly head: LogEntry[] = [];
+  readonly #wanted: number;
+  readonly #unfinished = new Set<LogEntry['stream']>(['stdout', 'stderr']);
+  /** Streams whose first line within the tail may have begun before it. */
+  readonly #open = new Set<LogEntry['stream']>();
+  #lines = 0;
+  #isFound = false;
+  /** Whether everything from the tail's beginning on, as far as it is known, is in it. */
+  #adjoins = true;
+
+  constructor(wanted: number) {
+    this.#wanted = wanted;
   }
-  return { head, start: lines < wanted ? 0 : start, lines };
+
+  /** Lines found so far; in the end fewer than wanted when there are no more. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  /** Whether older logs need not be looked at: nothing of them is shown but what is in `head`. */
+  get isFound(): boolean {
+    return this.#isFound;
+  }
+
+  /** Looks through the next older log. Gives the offset in it from which on all is shown. */
+  look(fd: number, parse: LineParser): number {
+    let start = fstatSync(fd).size;
+    for (const { line, start: begins } of linesBackward(fd)) {
+      const entry = parse(line);
+      if (entry === undefined) continue;
+      if (this.#takes(entry)) start = begins;
+      else if (this.#open.size === 0) {
+        this.#isFound = true;
+        return start;
+      }
+    }
+    return this.#lines < this.#wanted ? 0 : start;
+  }
+
+  /** Whether the tail begins with this entry or before it; else a piece of one of its lines goes to the head. */
+  #takes(entry: LogEntry): boolean {
+    const { stream, endsLine } = entry;
+    // A piece counts as a line only where nothing of its stream follows it.
+    const counts = endsLine || this.#unfinished.has(stream);
+    this.#unfinished.delete(stream);
+    if (this.#lines < this.#wanted || (!counts && this.#open.has(stream) && this.#adjoins)) {
+      if (counts) this.#lines += 1;
+      this.#open.add(stream);
+      return true;
+    }
+    this.#adjoins = false;
+    if (counts) this.#open.delete(stream);
+    else if (this.#open.has(stream)) this.head.unshift(entry);
+    return false;
+  }
 }

@@ -1,24 +1,22 @@
-import { existsSync, watch } from 'node:fs';
+import { watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, TsengineError } from '../../errors.ts';
-import { closeFile, openFile, pathExists, readInto } from '../../linux/files.ts';
+import { pathExists, readInto } from '../../linux/files.ts';
 import type { LogChunk, LogsOptions } from '../api/services.ts';
 import { formatFixedTimestamp, now, parseTimeOption } from '../text/timestamp.ts';
-import { type ContainerContext, readContainer, runOf } from './context.ts';
+import type { StoredContainer } from './container-file.ts';
+import type { ContainerPaths } from './container-folders.ts';
+import { bareName, type ContainerContext, readContainer, runOf } from './context.ts';
 import { detailsText, notedAttributes } from './log-details.ts';
-import { entryTime, type LineParser, type LogEntry, parseCriLine, parseJsonLine } from './log-lines.ts';
-import { findTail, type Tail } from './log-tail.ts';
+import { type LogFile, openLogFiles } from './log-files.ts';
+import { entryTime, type LineParser, type LogEntry } from './log-lines.ts';
+import { TailSearch } from './log-tail.ts';
 
 /** Bytes read at once. */
 const BLOCK = 256 * 1024;
 /** How often a followed log is looked at without having been told. Milliseconds. */
 const LOOK_EVERY = 250;
 const NEWLINE = 0x0a;
-
-interface Source {
-  readonly path: string;
-  readonly parse: LineParser;
-}
 
 /** What of a log is shown, and how. */
 interface View {
@@ -30,15 +28,15 @@ interface View {
 }
 
 /** Reads a log from an offset on, entry by entry, in batches; remembers where it is for the next time. */
-class LogReader implements Disposable {
+class LogReader {
   readonly #fd: number;
   readonly #parse: LineParser;
   #position: number;
   #pending = Buffer.alloc(0);
 
-  constructor(source: Source, start: number) {
-    this.#fd = openFile(source.path, 'r');
-    this.#parse = source.parse;
+  constructor(fd: number, parse: LineParser, start: number) {
+    this.#fd = fd;
+    this.#parse = parse;
     this.#position = start;
   }
 
@@ -58,10 +56,6 @@ class LogReader implements Disposable {
     }
     this.#pending = Buffer.from(data.subarray(at));
     return entries;
-  }
-
-  [Symbol.dispose](): void {
-    closeFile(this.#fd);
   }
 }
 
@@ -111,31 +105,22 @@ class Renderer {
   }
 }
 
-/** The logs that a container has: Docker's of the time before it was ours, and ours. */
-function sources(context: ContainerContext, id: string): Source[] {
-  const paths = context.store.paths(id);
-  const all = [
-    { path: paths.dockerLog, parse: parseJsonLine },
-    { path: paths.log, parse: parseCriLine },
-  ];
-  return all.filter(({ path }) => existsSync(path));
+/** What is shown of the logs: pieces of lines first, and then each log that has a part in it from an offset on. */
+interface Shown {
+  readonly head: readonly LogEntry[];
+  readonly parts: readonly { readonly file: LogFile; readonly start: number }[];
 }
 
-/** Where to begin in each log so that the last `tail` lines of all come out. */
-function starts(all: readonly Source[], tail: number | undefined): Tail[] {
-  if (tail === undefined) return all.map(() => ({ head: [], start: 0, lines: 0 }));
-  let left = tail;
-  const backward = all.toReversed().map(({ path, parse }) => {
-    const fd = openFile(path, 'r');
-    try {
-      const found = findTail(fd, left, parse);
-      left -= found.lines;
-      return found;
-    } finally {
-      closeFile(fd);
-    }
-  });
-  return backward.toReversed();
+/** What shows the last `tail` lines of all logs, which come oldest first; all of them for `undefined`. */
+async function shownOf(files: readonly LogFile[], tail: number | undefined): Promise<Shown> {
+  if (tail === undefined) return { head: [], parts: files.map((file) => ({ file, start: 0 })) };
+  const search = new TailSearch(tail);
+  const parts: { file: LogFile; start: number }[] = [];
+  for (const file of files.toReversed()) {
+    parts.unshift({ file, start: search.look(await file.descriptor(), file.parse) });
+    if (search.isFound) break;
+  }
+  return { head: search.head, parts };
 }
 
 /** Waits until the log may have grown. */
@@ -188,29 +173,59 @@ function timeOf(name: string, text: string, reference: Parameters<typeof parseTi
   }
 }
 
+/** The files of a container in which Docker keeps what it alone can read. */
+const DOCKERS_FILES = ['local-logs', 'container-cached.log'];
+
+/**
+ * Fails when what the container wrote is not in files that can be read here, because Docker's log driver put it elsewhere;
+ * warns where that is so of a part.
+ */
+function checkReadable(context: ContainerContext, container: StoredContainer, paths: ContainerPaths): void {
+  const driver = container.hostConfig.LogConfig.Type;
+  const unreadable = 'configured logging driver does not support reading';
+  if (driver === 'none') throw new TsengineError('NotImplemented', unreadable);
+  if (driver === 'json-file' || driver === '' || !container.file.HasBeenStartedBefore) return;
+  // Docker keeps what it sends to other drivers in a cache, in the format of `local`.
+  const isKept = DOCKERS_FILES.some((name) => pathExists(`${paths.folder}/${name}`));
+  const where = `Docker wrote it with its log driver ${driver}: read it with docker logs`;
+  if (pathExists(paths.log)) {
+    if (isKept)
+      context.warn(`container ${bareName(container)}: what it wrote under Docker is not shown, as ${where}`);
+    return;
+  }
+  if (!isKept && driver !== 'journald') throw new TsengineError('NotImplemented', unreadable);
+  throw new TsengineError(
+    'NotImplemented',
+    `cannot read the log of container ${bareName(container)}: ${where}`,
+  );
+}
+
 /** `logs`: what the container wrote. See `ContainerService.logs`. */
 export async function* containerLogs(
   context: ContainerContext,
   id: string,
   options: LogsOptions = {},
 ): AsyncGenerator<LogChunk> {
-  const { file, hostConfig } = readContainer(context, id);
-  if (hostConfig.LogConfig.Type === 'none') {
-    throw new TsengineError('NotImplemented', 'configured logging driver does not support reading');
-  }
+  const container = readContainer(context, id);
+  const paths = context.store.paths(id);
+  checkReadable(context, container, paths);
+  const { file, hostConfig } = container;
   const renderer = new Renderer(
     viewOf(options, notedAttributes(file.Config, hostConfig.LogConfig.Config ?? {})),
   );
-  const all = sources(context, id);
-  const from = starts(all, options.tail);
-  for (const [index, source] of all.entries()) {
-    using reader = new LogReader(source, from[index]?.start ?? 0);
-    yield* renderer.render(from[index]?.head ?? []);
+  using opened = new DisposableStack();
+  const files = openLogFiles(paths);
+  for (const log of files) opened.use(log);
+  const { head, parts } = await shownOf(files, options.tail);
+  yield* renderer.render(head);
+  for (const [index, { file: log, start }] of parts.entries()) {
+    const reader = new LogReader(await log.descriptor(), log.parse, start);
     for (let entries = reader.next(); entries !== undefined && !renderer.isPast; entries = reader.next()) {
       yield* renderer.render(entries);
     }
-    if (options.follow !== true || index < all.length - 1) continue;
-    for await (const entries of follow(context, id, reader, source.path)) {
+    if (renderer.isPast) return;
+    if (options.follow !== true || index < parts.length - 1) continue;
+    for await (const entries of follow(context, id, reader, log.path)) {
       yield* renderer.render(entries);
       if (renderer.isPast) return;
     }

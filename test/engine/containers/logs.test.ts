@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { LogsOptions } from '../../../src/engine/api/services.ts';
 import { parseCriLine, parseJsonLine } from '../../../src/engine/containers/log-lines.ts';
-import { findTail } from '../../../src/engine/containers/log-tail.ts';
+import { TailSearch } from '../../../src/engine/containers/log-tail.ts';
 import { type Fixture, openFixture, runInForeground } from './fixture.ts';
 
 let fixture: Fixture;
@@ -90,6 +91,53 @@ test('a log that Docker wrote is read before ours', async () => {
   await fixture.engine.containers.remove(old);
 });
 
+/** Lines of Docker's log; each text is one entry, and ends its line or not. */
+function dockerLines(...texts: string[]): string {
+  return texts
+    .map((text) => JSON.stringify({ log: text, stream: 'stdout', time: `2020-01-01T00:00:0${text[0]}.5Z` }))
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+test('rotated logs of Docker are read oldest first, compressed or not, and a line may go from one to the next', async () => {
+  const old = await fixture.create(['echo', 'ours']);
+  const log = `${fixture.root.dataRoot}/containers/${old}/${old}-json.log`;
+  writeFileSync(`${log}.10.gz`, gzipSync(dockerLines('1\n', '2 be')));
+  writeFileSync(`${log}.3`, dockerLines('2 mid'));
+  writeFileSync(`${log}.2.gz`, gzipSync(dockerLines('2 end\n', '3\n')));
+  writeFileSync(`${log}.1`, dockerLines('4\n'));
+  writeFileSync(`${log}.1.gz`, gzipSync(dockerLines('4\n')).subarray(0, 20));
+  writeFileSync(log, dockerLines('5\n'));
+  for (const other of ['.0', '.x', '.2.gz.tmp', '.01']) writeFileSync(`${log}${other}`, dockerLines('9\n'));
+  const all = '1\n2 be2 mid2 end\n3\n4\n5\n';
+  const shown = async (options: LogsOptions) => (await logs(old, options)).stdout;
+  assert.equal(await shown({}), all);
+  assert.equal(await shown({ follow: true }), all);
+  for (const tail of [0, 1, 2, 3, 4, 5, 6]) {
+    const wanted = all
+      .split('\n')
+      .slice(0, -1)
+      .slice(Math.max(0, 5 - tail));
+    assert.equal(await shown({ tail }), wanted.map((line) => `${line}\n`).join(''), `tail ${tail}`);
+    assert.equal(await shown({ tail, follow: true }), await shown({ tail }), `tail ${tail}, followed`);
+  }
+  assert.equal(await shown({ since: '2020-01-01T00:00:03Z' }), '3\n4\n5\n');
+  assert.equal(await shown({ until: '2020-01-01T00:00:03Z' }), '1\n2 be2 mid2 end\n');
+  assert.equal(
+    await shown({ tail: 2, timestamps: true, until: '2020-01-01T00:00:05Z' }),
+    '2020-01-01T00:00:04.500000000Z 4\n',
+  );
+  await runInForeground(fixture.engine, old);
+  assert.equal(await shown({}), `${all}ours\n`);
+  assert.equal(await shown({ tail: 2, follow: true }), '5\nours\n');
+  writeFileSync(`${log}.2.gz`, gzipSync(dockerLines('2 end\n', '3\n')).subarray(0, 20));
+  await assert.rejects(logs(old), {
+    code: 'Corrupt',
+    message: `cannot read the log ${log}.2.gz: corrupt gzip data: unexpected end of file`,
+  });
+  await fixture.engine.containers.remove(old);
+});
+
 test('lines that a full disk cut off are looked over', () => {
   for (const line of ['', 'x', '2020-01-01T00:00:00Z stdout', '2020-01-01T00:00:00Z stdin F x', '\0\0\0\0']) {
     assert.equal(parseCriLine(Buffer.from(line)), undefined, JSON.stringify(line));
@@ -115,9 +163,9 @@ test('pieces of a line that begins before other lines of the tail are not lost',
   writeFileSync(file, `${entries.join('\n')}\n`);
   const fd = openSync(file, 'r');
   const tail = (wanted: number) => {
-    const { head, start, lines } = findTail(fd, wanted, parseCriLine);
-    const text = entries.join('\n').slice(start);
-    return [lines, head.map(({ data }) => data.toString()).join('|'), text.split('\n').length];
+    const search = new TailSearch(wanted);
+    const text = entries.join('\n').slice(search.look(fd, parseCriLine));
+    return [search.lines, search.head.map(({ data }) => data.toString()).join('|'), text.split('\n').length];
   };
   assert.deepEqual(tail(0), [0, '', 1]);
   assert.deepEqual(tail(1), [1, '', 1]);
@@ -133,9 +181,11 @@ test('the end of a large log is found without reading all of it', () => {
   const line = (n: number) => `2020-01-01T00:00:00.000000000Z stdout F line ${n} ${'x'.repeat(100)}\n`;
   writeFileSync(file, Array.from({ length: 20_000 }, (_, n) => line(n)).join(''));
   const fd = openSync(file, 'r');
-  const { start, lines } = findTail(fd, 3, parseCriLine);
+  const search = new TailSearch(3);
+  const start = search.look(fd, parseCriLine);
   closeSync(fd);
-  assert.equal(lines, 3);
+  assert.equal(search.lines, 3);
+  assert.ok(search.isFound);
   assert.equal(
     start,
     Array.from({ length: 19_997 }, (_, n) => line(n).length).reduce((a, b) => a + b),
