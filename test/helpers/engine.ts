@@ -1,9 +1,10 @@
 /** Engines on data roots of a test's own. */
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Engine, EngineOptions } from '../../src/engine/api/services.ts';
 import { openEngine } from '../../src/engine/engine.ts';
+import { unmountBelow } from './loop.ts';
 
 /** A folder with a data root and an exec root in it. Dispose of it in the end. */
 export interface TestRoot extends Disposable {
@@ -16,18 +17,16 @@ export interface TestRoot extends Disposable {
   open(more?: EngineOptions): Promise<Engine>;
 }
 
-/** What a killed process left mounted would keep the folder from being removed. */
-function unmountBelow(base: string): void {
-  const lines = readFileSync('/proc/self/mountinfo', 'latin1').split('\n');
-  const points = lines
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.startsWith(`${base}/`));
-  for (const point of points.reverse()) spawnSync('umount', ['-l', point]);
-}
-
-/** Makes a fresh root. `daemon` is the content of its `daemon.json`; layers are not synced unless it says so. */
-export function testRoot(storageDriver: string, daemon: object = { 'sync-layers': false }): TestRoot {
-  const base = mkdtempSync(`${tmpdir()}/ts-root-`);
+/**
+ * Makes a fresh root. `daemon` is the content of its `daemon.json`; layers are not synced unless it says so. `prefix` is
+ * how the name of its folder begins.
+ */
+export function testRoot(
+  storageDriver: string,
+  daemon: object = { 'sync-layers': false },
+  prefix = 'ts-root-',
+): TestRoot {
+  const base = mkdtempSync(`${tmpdir()}/${prefix}`);
   const configFile = `${base}/daemon.json`;
   writeFileSync(configFile, JSON.stringify(daemon));
   const warnings: string[] = [];
@@ -45,6 +44,7 @@ export function testRoot(storageDriver: string, daemon: object = { 'sync-layers'
     warnings,
     open: (more = {}) => openEngine({ ...options, ...more }),
     [Symbol.dispose]: () => {
+      // What a killed process left mounted would keep the folder from being removed.
       unmountBelow(base);
       rmSync(base, { recursive: true, force: true });
     },

@@ -4,7 +4,8 @@
  *
  * conmon forks once it has read a byte from the start pipe, so that its cgroup is settled by then, and its first process
  * ends; the second is nobody's child. It gets three descriptors from us, all for the time of starting, a session of its
- * own (what the terminal sends to us is not for it), and of our environment the PATH alone.
+ * own (what the terminal sends to us is not for it), and of our environment the PATH alone. conmon never calls
+ * setlocale(3), for want of which glib refuses arguments that are not ASCII; CHARSET tells glib that they are UTF-8.
  */
 import { read } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
@@ -144,7 +145,7 @@ function spawnConmon(conmon: string, request: MonitorRequest, pipes: StartPipes)
   const pid = spawnDetached({
     program: conmon,
     args: monitorArguments(request),
-    env: { PATH: programPath().join(':'), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
+    env: { PATH: programPath().join(':'), CHARSET: 'UTF-8', _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
     // conmon writes a file `oom` into its working directory.
     cwd: request.run.path,
     descriptors: new Map([

@@ -106,10 +106,10 @@ function cgroupsNamed(parent: string): string[] {
   return roots.flatMap((root) => below(`${root}${parent}`));
 }
 
-/** Opens an engine on fresh roots and imports the tiny image as `tiny`. */
-export async function openFixture(storageDriver = 'overlay2'): Promise<Fixture> {
+/** Opens an engine on fresh roots, in a folder whose name begins with `prefix`, and imports the tiny image as `tiny`. */
+export async function openFixture(storageDriver = 'overlay2', prefix?: string): Promise<Fixture> {
   const cgroupParent = `/tsengine-test-${randomBytes(4).toString('hex')}`;
-  const root = testRoot(storageDriver, { 'sync-layers': false, 'cgroup-parent': cgroupParent });
+  const root = testRoot(storageDriver, { 'sync-layers': false, 'cgroup-parent': cgroupParent }, prefix);
   const engine = await root.open();
   await engine.images.import(fileStream(await tinyRootfs()), { reference: 'tiny' });
   const execRoot = `${root.base}/exec`;
