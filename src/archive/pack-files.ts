@@ -13,15 +13,16 @@ import { WHITEOUT_PREFIX } from './whiteouts.ts';
 /** How trees are packed. */
 export interface PackOptions {
   /**
-   * From how many bytes of holes a file is written as a sparse one (GNU's pax format 1.0); 1 MiB when not given. It is
-   * not less, because Docker takes such layers but cannot give them back byte for byte (tar-split stores no maps).
+   * From how many bytes of holes a file is written as a sparse one (GNU's pax format 1.0); 1 GiB when not given. It is
+   * not less, because Docker writes none, takes such layers, and then can neither save nor push them (its tar-split
+   * stores no maps). Unpacking makes holes of zeros again.
    */
   readonly sparseFrom?: number;
   /** Receives a line on each file that cannot be part of a layer and is left out. */
   readonly warn?: (message: string) => void;
 }
 
-const SPARSE_FROM = 1024 * 1024;
+const SPARSE_FROM = 1024 * 1024 * 1024;
 
 type Xattrs = ReadonlyMap<string, Buffer>;
 

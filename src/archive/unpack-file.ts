@@ -7,12 +7,20 @@ import type { SparseRun, TarEntry } from './types.ts';
 /** Files at least this large begin to go to disk while they are still written, so that the sync at the end is short. */
 const WRITEBACK_FROM = 8 * 1024 * 1024;
 
-/** A regular file that is being unpacked. */
+/** Zeros from this many bytes on become a hole; files that are smaller have none. */
+const HOLE = 64 * 1024;
+/** What is looked at at a time. */
+const BLOCK = 4096;
+const ZEROS = Buffer.alloc(BLOCK);
+
+/** A regular file that is being unpacked. Long stretches of zeros in it become holes. */
 export class FileBeingWritten {
   readonly fd: number;
   readonly #runs: readonly SparseRun[] | undefined;
   readonly #large: boolean;
   #run = 0;
+  readonly #mayHaveHoles: boolean;
+  #hasHoles = false;
   /** Bytes of the current run, or of the whole file when it has no runs. */
   #written = 0;
   #begun = 0;
@@ -21,6 +29,7 @@ export class FileBeingWritten {
   constructor(fd: number, entry: TarEntry) {
     this.fd = fd;
     this.#runs = entry.sparse;
+    this.#mayHaveHoles = entry.size >= HOLE;
     this.#large = entry.size >= WRITEBACK_FROM && entry.sparse === undefined;
   }
 
@@ -32,17 +41,41 @@ export class FileBeingWritten {
   /** The next stored bytes. */
   write(chunk: Buffer): void {
     if (this.#runs === undefined) {
-      writeAll(this.fd, chunk);
-      this.#written += chunk.length;
+      this.#writePlain(chunk);
       if (this.#large) this.#writeBack();
       return;
     }
     this.#writeRuns(this.#runs, chunk);
   }
 
+  /** All bytes were written: one that ends in a hole gets its size. Before its times are set. */
+  finish(): void {
+    if (this.#hasHoles) ftruncate(this.fd, this.#written);
+  }
+
   /** Closes it, complete or not. */
   close(): void {
     closeFd(this.fd);
+  }
+
+  #writePlain(chunk: Buffer): void {
+    const start = this.#written;
+    this.#written += chunk.length;
+    if (!this.#mayHaveHoles) {
+      writeAll(this.fd, chunk);
+      return;
+    }
+    let from = 0;
+    for (const [zeros, end] of longZeros(chunk, start)) {
+      this.#writeAt(chunk.subarray(from, zeros), start + from);
+      this.#hasHoles = true;
+      from = end;
+    }
+    this.#writeAt(chunk.subarray(from), start + from);
+  }
+
+  #writeAt(bytes: Buffer, position: number): void {
+    if (bytes.length > 0) writeAll(this.fd, bytes, position);
   }
 
   #writeRuns(runs: readonly SparseRun[], chunk: Buffer): void {
@@ -65,4 +98,20 @@ export class FileBeingWritten {
     beginWriteback(this.fd, this.#begun, this.#written - this.#begun);
     this.#begun = this.#written;
   }
+}
+
+/** Stretches of zeros in a chunk that is at `start` in its file: long ones, and those at its ends, which may go on. */
+function* longZeros(chunk: Buffer, start: number): Generator<[number, number]> {
+  let zeros = -1;
+  for (let at = 0; at < chunk.length; ) {
+    const end = Math.min(chunk.length, at + BLOCK - ((start + at) % BLOCK));
+    const isZero = chunk[at] === 0 && chunk.compare(ZEROS, 0, end - at, at, end) === 0;
+    if (isZero && zeros < 0) zeros = at;
+    if (!isZero && zeros >= 0) {
+      if (at - zeros >= HOLE || zeros === 0) yield [zeros, at];
+      zeros = -1;
+    }
+    at = end;
+  }
+  if (zeros >= 0) yield [zeros, chunk.length];
 }

@@ -115,6 +115,7 @@ export class Unpacker implements TarSink {
     const entry = this.#entry;
     if (file === undefined || entry === undefined) return;
     this.#attempt(entry, () => {
+      file.finish();
       this.#attributes.setOpen(file.fd, entry);
       this.#file = undefined;
       file.close();

@@ -12,6 +12,7 @@ import {
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { SparseRun } from '../../src/archive/types.ts';
+import { unpackLayer } from '../../src/archive/unpack.ts';
 import { chmodAt, mkdirAt, O_RDONLY, openAt } from '../../src/linux/at.ts';
 import { seekData, seekHole } from '../../src/linux/space.ts';
 import { AT_FDCWD, lstat } from '../../src/linux/stat.ts';
@@ -19,6 +20,7 @@ import { lgetxattr, lsetxattr } from '../../src/linux/xattr.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { describeTree } from '../helpers/trees.ts';
 import {
+  chunked,
   dir,
   FILLER,
   FILLER_BYTES,
@@ -396,4 +398,19 @@ test('a target that is not there', async () => {
   gone[Symbol.dispose]();
   await assert.rejects(gone.unpack(layer(file('a'))), /no such file or directory/);
   await assert.rejects(gone.unpack(layer(FILLER, file('a'))), /no such file or directory/);
+});
+
+test('long zeros of a plain member become a hole, short ones are written', async () => {
+  const zeros = (bytes: number) => '\0'.repeat(bytes);
+  const data = `${'a'.repeat(5000)}${zeros(300_000)}b${zeros(20_000)}c${zeros(1_000_000)}`;
+  const tar = layer({ ...file('file', data), mtime: { sec: 1234, nsec: 5 } });
+  for (const size of [tar.length, 65_536, 10_001]) {
+    using target = makeTarget();
+    await unpackLayer(chunked(tar, size), target.path, { whiteouts: 'overlay' });
+    const path = `${target.path}/file`;
+    assert.equal(readFileSync(path, 'latin1'), data);
+    const { blocks } = statSync(path);
+    assert.ok(blocks * 512 <= 64 * 1024, `${blocks} blocks`);
+    assert.equal(lstat(path).mtime.sec, 1234);
+  }
 });
