@@ -8,6 +8,8 @@ import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import type { Engine } from '../../../src/engine/api/services.ts';
+import { tinyRootfs } from '../../helpers/base-image.ts';
+import { openCli } from '../../helpers/cli.ts';
 import { type Docker, dockerMissing, startDocker } from '../../helpers/docker.ts';
 import { type TestRoot, testRoot } from '../../helpers/engine.ts';
 import {
@@ -298,4 +300,29 @@ describe('images between tools', { skip: missing() }, () => {
       layer.mediaType.replace('application/vnd.oci.image.', ''),
     );
   }
+});
+
+test('Docker loads a commit with a sparse file, and saves it as it was', {
+  skip: dockerMissing() ?? false,
+}, async () => {
+  await using docker = await startDocker();
+  await using cli = openCli('overlay2');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  const fill = ['dd', 'if=/dev/zero', 'of=/sparse', 'bs=1', 'count=1', 'seek=20000000'];
+  cli.ok(['run', '--name', 'sparse', '--network', 'none', 'tiny', ...fill]);
+  cli.ok(['commit', 'sparse', 'sparse:1']);
+  const archive = cli.runBytes(['save', 'sparse:1']);
+  assert.equal((await docker.try(['load'], archive)).code, 0);
+  const saved = `${docker.dataRoot}/saved.tar`;
+  await docker('save', '-o', saved, 'sparse:1');
+  cli.ok(['rmi', 'sparse:1']);
+  // Every layer's digest is checked.
+  assert.match(cli.ok(['load', '-i', saved]), /^Loaded image: sparse:1$/m);
+  const script = 'stat -c "%s %b" /sparse';
+  const [size, blocks] = cli
+    .ok(['run', '--rm', '--network', 'none', 'sparse:1', 'sh', '-c', script])
+    .split(' ')
+    .map(Number);
+  assert.equal(size, 20_000_001);
+  assert.ok(Number(blocks) < 100, `${blocks} blocks`);
 });
