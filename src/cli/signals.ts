@@ -1,4 +1,4 @@
-/** What signals do to a command that has a container in the foreground. */
+/** What signals do to a command that has a container in the foreground, or something to clear up. */
 import { constants } from 'node:os';
 import type { Engine } from '../engine/api/services.ts';
 
@@ -115,4 +115,26 @@ export function holdSignals(): Signals {
     for (const name of early.splice(0)) take(name);
   };
   return { begin, [Symbol.dispose]: begin };
+}
+
+/** Has something cleared up before a signal ends this command, until disposed of. */
+export function cleanUpOnSignals(cleanUp: () => void): Disposable {
+  const listeners = new Map<NodeJS.Signals, () => void>();
+  const stop = (): void => {
+    for (const [name, listener] of listeners) process.off(name, listener);
+  };
+  for (const name of ENDING) {
+    const listener = () => {
+      stop();
+      try {
+        cleanUp();
+      } finally {
+        // Without a listener the signal does what it does to any program.
+        process.kill(process.pid, name);
+      }
+    };
+    process.on(name, listener);
+    listeners.set(name, listener);
+  }
+  return { [Symbol.dispose]: stop };
 }

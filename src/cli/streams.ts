@@ -2,8 +2,9 @@
 import { createReadStream, existsSync, fstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
-import { closeFile, openFile, removeFile, renameFile, writeAll } from '../linux/files.ts';
+import { closeFile, openFile } from '../linux/files.ts';
 import { writeOut } from './output.ts';
+import { writeOutputFile } from './output-file.ts';
 
 /** Bytes read at once from a file. */
 const CHUNK = 1024 * 1024;
@@ -69,19 +70,7 @@ export async function writeStream(
     return;
   }
   checkOutput(output, what);
-  const temporary = `${output}.tmp-${process.pid}`;
-  const fd = openFile(temporary, 'wx', 0o600);
-  try {
-    try {
-      for await (const chunk of data) writeAll(fd, chunk, null, output);
-    } finally {
-      closeFile(fd);
-    }
-    renameFile(temporary, output);
-  } catch (error) {
-    removeFile(temporary);
-    throw error;
-  }
+  await writeOutputFile(data, output);
 }
 
 /** Fails where no file can be put: a folder that is not there, a device in its place. Docker's words. */

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import type { Thread } from '../../../src/linux/fault.ts';
 import { FULL, leftOut, sampleOf } from '../../helpers/scope.ts';
 import { type Operation, signature } from './operations.ts';
-import { openStage, quiet, type Stage } from './stage.ts';
+import { type Ended, openStage, quiet, type Stage } from './stage.ts';
 
 /** How thoroughly. */
 export interface KillOptions {
@@ -14,6 +14,8 @@ export interface KillOptions {
   readonly workers?: number;
   /** The thread whose calls are meant; the main thread unless given. */
   readonly thread?: Thread;
+  /** More that must hold after a kill, or after an end without one. */
+  readonly check?: (stage: Stage, ended: Ended, at: string) => void;
 }
 
 /** What a run of the operation without a kill shows. */
@@ -80,10 +82,13 @@ async function killOnce(
   operation: Operation,
   states: readonly string[],
   fault: string,
+  check: KillOptions['check'],
 ): Promise<number | undefined> {
   const given = { ...operation.given?.(stage), fault };
-  const { code, signal, stdout, stderr } = await stage.run(operation.words(stage), given);
+  const ended = await stage.run(operation.words(stage), given);
+  const { code, signal, stdout, stderr } = ended;
   const at = `${operation.name} on ${stage.driver}, ${fault}`;
+  check?.(stage, ended, at);
   if (signal !== 'SIGKILL') {
     assert.equal(code, 0, `${at}: ${stderr}`);
     await reset(stage, operation);
@@ -146,7 +151,7 @@ const MOST_MORE = 50;
 export async function killAtEach(
   operation: Operation,
   driver: string,
-  { stride = 1, workers = 2, thread = 'main' }: KillOptions = {},
+  { stride = 1, workers = 2, thread = 'main', check }: KillOptions = {},
 ): Promise<string> {
   const what = `${operation.name} on ${driver}`;
   const left = new Map<number, number>();
@@ -166,7 +171,7 @@ export async function killAtEach(
       const nth = targets[next++];
       if (nth === undefined) return;
       const fault = `${thread}:*:${nth}:kill`;
-      const state = await killOnce(stage, operation, known.states, fault).catch((error: unknown) => {
+      const state = await killOnce(stage, operation, known.states, fault, check).catch((error: unknown) => {
         failed = true;
         throw error;
       });

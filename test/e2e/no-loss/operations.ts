@@ -1,5 +1,5 @@
 /** The operations that are killed and made to fail, each with the root that it needs. */
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { dockerArchive, makeImage, manyLayers, tarOf } from '../../helpers/images.ts';
 import type { Recount } from '../../helpers/recount.ts';
 import type { Given, Stage } from './stage.ts';
@@ -204,26 +204,6 @@ export const FROZEN_COMMIT: Operation = {
   each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
   words: () => ['commit', 'one', 'committed:1'],
 };
-
-/** `save -o` and `export -o`: the roots stay as they are, and the file is there whole or not at all. */
-export const WRITERS: readonly Operation[] = [
-  {
-    name: 'save -o',
-    prepare: (stage) => {
-      mkdirSync(`${stage.base}/out`);
-      return IMAGE_OPERATIONS[0]?.prepare(stage) ?? Promise.resolve();
-    },
-    words: ({ base }) => ['save', '-o', `${base}/out/saved.tar`, 'first:1'],
-  },
-  {
-    name: 'export -o',
-    prepare: async (stage) => {
-      mkdirSync(`${stage.base}/out`);
-      await CONTAINER_OPERATIONS.find(({ name }) => name === 'rm')?.prepare(stage);
-    },
-    words: ({ base }) => ['export', '-o', `${base}/out/saved.tar`, 'one'],
-  },
-];
 
 /** What a root holds, without what is random: two roots that hold the same look the same. */
 export function signature(counted: Recount): string {
