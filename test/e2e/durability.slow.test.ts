@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { tarOf } from '../helpers/images.ts';
-import { CONTAINER_OPERATIONS, IMAGE_OPERATIONS, LARGE_LOAD } from './no-loss/operations.ts';
+import { CONTAINER_OPERATIONS, IMAGE_OPERATIONS, LARGE_LOAD, PAIR_LOAD } from './no-loss/operations.ts';
 import { openStage, type Stage } from './no-loss/stage.ts';
 import { inOrder, layersAreSynced, trace } from './no-loss/trace.ts';
 
@@ -19,11 +19,11 @@ function names(driver: string): RegExp[] {
   ];
 }
 
-/** The order in which a layer, the image on it and its name come; before the image, that it is about to come. */
-function image(driver: string): RegExp[] {
+/** The order in which layers, the image on them and its name come; before the image, that it is about to come. */
+function image(driver: string, layers = 1): RegExp[] {
   return [
     /^syncfs/,
-    /^rename.*layerdb\/tmp\/tsengine-[^"]*", .*layerdb\/sha256\//,
+    ...Array.from({ length: layers }, () => /^rename.*layerdb\/tmp\/tsengine-[^"]*", .*layerdb\/sha256\//),
     /^fsync\(\d+<[^>]*layerdb\/sha256>/,
     /^write\(\d+<[^>]*\/leases\/[^>]*>, "image sha256:/,
     /^fsync\(\d+<[^>]*\/leases\//,
@@ -42,7 +42,7 @@ for (const driver of ['overlay2', 'vfs']) {
       stage = openStage(driver, { 'sync-layers': true });
       const [load] = IMAGE_OPERATIONS;
       const commit = CONTAINER_OPERATIONS.find(({ name }) => name === 'commit');
-      for (const operation of [load, commit, LARGE_LOAD]) await operation?.prepare(stage);
+      for (const operation of [load, commit, LARGE_LOAD, PAIR_LOAD]) await operation?.prepare(stage);
       const members = ['one', 'two', 'three'].map((name) => ({ name, content: Buffer.from(name) }));
       writeFileSync(`${stage.base}/own.tar`, tarOf(members));
     });
@@ -61,6 +61,12 @@ for (const driver of ['overlay2', 'vfs']) {
         inOrder(calls, ...image(driver));
       });
     }
+
+    test('load of two images: the data and the layers of one, the image, its name; then the same of the other', async () => {
+      const calls = await trace(stage, PAIR_LOAD.words(stage));
+      layersAreSynced(calls, driver, 3);
+      inOrder(calls, ...image(driver, 2), ...image(driver));
+    });
 
     test('rmi: what is left to do, the name, the image, the record of the layer, the layer', async () => {
       const calls = await trace(stage, ['rmi', 'imported:1']);

@@ -10,6 +10,7 @@ import {
   FROZEN_COMMIT,
   IMAGE_OPERATIONS,
   LARGE_LOAD,
+  PAIR_LOAD,
   RUN_OPERATIONS,
 } from './no-loss/operations.ts';
 import { checkWritten, WRITERS } from './no-loss/writers.ts';
@@ -17,6 +18,7 @@ import { checkWritten, WRITERS } from './no-loss/writers.ts';
 describe('killed on overlay2', () => {
   for (const operation of [
     ...IMAGE_OPERATIONS,
+    PAIR_LOAD,
     ...CONTAINER_OPERATIONS,
     ...RUN_OPERATIONS,
     FROZEN_COMMIT,

@@ -18,7 +18,9 @@ export interface Operation {
   /** Other processes work beside it, and it makes a few calls more or fewer as they come first or last. */
   readonly varies?: boolean;
   /** Words of commands that lead, from what is there before, to what a kill in its middle may leave as well. */
-  readonly between?: readonly (readonly string[])[];
+  readonly between?: (stage: Stage) => readonly (readonly string[])[];
+  /** Each line that it prints says that one more of its states has come; else whatever it prints says that all is done. */
+  readonly linePerState?: boolean;
   /** Commands that lead to what is there when nothing can be written any more, and what was done cannot be undone. */
   readonly stuck?: readonly (readonly string[])[];
 }
@@ -100,6 +102,27 @@ export const LARGE_LOAD: Operation = {
   words: ({ base }) => ['load', '-i', `${base}/large.tar`],
 };
 
+/** They share their first layer. */
+const PAIR = {
+  one: makeImage(manyLayers(2, 'pair')),
+  two: makeImage([...manyLayers(1, 'pair'), ...manyLayers(1, 'other')]),
+};
+
+/** Two images with three layers in all: each image comes as a whole, with its name, and the first one may come alone. */
+export const PAIR_LOAD: Operation = {
+  name: 'load of two images with three layers',
+  prepare: async (stage) => {
+    const one = { image: PAIR.one, tags: ['pair:1'] };
+    const two = { image: PAIR.two, tags: ['pair:2'] };
+    writeFileSync(`${stage.base}/pair.tar`, dockerArchive([one, two]));
+    writeFileSync(`${stage.base}/one-of-pair.tar`, dockerArchive([one]));
+    await stage.ok(['info']);
+  },
+  words: ({ base }) => ['load', '-i', `${base}/pair.tar`],
+  between: ({ base }) => [['load', '-i', `${base}/one-of-pair.tar`]],
+  linePerState: true,
+};
+
 /** On containers that do not run. */
 export const CONTAINER_OPERATIONS: readonly Operation[] = [
   {
@@ -173,7 +196,7 @@ export const RUN_OPERATIONS: readonly Operation[] = [
       ['run', '-d', '--name', 'one', ...LATER],
       ['kill', 'one'],
     ],
-    between: [['create', '--name', 'one', ...LATER]],
+    between: () => [['create', '--name', 'one', ...LATER]],
   },
   {
     name: 'run --rm in the foreground',
@@ -188,7 +211,7 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
     words: () => ['rm', '-f', 'one'],
     waits: true,
-    between: [['kill', 'one']],
+    between: () => [['kill', 'one']],
   },
 ];
 

@@ -69,17 +69,20 @@ export function inOrder(calls: readonly TracedCall[], ...kinds: readonly RegExp[
   }
 }
 
+/** The call that gives a layer its name, with the id that it has below the driver's folder. */
+const NAMING = /^rename.*layerdb\/tmp\/tsengine-([0-9a-f]+)-\d+", .*layerdb\/sha256\//;
+
 /**
  * Asserts that each layer was on disk, with all that is said of it, before it had its name: the last syncfs before that
  * rename began after everything was written below the driver's folder and in the write-set.
  */
 export function layersAreSynced(calls: readonly TracedCall[], driver: string, layers: number): void {
-  const named = calls.filter(({ text }) =>
-    /^rename.*layerdb\/tmp\/tsengine-[^"]*", .*layerdb\/sha256\//.test(text),
-  );
+  const named = calls.filter(({ text }) => NAMING.test(text));
   assert.equal(named.length, layers, 'layers that got their names');
   const ofLayers = new RegExp(`/data/${driver}[/>]|/layerdb/tmp/tsengine-`);
-  const written = calls.filter((call) => isChange(call) && ofLayers.test(call.text));
+  const written = calls.filter(
+    (call) => isChange(call) && ofLayers.test(call.text) && !NAMING.test(call.text),
+  );
   for (const { began } of named) {
     const sync = calls.findLast(({ name, ended }) => name === 'syncfs' && ended < began);
     assert.ok(sync !== undefined, 'there is a sync before a layer has its name');
@@ -93,14 +96,18 @@ export function layersAreSynced(calls: readonly TracedCall[], driver: string, la
     );
   }
   // Nor is anything written into a layer that has its name. The locks beside it are no part of it.
+  const ids = named.map(({ text }) => NAMING.exec(text)?.[1] ?? '');
   const last = Math.max(...named.map(({ ended }) => ended));
+  const isInto = (text: string, id: string) => ids.every((one) => text.includes(one) === (one === id));
   const after = written.filter(
     ({ began, text, name }) =>
-      began > last && !/^(?:unlink|rmdir)/.test(name) && !text.includes('.tsengine/lock"'),
+      !/^(?:unlink|rmdir)/.test(name) &&
+      !text.includes('.tsengine/lock"') &&
+      (began > last || named.some(({ ended }, index) => began > ended && isInto(text, ids[index] ?? ''))),
   );
   assert.deepEqual(
     after.map(({ text }) => text),
     [],
-    'written after the layers had their names',
+    'written after the layer had its name',
   );
 }
