@@ -5,6 +5,27 @@ import { printLine, ReaderGone } from './output.ts';
 export interface EachOptions {
   /** What does not exist is reported and is no failure. */
   readonly missingIsFine?: boolean;
+  /** Whether the work for all begins at once. What is said of each comes in their order all the same. Default false. */
+  readonly atOnce?: boolean;
+}
+
+/** As many as Docker's client works for at once. */
+const MOST_AT_ONCE = 50;
+
+/** Begins the work for each name, for the first of them at once and for each other when one more is done. */
+function beginAll(names: readonly string[], work: (name: string) => Promise<void>): Promise<void>[] {
+  const begun: Promise<void>[] = [];
+  const begin = async (name: string): Promise<void> => {
+    await Promise.allSettled(begun.slice(0, Math.max(0, begun.length - MOST_AT_ONCE + 1)));
+    await work(name);
+  };
+  for (const name of names) {
+    const done = begin(name);
+    // It may fail before anybody comes to wait for it.
+    done.catch(() => undefined);
+    begun.push(done);
+  }
+  return begun;
 }
 
 /**
@@ -17,12 +38,16 @@ export async function forEachName(
   options: EachOptions = {},
 ): Promise<string[]> {
   const failed: string[] = [];
-  for (const name of names) {
+  const begun = options.atOnce === true ? beginAll(names, work) : [];
+  for (const [index, name] of names.entries()) {
     try {
-      await work(name);
+      await (begun[index] ?? work(name));
       await printLine(name);
     } catch (error) {
-      if (error instanceof ReaderGone) throw error;
+      if (error instanceof ReaderGone) {
+        await Promise.allSettled(begun);
+        throw error;
+      }
       process.stderr.write(`tsengine: ${errorMessage(error)}\n`);
       const isMissing = error instanceof TsengineError && error.code === 'NotFound';
       if (isMissing && options.missingIsFine === true) continue;

@@ -13,7 +13,9 @@ export function register(command: Command, context: CommandContext): void {
     .action(async (names: string[], options: { readonly time?: string }) => {
       const timeout = options.time === undefined ? undefined : intFlag('-t, --time', options.time);
       await withEngine(context, (engine) =>
-        forEachName(names, (name) => engine.containers.stop(name, timeout === undefined ? {} : { timeout })),
+        forEachName(names, (name) => engine.containers.stop(name, timeout === undefined ? {} : { timeout }), {
+          atOnce: true,
+        }),
       );
     });
 }

@@ -91,7 +91,7 @@ export function createContainerService(deps: ContainerServiceDeps): ContainerSer
     },
     stop: async (name, { timeout } = {}) => {
       const [{ stopContainer }, context] = await Promise.all([import('./stop.ts'), open()]);
-      await stopContainer(context, await idOf(name), timeout);
+      await stopContainer(context, () => idOf(name), timeout);
     },
     kill: async (name, signal) => {
       const [{ killContainer }, context] = await Promise.all([import('./stop.ts'), open()]);

@@ -5,6 +5,7 @@ import { waitForExit } from '../runtime/exit-watch.ts';
 import { thawRun } from '../runtime/freeze.ts';
 import type { RunDir } from '../runtime/run-dir.ts';
 import { readRuntime } from '../runtime/run-runtime.ts';
+import { Turns } from '../turns.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
 import { lockToEnd, settleContainer } from './run-ending.ts';
@@ -82,15 +83,28 @@ async function isOverWithin(context: ContainerContext, id: string, milliseconds:
   }
 }
 
-/** Kills a running container with SIGKILL and waits until its end is recorded. */
-export async function killAndWait(context: ContainerContext, container: StoredContainer): Promise<void> {
+/** Sends a signal that is to end the container, and sees to it that it gets there. */
+async function sendLast(
+  context: ContainerContext,
+  container: StoredContainer,
+  signal: number,
+): Promise<void> {
   const { ID } = container.file;
   announce(runOf(context, ID));
-  send(context, container, SIGKILL);
+  send(context, container, signal);
   await thaw(context, ID);
-  if (!(await isOverWithin(context, ID, KILL_PATIENCE))) {
+}
+
+async function waitUntilKilled(context: ContainerContext, id: string): Promise<void> {
+  if (!(await isOverWithin(context, id, KILL_PATIENCE))) {
     throw new TsengineError('System', 'tried to kill container, but did not receive an exit event');
   }
+}
+
+/** Kills a running container with SIGKILL and waits until its run is over. */
+export async function killAndWait(context: ContainerContext, container: StoredContainer): Promise<void> {
+  await sendLast(context, container, SIGKILL);
+  await waitUntilKilled(context, container.file.ID);
 }
 
 /** `kill`: sends a signal, SIGKILL by default, in which case the end is waited for. Fails in Docker's words. */
@@ -121,24 +135,39 @@ export async function killContainer(
   await recordEnd(context, id);
 }
 
-/** `stop`: asks with the container's stop signal, and kills after the timeout (negative: never). One that does not run is left alone. */
-export async function stopContainer(
-  context: ContainerContext,
-  id: string,
-  timeout: number | undefined,
-): Promise<void> {
+/** Several containers may be asked to stop at once: the time that they take is waited for together, the rest is done in turn. */
+const turns = new Turns();
+
+/** Asks the container to stop. Gives it as it was, and `undefined` when it does not run. */
+async function askToStop(context: ContainerContext, id: string): Promise<StoredContainer | undefined> {
   const container = await currentContainer(context, id);
-  if (!container.file.State.Running) return;
-  const { StopSignal, StopTimeout } = container.file.Config;
-  const seconds = timeout ?? StopTimeout ?? DEFAULT_STOP_TIMEOUT;
+  if (!container.file.State.Running) return undefined;
+  const { StopSignal } = container.file.Config;
   const signal = (StopSignal ?? '') === '' ? 15 : parseSignal(StopSignal ?? '');
   noteManualStop(context, container);
-  announce(runOf(context, id));
-  send(context, container, signal);
-  await thaw(context, id);
+  await sendLast(context, container, signal);
+  return container;
+}
+
+/**
+ * `stop`: asks with the container's stop signal, and kills after the timeout (negative: never). One that does not run is
+ * left alone. May be called for several containers at once.
+ */
+export async function stopContainer(
+  context: ContainerContext,
+  find: () => Promise<string>,
+  timeout: number | undefined,
+): Promise<void> {
+  const asked = await turns.take(async () => await askToStop(context, await find()));
+  if (asked === undefined) return;
+  const { ID, Config } = asked.file;
+  const seconds = timeout ?? Config.StopTimeout ?? DEFAULT_STOP_TIMEOUT;
   const patience = seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
-  if (!(await isOverWithin(context, id, patience))) await killAndWait(context, container);
-  await recordEnd(context, id);
+  if (!(await isOverWithin(context, ID, patience))) {
+    await turns.take(() => sendLast(context, asked, SIGKILL));
+    await waitUntilKilled(context, ID);
+  }
+  await turns.take(() => recordEnd(context, ID));
 }
 
 /** Docker remembers that somebody wanted the container to stop: policies that restart it respect that. */
