@@ -13,6 +13,7 @@ import { formatTimestamp, now } from '../text/timestamp.ts';
 import { type Prepared, writeBundle } from './bundle.ts';
 import type { StoredContainer } from './container-file.ts';
 import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
+import { leftOut, listed } from './left-out.ts';
 import { breakPledge, redeem } from './pledges.ts';
 import { cleanUpRun, eraseContainer, settleContainer } from './run-ending.ts';
 
@@ -45,6 +46,12 @@ function warnAboutNetwork(context: ContainerContext, { file, hostConfig }: Store
     );
   }
   context.warn(`container ${file.Name.slice(1)} was on Docker's network bridge: it starts without a network`);
+}
+
+function warnAboutLeftOut(context: ContainerContext, container: StoredContainer): void {
+  const what = leftOut(container);
+  if (what.length === 0) return;
+  context.warn(`container ${bareName(container)}: tsengine does not carry out its ${listed(what)} yet`);
 }
 
 /** What a start needs to have found before it changes anything. */
@@ -214,6 +221,7 @@ export async function startContainer(
   try {
     const tools = findTools(context, container);
     warnAboutNetwork(context, container);
+    warnAboutLeftOut(context, container);
     await launch(context, container, run, tools, options);
   } catch (error) {
     context.attached.get(id)?.[Symbol.dispose]();
