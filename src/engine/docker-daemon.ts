@@ -5,6 +5,12 @@ import { tryFlock } from '../linux/flock.ts';
 /** Where dockerd writes its pid unless told otherwise. */
 const DOCKER_PID_FILE = '/var/run/docker.pid';
 
+/** What keeps a dockerd from starting on a data root. */
+export interface HeldAgainstDockerd extends Disposable {
+  /** Whoever inherits it keeps dockerd away as well, until all who have it have ended: see `DataRoot.heldFd`. */
+  readonly fd: number;
+}
+
 /**
  * Refuses a data root that a live dockerd works on, and keeps one from starting on it while this process works there.
  *
@@ -12,7 +18,7 @@ const DOCKER_PID_FILE = '/var/run/docker.pid';
  * as long as it lives. We take a shared one, so that any number of ours can be there together and dockerd fails to start
  * meanwhile. Gives `undefined` where Docker never was: nothing to check, and no foreign call is made.
  */
-export function holdAgainstDockerd(dataRoot: string): Disposable | undefined {
+export function holdAgainstDockerd(dataRoot: string): HeldAgainstDockerd | undefined {
   const database = `${dataRoot}/volumes/metadata.db`;
   let fd: number;
   try {
@@ -21,7 +27,7 @@ export function holdAgainstDockerd(dataRoot: string): Disposable | undefined {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
-  if (tryFlock(fd, 'shared')) return { [Symbol.dispose]: () => closeSync(fd) };
+  if (tryFlock(fd, 'shared')) return { fd, [Symbol.dispose]: () => closeSync(fd) };
   closeSync(fd);
   const pid = lockHolder(database) ?? readPidFile(DOCKER_PID_FILE);
   throw new TsengineError(

@@ -24,6 +24,7 @@ import {
 class ReadOnlyDataRoot extends RootPaths implements DataRoot {
   readonly readOnly = true;
   readonly hasDockerd: boolean;
+  readonly heldFd = undefined;
 
   constructor(path: string, execRoot: string) {
     super(path, execRoot);

@@ -21,7 +21,7 @@ import { hasErrno, TsengineError } from '../errors.ts';
 import { makeDirectories, makeDirectory, readTextIfAny, writeFileAtomic } from '../linux/files.ts';
 import { type Lock, type LockMode, lockFile, tryLockFile } from '../linux/flock.ts';
 import { sha256Hex } from '../linux/sha256.ts';
-import { holdAgainstDockerd } from './docker-daemon.ts';
+import { type HeldAgainstDockerd, holdAgainstDockerd } from './docker-daemon.ts';
 import { parseJson } from './json.ts';
 import { keepReserve } from './reserve.ts';
 
@@ -55,6 +55,11 @@ export interface DataRoot extends Disposable {
   readonly readOnly: boolean;
   /** Whether a dockerd works on it, whose records are then the truth. Only a root opened for reading can have one. */
   readonly hasDockerd: boolean;
+  /**
+   * An open file that conmon inherits: as long as a container runs no dockerd starts on the root, which would take it for
+   * ended and start it a second time on the same files. `undefined` where Docker never was.
+   */
+  readonly heldFd: number | undefined;
   /** `<data-root>/image/<driver>`. */
   imageDir(driver: string): string;
   /** `<data-root>/<driver>`. */
@@ -160,9 +165,9 @@ export class RootPaths {
 class OpenDataRoot extends RootPaths implements DataRoot {
   readonly readOnly = false;
   readonly hasDockerd = false;
-  readonly #against: Disposable | undefined;
+  readonly #against: HeldAgainstDockerd | undefined;
 
-  constructor(path: string, execRoot: string, against: Disposable | undefined) {
+  constructor(path: string, execRoot: string, against: HeldAgainstDockerd | undefined) {
     super(path, execRoot);
     this.#against = against;
     for (const name of ['', '/locks', '/leases', '/tmp']) ensureDirectory(this.stateDir + name, 0o700);
@@ -180,6 +185,10 @@ class OpenDataRoot extends RootPaths implements DataRoot {
 
   tryLock(name: string, { mode = 'exclusive', ephemeral = false }: RootLockOptions = {}): Lock | undefined {
     return tryLockFile(this.#lockPath(name), mode, { ephemeral });
+  }
+
+  get heldFd(): number | undefined {
+    return this.#against?.fd;
   }
 
   [Symbol.dispose](): void {

@@ -46,6 +46,7 @@ import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './m
 import { refuseImageLayerOptions, sizeOf } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
 import { unlessRedirected } from './redirected.ts';
+import { uncover } from './uncover.ts';
 import { openToRead } from './view.ts';
 
 /** What the driver is made of. */
@@ -199,7 +200,7 @@ export class Overlay2Driver implements GraphDriver {
   }
 
   #unmount(id: string, path: string): void {
-    if (isMountPoint(path)) unmount(path, MNT_DETACH);
+    if (isMountPoint(path) || uncover(this.#layout.home, path)) unmount(path, MNT_DETACH);
     try {
       removeDirectory(path);
     } catch {

@@ -112,6 +112,7 @@ function startMonitor(
     log: hostConfig.LogConfig.Type === 'none' ? undefined : context.store.paths(run.id).log,
     systemdCgroup: isSystemd,
     cgroupParent: isSystemd ? '/tsengine' : context.settings.spec.cgroupParent,
+    heldFd: context.root.heldFd,
     exitCommand: exitCommandOf(run, [...context.exitCommand, run.id], attached ? process.pid : undefined),
   });
 }

@@ -35,6 +35,8 @@ export interface MonitorRequest {
   readonly cgroupParent: string;
   /** Program and arguments that conmon runs when the container has ended. The program is a path. */
   readonly exitCommand: readonly string[];
+  /** A descriptor that conmon keeps open as long as the container runs. */
+  readonly heldFd: number | undefined;
 }
 
 /** The path of conmon. Fails with `Unavailable` when it is not installed. */
@@ -141,6 +143,9 @@ class StartPipes implements Disposable {
   }
 }
 
+/** The number that conmon has `heldFd` under; nothing is said to it of what that is. */
+const HELD_FD = 5;
+
 function spawnConmon(conmon: string, request: MonitorRequest, pipes: StartPipes): number {
   const pid = spawnDetached({
     program: conmon,
@@ -152,6 +157,7 @@ function spawnConmon(conmon: string, request: MonitorRequest, pipes: StartPipes)
       [2, pipes.errors.write],
       [3, pipes.sync.write],
       [4, pipes.start.read],
+      ...(request.heldFd === undefined ? [] : [[HELD_FD, request.heldFd] as const]),
     ]),
   });
   for (const fd of [pipes.errors.write, pipes.sync.write, pipes.start.read]) pipes.close(fd);

@@ -56,6 +56,7 @@ test('conmon’s arguments name the container, the runtime with its own, and wha
     log: '/log',
     systemdCgroup: true,
     cgroupParent: '/p',
+    heldFd: undefined,
     exitCommand: ['/bin/sh', '-c', 'x'],
   });
   const after = (flag: string) => words.flatMap((word, index) => (word === flag ? [words[index + 1]] : []));
