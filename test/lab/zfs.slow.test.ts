@@ -1,4 +1,4 @@
-/** Machines with OpenZFS: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. */
+/** Machines with OpenZFS, and with udev, without which zpool finds no partitions: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runInMachine } from '../../src/lab/lab.ts';
@@ -8,12 +8,13 @@ const MIB = 1024 * 1024;
 
 const SCRIPT = `set -eu
 zfs version | tail -n 1
-zpool create -f -m /tank tank /dev/lab/disk1
+zpool create -f -m /tank tank "$(readlink -f /dev/lab/disk1)"
 zfs create -o mountpoint=legacy tank/base
 mount -t zfs tank/base /mnt && echo one >/mnt/file && umount /mnt
 zfs snapshot tank/base@made && zfs clone -o mountpoint=legacy tank/base@made tank/clone
-mount -t zfs tank/clone /mnt && cat /mnt/file && echo two >/mnt/file
-zfs diff tank/base@made tank/clone | cut -f 1 | sort -u
+mount -t zfs tank/clone /mnt && cat /mnt/file
+zfs snapshot tank/clone@before && echo two >/mnt/file && sync
+zfs diff tank/clone@before tank/clone | cut -f 1 | sort -u
 umount /mnt
 tar -c -C /usr/bin busybox | tsengine --data-root /tank/root --storage-driver vfs import - box >/dev/null
 tsengine --data-root /tank/root --storage-driver vfs run --rm --network none box /busybox echo on zfs
@@ -28,7 +29,7 @@ for (const { kernel, version } of [
     let [out, err] = ['', ''];
     const { exitCode } = await runInMachine({
       kernel,
-      with: ['zfs'],
+      with: ['zfs', 'systemd'],
       command: ['sh', '-c', SCRIPT],
       disks: [512 * MIB],
       timeoutMs: 1_200_000,
