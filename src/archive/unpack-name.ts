@@ -20,8 +20,7 @@ export function refusal(name: Buffer, reason: string): TsengineError {
 
 /** The error for a system call that failed on a member; the call's own error is its cause. */
 export function unpackError(name: Buffer, error: SyscallError): TsengineError {
-  const reason = error.message.slice(error.message.lastIndexOf(': ') + 2);
-  const message = `cannot unpack "${printableMember(name)}": ${reason} (${error.syscall})`;
+  const message = `cannot unpack "${printableMember(name)}": ${error.reason} (${error.syscall})`;
   return new TsengineError('System', message, { cause: error });
 }
 

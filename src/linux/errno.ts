@@ -78,15 +78,16 @@ export class SyscallError extends Error {
   readonly syscall: string;
   readonly path: BytePath | undefined;
   readonly dest: BytePath | undefined;
+  /** Why, in words: `no space left on device`. */
+  readonly reason: string;
 
   constructor(syscall: string, errno: number | string, subject: SyscallSubject = {}, cause?: unknown) {
     const known = typeof errno === 'number' ? tables().byNumber.get(errno) : tables().byName.get(errno);
     const from = subject.path === undefined ? '' : ` ${printablePath(subject.path)}`;
     const to = subject.dest === undefined ? '' : ` -> ${printablePath(subject.dest)}`;
-    super(
-      `${syscall}${from}${to}: ${known?.text ?? `error ${errno}`}`,
-      cause === undefined ? undefined : { cause },
-    );
+    const reason = known?.text ?? `error ${errno}`;
+    super(`${syscall}${from}${to}: ${reason}`, cause === undefined ? undefined : { cause });
+    this.reason = reason;
     this.code = known?.name ?? String(errno);
     this.errno = known?.number ?? (typeof errno === 'number' ? errno : 0);
     this.syscall = syscall;

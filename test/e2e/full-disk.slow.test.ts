@@ -94,6 +94,17 @@ for (const [type, driver, size] of CASES) {
     assert.equal(huge.code, 1);
     assert.equal(signature(await stage.settle('after a load that did not fit')), before);
 
+    // What a container wrote there is space for once, and not twice.
+    const half = `dd if=/dev/urandom of=/half bs=1048576 count=${size / 2} 2>/dev/null`;
+    await stage.ok(['run', '--name', 'half', '--network', 'none', 'small', 'sh', '-c', half]);
+    const twice = await stage.run(['commit', 'half', 'more:1']);
+    assert.equal(
+      twice.stderr,
+      'tsengine: cannot commit container half: cannot write "half" into the new layer: no space left on device: remove what is not needed, and commit again\n',
+    );
+    await stage.ok(['rm', 'half']);
+    assert.equal(signature(await stage.settle('after a commit that did not fit')), before);
+
     // The container fills it itself, and is told so; its end is recorded.
     const filling = ['run', '--name', 'filling', '--network', 'none', 'small'];
     const script = 'dd if=/dev/zero of=/filled bs=65536 count=4096 2>/tmp-err; echo $?';

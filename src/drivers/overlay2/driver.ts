@@ -221,7 +221,7 @@ export class Overlay2Driver implements GraphDriver {
       this.#mountOn(target, id, lowers, label, isVolatile);
     } catch (error) {
       this.#unmount(id, target);
-      throw mountFailure(error, id, lowers.length);
+      throw mountFailure(error, id, lowers, this.#layout.home);
     }
   }
 

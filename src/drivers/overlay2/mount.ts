@@ -8,11 +8,15 @@
  * `lowerdir+` of kernel 6.7 would be slower, and its line ten times as long.
  */
 
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { LIMITS } from '../../archive/types.ts';
 import { hasErrno, TsengineError } from '../../errors.ts';
+import { readlinkAt } from '../../linux/at.ts';
 import { makeDirectories, makeSymlink, pathExists } from '../../linux/files.ts';
 import { MOUNT_DATA_MAX, mount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import { AT_FDCWD } from '../../linux/stat.ts';
 import { inDirectory } from './in-directory.ts';
 
 /** What one overlay mount is made of. Names are relative to `home`. */
@@ -121,13 +125,34 @@ function mountThroughLinks(request: OverlayMount, farmHome: string): void {
   }
 }
 
+/** The first of these names below `home` that leads nowhere, as the folder that is missing; `undefined` when all are there. */
+function missingFolder(names: readonly string[], home: string): string | undefined {
+  const missing = names.find((name) => statSync(`${home}/${name}`, { throwIfNoEntry: false }) === undefined);
+  if (missing === undefined) return undefined;
+  const path = `${home}/${missing}`;
+  try {
+    return resolve(dirname(path), readlinkAt(AT_FDCWD, path).toString());
+  } catch {
+    return path;
+  }
+}
+
 /** The error for a mount that failed: one line that says why, where the kernel's errno does not. */
-export function mountFailure(error: unknown, id: string, parents: number): unknown {
+export function mountFailure(error: unknown, id: string, lowers: readonly string[], home: string): unknown {
+  const folders = [...lowers, `${id}/diff`, `${id}/work`];
+  const missing = hasErrno(error, 'ENOENT') ? missingFolder(folders, home) : undefined;
+  if (missing !== undefined) {
+    return new TsengineError(
+      'Corrupt',
+      `overlay2: cannot mount layer ${id}: ${missing} is missing: put it back from a backup, or remove what needs it (rm, rmi) and make that anew`,
+      { cause: error },
+    );
+  }
   if (!hasErrno(error, 'EINVAL', 'ESTALE', 'ENOMEM', 'EPERM', 'EACCES', 'ENODEV')) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new TsengineError(
     'System',
-    `overlay2: cannot mount layer ${id} with ${parents} parents: ${reason}; the kernel's log (dmesg) says more`,
+    `overlay2: cannot mount layer ${id} with ${lowers.length} parents: ${reason}; the kernel's log (dmesg) says more`,
     { cause: error },
   );
 }

@@ -107,7 +107,7 @@ function mountView(target: string, farm: string, request: ViewRequest): void {
       return;
     } catch (error) {
       if (!hasErrno(error, 'EINVAL') || index === attempts.length - 1)
-        throw mountFailure(error, id, lowers.length - 1);
+        throw mountFailure(error, id, lowers.slice(1), home);
     }
   }
 }

@@ -1,9 +1,11 @@
-import { TsengineError } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { SyscallError } from '../../linux/errno.ts';
 import type { CommitOptions } from '../api/services.ts';
 import type { Image } from '../images/types.ts';
 import { whileFrozen } from '../runtime/freeze.ts';
 import { findRuntime } from '../runtime/oci-runtime.ts';
-import { type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
+import type { StoredContainer } from './container-file.ts';
+import { bareName, type ContainerContext, noSuchContainer, readContainer, runOf } from './context.ts';
 import { settleContainer } from './run-ending.ts';
 
 /** The image the container was made from; `undefined` when it has gone or there was none. */
@@ -15,6 +17,20 @@ function imageOf(context: ContainerContext, id: string): Image | undefined {
     if (error instanceof TsengineError && error.code === 'NotFound') return undefined;
     throw error;
   }
+}
+
+/** A system call that failed, in words about the container. Other errors are as they are. */
+function commitFailure(container: StoredContainer, error: unknown): unknown {
+  const cause = error instanceof TsengineError ? error.cause : error;
+  if (!(error instanceof Error) || !(cause instanceof SyscallError)) return error;
+  const member = /^cannot unpack (".*"): .*$/.exec(error.message)?.[1];
+  const what =
+    member === undefined ? error.message : `cannot write ${member} into the new layer: ${cause.reason}`;
+  const advice = hasErrno(cause, 'ENOSPC', 'EDQUOT') ? ': remove what is not needed, and commit again' : '';
+  const code = error instanceof TsengineError ? error.code : 'System';
+  return new TsengineError(code, `cannot commit container ${bareName(container)}: ${what}${advice}`, {
+    cause: error,
+  });
 }
 
 /**
@@ -42,7 +58,11 @@ export async function commitContainer(
       message: options.message ?? '',
       reference: options.reference,
     });
-  if (!file.State.Running || file.State.Paused || options.pause === false) return await commit();
-  const runtime = findRuntime(hostConfig.Runtime ?? '', context.settings, context.root.execRoot);
-  return await whileFrozen(runOf(context, id), runtime, commit);
+  try {
+    if (!file.State.Running || file.State.Paused || options.pause === false) return await commit();
+    const runtime = findRuntime(hostConfig.Runtime ?? '', context.settings, context.root.execRoot);
+    return await whileFrozen(runOf(context, id), runtime, commit);
+  } catch (error) {
+    throw commitFailure(container, error);
+  }
 }

@@ -82,6 +82,19 @@ export class RootFilesystem implements Disposable {
    * to what does not exist, that is made. Fails with `Cannot mkdir: … is not a directory`.
    */
   makeDirectories(path: string): void {
+    try {
+      this.#makeDirectories(path);
+    } catch (error) {
+      if (!hasErrno(error, 'ENAMETOOLONG')) throw error;
+      throw new TsengineError(
+        'InvalidParameter',
+        `Cannot mkdir: ${path}: file name too long: a name may have 255 bytes, and a whole path 4095`,
+        { cause: error },
+      );
+    }
+  }
+
+  #makeDirectories(path: string): void {
     let links = 0;
     const make = (target: string): void => {
       const kind = this.kindOf(target);

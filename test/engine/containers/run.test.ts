@@ -108,6 +108,10 @@ test('a working directory that is a file, an unknown user and an unknown group a
     /^TsengineError: Cannot mkdir: \/etc\/passwd is not a directory$/,
   );
   await assert.rejects(
+    run({ WorkingDir: `/made/${'a'.repeat(300)}` }),
+    /^TsengineError: Cannot mkdir: \/made\/a{300}: file name too long: a name may have 255 bytes, /,
+  );
+  await assert.rejects(
     run({ User: 'nouser' }),
     /unable to find user nouser: no matching entries in passwd file/,
   );
