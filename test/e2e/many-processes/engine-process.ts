@@ -8,7 +8,15 @@ import { hostConfigSchema } from '../../../src/engine/api/host-config.ts';
 import type { Engine, ImageDeleteItem } from '../../../src/engine/api/services.ts';
 import { openEngine } from '../../../src/engine/engine.ts';
 import { errorMessage } from '../../../src/errors.ts';
-import { type Ending, type Operation, type Said, SCRIPT, SCRIPT_CODE } from './operation.ts';
+import {
+  type Ending,
+  type Operation,
+  type Said,
+  SCRIPT,
+  SCRIPT_CODE,
+  SLEEP,
+  STOP_TIMEOUT,
+} from './operation.ts';
 
 const nothing: Said = { untagged: [], deleted: [] };
 
@@ -32,7 +40,7 @@ async function run(engine: Engine, operation: Operation & { readonly kind: 'run'
     startsNext: true,
     config: containerConfigSchema.parse({
       Image: operation.image,
-      Cmd: detached ? ['sleep', '600'] : ['sh', '-c', SCRIPT],
+      Cmd: detached ? SLEEP : ['sh', '-c', SCRIPT],
     }),
     hostConfig: hostConfigSchema.parse({ NetworkMode: 'none', AutoRemove: operation.how === 'rm' }),
   });
@@ -41,6 +49,11 @@ async function run(engine: Engine, operation: Operation & { readonly kind: 'run'
   const code = await engine.containers.wait(id);
   // Another process may have killed it.
   if (code !== SCRIPT_CODE && code !== 137) throw new Error(`the container ended with ${code}`);
+}
+
+async function pruneImages(engine: Engine, all: boolean): Promise<Said> {
+  const pruned = await engine.images.prune(new Map([['dangling', [String(!all)]]]));
+  return deletions(pruned.deleted);
 }
 
 async function look(engine: Engine, at: 'ps' | 'images' | 'inspect', name: string): Promise<void> {
@@ -80,12 +93,22 @@ async function carryOut(engine: Engine, operation: Operation): Promise<Said> {
     case 'look':
       await look(engine, operation.at, operation.name);
       return nothing;
-    case 'prune-images': {
-      const pruned = await images.prune(new Map([['dangling', [String(!operation.all)]]]));
-      return deletions(pruned.deleted);
-    }
+    case 'prune-images':
+      return await pruneImages(engine, operation.all);
     case 'prune-containers':
       await containers.prune(new Map());
+      return nothing;
+    case 'prune-system':
+      await containers.prune(new Map());
+      return await pruneImages(engine, operation.all);
+    case 'start':
+      await containers.start(operation.name);
+      return nothing;
+    case 'stop':
+      await containers.stop(operation.name, { timeout: STOP_TIMEOUT });
+      return nothing;
+    case 'kill':
+      await containers.kill(operation.name);
       return nothing;
   }
 }

@@ -14,7 +14,7 @@ function isDone(one: Carried): boolean {
 }
 
 function isPrune({ operation }: Carried): boolean {
-  return operation.kind === 'prune-images';
+  return operation.kind === 'prune-images' || operation.kind === 'prune-system';
 }
 
 /** Names that the operation gives, and to what where that is known. */
@@ -44,7 +44,7 @@ function full(name: string): string {
 
 /** Whether the operation may take the name away, or the image with all its names. */
 function mayUntag({ operation }: Carried, tag: string): boolean {
-  if (operation.kind === 'prune-images') return operation.all;
+  if (operation.kind === 'prune-images' || operation.kind === 'prune-system') return operation.all;
   return operation.kind === 'rmi' && (isId(operation.name) || full(operation.name) === tag);
 }
 
@@ -54,7 +54,7 @@ function mayDelete(one: Carried): boolean {
 }
 
 function mayRemove({ operation }: Carried, container: string): boolean {
-  if (operation.kind === 'prune-containers') return true;
+  if (operation.kind === 'prune-containers' || operation.kind === 'prune-system') return true;
   return operation.kind === 'rm' && operation.name === container;
 }
 
@@ -78,6 +78,7 @@ export function broken(
       `${JSON.stringify(one.operation)} (${one.from.toFixed(0)} to ${one.to.toFixed(0)} ms): ${what}`,
     );
   };
+  const sleepers = new Set(carried.flatMap(({ operation }) => sleeperOf(operation)));
   const givers = (tag: string): Carried[] => carried.filter((one) => tagsGiven(one, archives).has(tag));
 
   for (const claim of carried.filter(isDone)) {
@@ -90,6 +91,7 @@ export function broken(
     }
     checkRemovals(claim, counted, { undone, say, archives });
     checkContainers(claim, counted, { undone, say, archives });
+    checkRunning(claim, counted, sleepers, { undone, say, archives });
   }
   for (const [tag, id] of counted.tags) {
     const possible = givers(tag).filter(
@@ -135,4 +137,40 @@ function checkContainers(claim: Carried, counted: Recount, { undone, say }: Rule
     if (!names.has(operation.name) && !mayBeGone) say(claim, 'the container is not there');
   }
   if (operation.kind === 'rm' && names.has(operation.name)) say(claim, 'the container is still there');
+}
+
+/** The name of a container that runs until somebody ends it. */
+function sleeperOf(operation: Operation): string[] {
+  return operation.kind === 'run' && operation.how === 'detach' ? [operation.name] : [];
+}
+
+/** Whether the operation may let the container run. */
+function mayStart({ operation }: Carried, container: string): boolean {
+  return (operation.kind === 'start' || operation.kind === 'run') && operation.name === container;
+}
+
+/** Whether the operation may end the container. */
+function mayEnd({ operation }: Carried, container: string): boolean {
+  const { kind } = operation;
+  return (kind === 'stop' || kind === 'kill' || kind === 'rm') && operation.name === container;
+}
+
+/** What was started runs, as far as it does not end by itself, and what was stopped or killed does not. */
+function checkRunning(
+  claim: Carried,
+  counted: Recount,
+  sleepers: ReadonlySet<string>,
+  { undone, say }: Rules,
+): void {
+  const { operation } = claim;
+  const { kind } = operation;
+  if (kind !== 'start' && kind !== 'run' && kind !== 'stop' && kind !== 'kill') return;
+  const { name } = operation;
+  const container = [...counted.containers.values()].find((one) => one.name.replace(/^\//, '') === name);
+  if (container === undefined) return;
+  if (kind === 'stop' || kind === 'kill') {
+    if (container.running && !undone(claim, (other) => mayStart(other, name))) say(claim, 'it runs');
+  } else if (sleepers.has(name) && !container.running && !undone(claim, (other) => mayEnd(other, name))) {
+    say(claim, 'it does not run');
+  }
 }

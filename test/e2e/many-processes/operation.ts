@@ -17,7 +17,9 @@ export type Operation =
   | { readonly kind: 'save'; readonly image: string; readonly file: string }
   | { readonly kind: 'look'; readonly at: 'ps' | 'images' | 'inspect'; readonly name: string }
   | { readonly kind: 'prune-images'; readonly all: boolean }
-  | { readonly kind: 'prune-containers' };
+  | { readonly kind: 'prune-containers' }
+  | { readonly kind: 'prune-system'; readonly all: boolean }
+  | { readonly kind: 'start' | 'stop' | 'kill'; readonly name: string };
 
 /** What an operation that succeeded says it did. */
 export interface Said {
@@ -47,6 +49,11 @@ export const SCRIPT = 'cat /mark/* >/tmp/read && echo more >>/tmp/read && exit 7
 /** The exit code of `SCRIPT` where it found its files. */
 export const SCRIPT_CODE = 7;
 
+/** What a container does that stays: longer than any storm. */
+export const SLEEP = ['sleep', '100000'];
+/** How long `stop` waits before it kills. Seconds. */
+export const STOP_TIMEOUT = 1;
+
 /** The command line of an operation. */
 export function wordsOf(operation: Operation): string[] {
   switch (operation.kind) {
@@ -60,7 +67,7 @@ export function wordsOf(operation: Operation): string[] {
       return ['rmi', ...(operation.force ? ['-f'] : []), operation.name];
     case 'run': {
       const flags = operation.how === 'rm' ? ['--rm'] : operation.how === 'detach' ? ['-d'] : [];
-      const command = operation.how === 'detach' ? ['sleep', '600'] : ['sh', '-c', SCRIPT];
+      const command = operation.how === 'detach' ? SLEEP : ['sh', '-c', SCRIPT];
       return ['run', ...flags, '--network', 'none', '--name', operation.name, operation.image, ...command];
     }
     case 'rm':
@@ -76,6 +83,13 @@ export function wordsOf(operation: Operation): string[] {
       return ['image', 'prune', '-f', ...(operation.all ? ['-a'] : [])];
     case 'prune-containers':
       return ['container', 'prune', '-f'];
+    case 'prune-system':
+      return ['system', 'prune', '-f', ...(operation.all ? ['-a'] : [])];
+    case 'stop':
+      return ['stop', '-t', String(STOP_TIMEOUT), operation.name];
+    case 'start':
+    case 'kill':
+      return [operation.kind, operation.name];
   }
 }
 
@@ -109,6 +123,10 @@ const EXPECTED: Readonly<Record<Operation['kind'], readonly RegExp[]>> = {
   look: [/No such (?:object|image|container)/],
   'prune-images': [],
   'prune-containers': [],
+  'prune-system': [],
+  start: [/No such container/, /is marked for removal and cannot be started/],
+  stop: [/No such container/],
+  kill: [/No such container/, /is not running/],
 };
 
 /** Whether it is no fault that the operation failed so. */

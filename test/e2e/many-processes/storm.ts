@@ -7,7 +7,7 @@ import { removeTree } from '../../../src/linux/remove-tree.ts';
 import type { TestBundle } from '../../helpers/bundle.ts';
 import { removeCgroups } from '../../helpers/cgroups.ts';
 import { atExit, unmountBelow } from '../../helpers/loop.ts';
-import { recount } from '../../helpers/recount.ts';
+import { type Recount, recount } from '../../helpers/recount.ts';
 import { checkArchive } from './check-archive.ts';
 import { command, commandLane, engineLane, type Lane, type Roots } from './lanes.ts';
 import { broken } from './ledger.ts';
@@ -188,7 +188,7 @@ export async function storm(options: StormOptions): Promise<StormReport> {
   return { counts: countsOf(course.carried), problems: course.problems };
 }
 
-/** What is there when all have gone. */
+/** What is there when all have gone. Removes the containers, some of which run. */
 async function aftermath(
   { bundle, driver }: StormOptions,
   roots: StormRoots,
@@ -197,16 +197,25 @@ async function aftermath(
 ): Promise<string[]> {
   await settle(roots);
   // What killed processes left is for the next command to clear up.
-  for (const words of [
-    ['images', '-a'],
-    ['ps', '-a'],
-  ]) {
+  const mustDo = async (words: readonly string[]): Promise<void> => {
     const ended = await command(bundle, roots, words);
     assert.deepEqual([ended.code, ended.stderr], [0, ''], words.join(' '));
-  }
+  };
+  await mustDo(['images', '-a']);
+  await mustDo(['ps', '-a']);
   await settle(roots);
-  const counted = recount(roots.dataRoot, roots.execRoot, driver, roots.cgroupParent);
-  return [...counted.problems, ...broken(carried, counted, material.archives)];
+  const count = (): Recount => recount(roots.dataRoot, roots.execRoot, driver, roots.cgroupParent);
+  const counted = count();
+  const problems = [...counted.problems, ...broken(carried, counted, material.archives)];
+  const names = [...counted.containers.keys()];
+  if (names.length > 0) await mustDo(['rm', '-f', ...names]);
+  await settle(roots);
+  const empty = count();
+  return [
+    ...problems,
+    ...empty.problems,
+    ...[...empty.containers.keys()].map((id) => `${id} is still there`),
+  ];
 }
 
 function countsOf(carried: readonly Carried[]): Record<string, number> {

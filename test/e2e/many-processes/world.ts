@@ -73,8 +73,8 @@ export async function makeMaterial(folder: string): Promise<Material> {
 
 /** How often each kind is drawn, of a hundred. */
 export const WEIGHTS: Readonly<Record<Operation['kind'], number>> = {
-  ...{ load: 18, import: 5, tag: 8, rmi: 14, run: 20, rm: 10, commit: 7, save: 5, look: 9 },
-  ...{ 'prune-images': 2, 'prune-containers': 2 },
+  ...{ load: 17, import: 4, tag: 7, rmi: 13, run: 20, rm: 8, commit: 6, save: 4, look: 7 },
+  ...{ 'prune-images': 2, 'prune-containers': 1, 'prune-system': 1, start: 4, stop: 3, kill: 3 },
 };
 
 /** What all lanes together have named and not heard to be gone. Nothing in it need be there already, or still. */
@@ -82,8 +82,10 @@ export class World {
   readonly tags: string[];
   readonly ids: string[];
   readonly containers: string[] = [];
-  /** Containers that run until somebody ends them. */
-  readonly #lasting = new Set<string>();
+  /** Containers that were made to run until somebody ends them. */
+  readonly #sleepers = new Set<string>();
+  /** Those of them that nobody was heard to end. */
+  readonly #running = new Set<string>();
   readonly #material: Material;
   readonly #scratch: string;
   /** Kinds that are still to come before all have come as often as their weight says. */
@@ -124,14 +126,15 @@ export class World {
       case 'rmi':
         return { kind, name: anyImage(), force: random.below(3) === 0 };
       case 'run': {
-        const how = random.weighted({ rm: 5, keep: 4, detach: 1 });
+        // One of those that stay is always there, or about to be, for others to stop and kill.
+        const how = this.#running.size === 0 ? 'detach' : random.weighted({ rm: 5, keep: 4, detach: 1 });
         const name = fresh();
         if (how !== 'rm') this.containers.push(name);
-        if (how === 'detach') this.#lasting.add(name);
-        const named = this.#material.runnable.filter(
-          (one) => this.tags.includes(one) || this.ids.includes(one),
-        );
-        return { kind, image: random.pick(named) ?? this.#material.runnable[0] ?? '', name, how };
+        if (how === 'detach') {
+          this.#sleepers.add(name);
+          this.#running.add(name);
+        }
+        return { kind, image: random.pick(this.#runnable()) ?? this.#material.runnable[0] ?? '', name, how };
       }
       case 'rm':
         return { kind, name: recent(this.containers), force: random.below(2) === 0 };
@@ -146,17 +149,42 @@ export class World {
         return { kind, at, name: random.below(2) === 0 ? anyImage() : recent(this.containers) };
       }
       case 'prune-images':
+      case 'prune-system':
         return { kind, all: random.below(3) === 0 };
       case 'prune-containers':
         return { kind };
+      case 'start':
+        return { kind, name: recent(this.containers) };
+      case 'stop':
+      case 'kill':
+        // Most often one that runs, as far as anybody knows.
+        return { kind, name: recent(random.below(4) === 0 ? this.containers : [...this.#running]) };
     }
   }
 
   /** A kind from a deck that holds each as often as its weight: of a hundred operations none is left to chance. */
   #deal(random: Random): Operation['kind'] {
     if (this.#deck.length === 0) this.#deck.push(...wholeDeck());
-    const [dealt] = this.#deck.splice(random.below(this.#deck.length), 1);
-    return dealt ?? 'look';
+    const [dealt = 'look'] = this.#deck.splice(random.below(this.#deck.length), 1);
+    const first = this.#neededFirst(dealt);
+    const at = first === undefined ? -1 : this.#deck.indexOf(first);
+    if (first === undefined || at < 0) return dealt;
+    // They change places: whatever waits comes before the deck has ended.
+    this.#deck[at] = dealt;
+    return first;
+  }
+
+  /** What must come first, so that a kind can do anything: a container that runs, an image to run. */
+  #neededFirst(kind: Operation['kind']): Operation['kind'] | undefined {
+    const isOfRunning = kind === 'start' || kind === 'stop' || kind === 'kill';
+    if (kind !== 'run' && !(isOfRunning && this.#running.size === 0)) return undefined;
+    if (this.#runnable().length === 0) return 'load';
+    return isOfRunning ? 'run' : undefined;
+  }
+
+  /** Names of images that can be run. */
+  #runnable(): readonly string[] {
+    return this.#material.runnable.filter((one) => this.tags.includes(one) || this.ids.includes(one));
   }
 
   /**
@@ -165,20 +193,31 @@ export class World {
    */
   heard(operation: Operation, ending: Ending): void {
     if (ending.how === 'failed') this.#drop(nameMadeBy(operation));
+    if (ending.how === 'failed' && /No such|Unable to find/.test(ending.message))
+      this.#drop(nameUsedBy(operation));
     if (ending.how !== 'done') return;
     const { made, untagged, deleted } = ending.said;
     if (made !== undefined) this.ids.push(made);
     this.#drop(...untagged, ...deleted);
-    if (operation.kind === 'rm') this.#drop(operation.name);
-    if (operation.kind === 'prune-containers')
-      this.#drop(...this.containers.filter((name) => !this.#lasting.has(name)));
+    this.#heardOfContainers(operation);
     if (operation.kind !== 'load') return;
     const loaded = this.#material.archives.find(({ file }) => file === operation.archive);
     for (const tag of loaded?.tags.keys() ?? []) moveToEnd(this.tags, tag);
     for (const id of loaded?.images ?? []) moveToEnd(this.ids, id);
   }
 
+  #heardOfContainers(operation: Operation): void {
+    const { kind } = operation;
+    if (kind === 'run' && operation.how !== 'rm') moveToEnd(this.containers, operation.name);
+    if (kind === 'start' && this.#sleepers.has(operation.name)) this.#running.add(operation.name);
+    if (kind === 'stop' || kind === 'kill') this.#running.delete(operation.name);
+    if (kind === 'rm') this.#drop(operation.name);
+    if (kind === 'prune-containers' || kind === 'prune-system')
+      this.#drop(...this.containers.filter((name) => !this.#running.has(name)));
+  }
+
   #drop(...names: readonly (string | undefined)[]): void {
+    for (const name of names) if (name !== undefined) this.#running.delete(name);
     for (const list of [this.tags, this.ids, this.containers]) {
       const kept = list.filter((name) => !names.includes(name));
       list.splice(0, list.length, ...kept);
@@ -189,7 +228,7 @@ export class World {
 function wholeDeck(): Operation['kind'][] {
   const kinds: readonly Operation['kind'][] = [
     ...(['load', 'import', 'tag', 'rmi', 'run', 'rm', 'commit', 'save', 'look'] as const),
-    ...(['prune-images', 'prune-containers'] as const),
+    ...(['prune-images', 'prune-containers', 'prune-system', 'start', 'stop', 'kill'] as const),
   ];
   return kinds.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
 }
@@ -199,6 +238,28 @@ function nameMadeBy(operation: Operation): string | undefined {
   if (operation.kind === 'tag') return operation.target;
   if (operation.kind === 'run') return operation.name;
   return operation.kind === 'import' || operation.kind === 'commit' ? operation.tag : undefined;
+}
+
+/** The name that must be there before. */
+function nameUsedBy(operation: Operation): string | undefined {
+  switch (operation.kind) {
+    case 'tag':
+      return operation.source;
+    case 'run':
+    case 'save':
+      return operation.image;
+    case 'commit':
+      return operation.container;
+    case 'rmi':
+    case 'rm':
+    case 'look':
+    case 'start':
+    case 'stop':
+    case 'kill':
+      return operation.name;
+    default:
+      return undefined;
+  }
 }
 
 function moveToEnd(list: string[], name: string): void {
