@@ -28,6 +28,14 @@ const MAX_FILE = 16 * 1024 * 1024;
 /** As many as the kernel follows. Source: path_resolution(7). */
 const MAX_LINKS = 40;
 
+function nameTooLong(path: string, cause: unknown): TsengineError {
+  return new TsengineError(
+    'InvalidParameter',
+    `cannot use the path ${path} in the container: file name too long: a name may have 255 bytes, and a whole path 4095`,
+    { cause },
+  );
+}
+
 /** An open root. Dispose of it. */
 export class RootFilesystem implements Disposable {
   readonly #fd: number;
@@ -85,12 +93,7 @@ export class RootFilesystem implements Disposable {
     try {
       this.#makeDirectories(path);
     } catch (error) {
-      if (!hasErrno(error, 'ENAMETOOLONG')) throw error;
-      throw new TsengineError(
-        'InvalidParameter',
-        `Cannot mkdir: ${path}: file name too long: a name may have 255 bytes, and a whole path 4095`,
-        { cause: error },
-      );
+      throw hasErrno(error, 'ENAMETOOLONG') ? nameTooLong(path, error) : error;
     }
   }
 
@@ -125,7 +128,7 @@ export class RootFilesystem implements Disposable {
       return openAt2(this.#fd, path, flags, WALK);
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) return undefined;
-      throw error;
+      throw hasErrno(error, 'ENAMETOOLONG') ? nameTooLong(path, error) : error;
     }
   }
 }
