@@ -17,6 +17,8 @@ export interface Operation {
   readonly waits?: boolean;
   /** Other processes work beside it, and it makes a few calls more or fewer as they come first or last. */
   readonly varies?: boolean;
+  /** Much of what it does is clearing up, which may fail without harm. */
+  readonly clearsUp?: boolean;
   /** Words of commands that lead, from what is there before, to what a kill in its middle may leave as well. */
   readonly between?: (stage: Stage) => readonly (readonly string[])[];
   /** Each line that it prints says that one more of its states has come; else whatever it prints says that all is done. */
@@ -72,6 +74,7 @@ export const IMAGE_OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'rmi of an image that shares a layer',
+    clearsUp: true,
     prepare: (stage) => withImages(stage, 'first', 'second'),
     words: () => ['rmi', 'second:1'],
   },
@@ -150,6 +153,7 @@ export const CONTAINER_OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'rm',
+    clearsUp: true,
     prepare: async (stage) => {
       await withSmall(stage);
       await stage.ok(['run', '--name', 'one', '--network', 'none', 'small', 'true']);
@@ -161,6 +165,7 @@ export const CONTAINER_OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'rm -v',
+    clearsUp: true,
     prepare: async (stage) => {
       await withSmall(stage);
       await stage.ok(['create', '--name', 'one', '-v', '/anonymous', ...LATER]);
@@ -200,12 +205,14 @@ export const RUN_OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'run --rm in the foreground',
+    clearsUp: true,
     varies: true,
     prepare: withSmall,
     words: () => ['run', '--rm', '--network', 'none', 'small', 'true'],
   },
   {
     name: 'rm -f of a container that runs',
+    clearsUp: true,
     varies: true,
     prepare: withSmall,
     each: (stage) => stage.ok(['run', '-d', '--name', 'one', ...LATER]),
