@@ -105,9 +105,9 @@ export class ContainerFolders {
     return row !== undefined && this.isOurs(row.driver) ? row : undefined;
   }
 
-  /** Whether a container whose file names that driver is one of those that are there. Docker wrote none when it only had aufs. */
+  /** Whether a container whose file names that driver is one of those that are there. */
   protected isOurs(driver: string): boolean {
-    return driver === this.driver || (driver === '' && this.driver === 'aufs');
+    return driver === this.driver;
   }
 
   /**
