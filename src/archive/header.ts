@@ -171,9 +171,13 @@ export class HeaderReader {
   #uname = EMPTY;
   #gname = EMPTY;
 
-  /** The name field alone, for messages about a block that cannot be read any further. */
+  /**
+   * The name field alone, for messages about a block that cannot be read any further. Empty where it has control characters:
+   * then it is the contents of some file, which are nobody's business.
+   */
   static nameOf(block: Buffer): Buffer {
-    return readText(block, 0, 100, EMPTY);
+    const name = readText(block, 0, 100, EMPTY);
+    return name.every((byte) => byte >= 0x20 && byte !== 0x7f) ? name : EMPTY;
   }
 
   /** Reads a block that is not all zeros. Calls `fail` when its checksum or a number in it is wrong. */

@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander';
+import { flagYet } from './docker-only.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A command line split the way Docker's flag library (pflag) splits it. */
@@ -71,7 +72,7 @@ class Splitter {
     const inline = equals < 0 ? undefined : word.slice(equals + 1);
     const option = this.#command.options.find((candidate) => candidate.long === name);
     if (option === undefined && name === '--help') this.help = true;
-    else if (option === undefined) throw this.#fail(`unknown flag: ${name}`);
+    else if (option === undefined) throw this.#fail(`unknown flag: ${name}${this.#yet(name.slice(2))}`);
     else if (takesValue(option)) this.#setValue(option, inline ?? this.next(), name);
     else this.#setBoolean(option, inline ?? 'true');
   }
@@ -85,7 +86,7 @@ class Splitter {
       if (option === undefined && letter === 'h') {
         this.help = true;
       } else if (option === undefined) {
-        throw this.#fail(`unknown shorthand flag: '${letter}' in -${letter}${tail}`);
+        throw this.#fail(`unknown shorthand flag: '${letter}' in -${letter}${tail}${this.#yet(letter)}`);
       } else if (takesValue(option)) {
         this.#setValue(
           option,
@@ -121,6 +122,10 @@ class Splitter {
     if (value === undefined) throw this.#fail(`flag needs an argument: ${shown}`);
     const long = longName(option);
     this.given.set(long, [...(this.given.get(long) ?? []), `${long}=${value}`]);
+  }
+
+  #yet(flag: string): string {
+    return flagYet(this.#commandPath.slice(this.#commandPath.lastIndexOf(' ') + 1), flag);
   }
 
   #fail(message: string): UsageError {

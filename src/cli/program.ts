@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { TsengineError } from '../errors.ts';
 import { type CommandEntry, type CommandTable, type GlobalOptions, logLevels } from './command.ts';
 import { commands } from './commands/index.ts';
+import { commandYet } from './docker-only.ts';
 import { commandHelp, tableHelp } from './help.ts';
 
 export { endProcess } from './end-process.ts';
@@ -42,13 +43,6 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Commands of Docker's that people will try and that are still to come. */
-const DOCKER_ONLY: ReadonlySet<string> = new Set([
-  ...['attach', 'build', 'builder', 'compose', 'cp', 'events', 'exec', 'login', 'logout'],
-  ...['manifest', 'network', 'pause', 'port', 'pull', 'push', 'rename', 'restart', 'search', 'stats'],
-  ...['top', 'unpause', 'update', 'volume', 'wait'],
-]);
-
 /** A command found in the table, with what follows its name. */
 interface Found {
   readonly entry: CommandEntry;
@@ -65,7 +59,7 @@ function resolve(
   const [name = '', ...rest] = words;
   const entry = Object.hasOwn(table, name) ? table[name] : undefined;
   if (entry === undefined) {
-    const yet = DOCKER_ONLY.has(name) ? `: Docker has it, ${program} does not yet` : '';
+    const yet = commandYet('', name);
     throw new UsageError(`${program}: '${name}' is not a ${program} command${yet}.\nSee '${path} --help'`, 1);
   }
   const commandPath = `${path} ${name}`;
@@ -73,7 +67,12 @@ function resolve(
   const help = tableHelp(entry.commands, commandPath, entry.summary);
   const [next] = rest;
   if (next === undefined || next === '--help' || next === '-h') return { help };
-  if (!Object.hasOwn(entry.commands, next)) throw new UsageError(help.trimEnd(), 1);
+  if (!Object.hasOwn(entry.commands, next)) {
+    const yet = commandYet(name, next);
+    if (yet === '') throw new UsageError(help.trimEnd(), 1);
+    const message = `${program}: '${name} ${next}' is not a ${program} command${yet}.`;
+    throw new UsageError(`${message}\nSee '${commandPath} --help'`, 1);
+  }
   return resolve(entry.commands, commandPath, rest);
 }
 
@@ -148,6 +147,12 @@ function parseGlobals(root: Command, args: readonly string[]) {
     const split = splitArguments(root, program, args, true);
     root.parse(split.flags, { from: 'user' });
     const raw = root.opts<RawGlobals>();
+    for (const [flag, value] of [
+      ['--data-root', raw.dataRoot],
+      ['--exec-root', raw.execRoot],
+    ])
+      if (value === '')
+        throw new UsageError(`${flag} is empty: name a folder.\nSee '${program} --help'.`, 125);
     const globals: GlobalOptions = {
       storageDriver: raw.storageDriver,
       storageOpts: raw.storageOpt ?? [],

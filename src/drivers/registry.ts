@@ -42,14 +42,14 @@ export interface DriverChoice {
 /** The factory of a driver, by name. Fails with `InvalidParameter` on an unknown name, `NotImplemented` on one without a driver. */
 export async function driverFactory(name: string): Promise<DriverFactory> {
   const driver = DRIVERS.find((candidate) => candidate.name === name);
+  const there = DRIVERS.filter((candidate) => candidate.load !== undefined).map((one) => one.name);
   if (driver === undefined) {
     throw new TsengineError(
       'InvalidParameter',
-      `unknown storage driver ${JSON.stringify(name)}: choose one of ${DRIVER_NAMES.join(', ')}`,
+      `unknown storage driver ${JSON.stringify(name)}: choose one of ${there.join(', ')}`,
     );
   }
   if (driver.load === undefined) {
-    const there = DRIVERS.filter((candidate) => candidate.load !== undefined).map((one) => one.name);
     throw new TsengineError(
       'NotImplemented',
       `storage driver ${name} is not in this version of tsengine: choose one of ${there.join(', ')}`,

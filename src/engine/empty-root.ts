@@ -1,5 +1,5 @@
 /**
- * What commands work on that find nothing and make nothing where there is no data root: an empty one, beside the place
+ * What commands work on that find nothing and make nothing where there is no data root: an empty one, in or beside the place
  * where theirs would be, for as long as they take. So that `rmi x` on a mistyped `--data-root` leaves no folders there.
  */
 import { existsSync, mkdtempSync } from 'node:fs';
@@ -12,11 +12,9 @@ export interface EmptyRoot extends Disposable {
   readonly execRoot: string;
 }
 
-/** An empty data root in place of `dataRoot`; `undefined` when that is there, or when none can be made on its file system. */
+/** An empty data root in place of `dataRoot`, on its file system; `undefined` when none can be made there. */
 export function emptyRootFor(dataRoot: string): EmptyRoot | undefined {
-  const wanted = resolve(dataRoot);
-  if (existsSync(wanted)) return undefined;
-  let above = dirname(wanted);
+  let above = resolve(dataRoot);
   while (!existsSync(above)) above = dirname(above);
   let folder: string;
   try {

@@ -110,8 +110,13 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 /** Which roots, and how they are opened. */
 type RootChoice = Pick<EngineConfig, 'dataRoot' | 'execRoot' | 'readOnlyRoot'>;
 
+/** Whether a folder holds nothing of tsengine's and nothing of Docker's: any folder may be named by mistake. */
+function holdsNothing(folder: string): boolean {
+  return !['tsengine', 'image'].some((name) => existsSync(`${folder}/${name}`));
+}
+
 async function emptyRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): Promise<EmptyRoot | undefined> {
-  if (existsSync(dataRoot)) return undefined;
+  if (existsSync(dataRoot) && !holdsNothing(dataRoot)) return undefined;
   return (await import('./empty-root.ts')).emptyRootFor(dataRoot);
 }
 

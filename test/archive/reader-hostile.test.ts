@@ -75,6 +75,8 @@ test('damage to any byte of a header is noticed', () => {
     });
   }
   refused([plain(0), Buffer.alloc(512, 0xff)], /at byte 512: the header checksum does not match/);
+  const secret = Buffer.alloc(512, 'root:x:0:0:root:/root\nsecret:x:1:1\n');
+  refused([secret], /^invalid tar archive: at byte 0: the header checksum does not match/);
 });
 
 describe('numbers', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,28 @@ describe('where there is no data root', () => {
       assert.deepEqual(readdirSync(above), []);
     });
   }
+
+  for (const words of [
+    ['ps', '-a'],
+    ['rmi', 'x'],
+  ])
+    test(`${words.join(' ')} leaves a folder as it is that somebody named by mistake`, () => {
+      const named = mkdtempSync(`${above}/named-`);
+      writeFileSync(`${named}/note`, 'mine');
+      spawnSync(launcher, ['--data-root', named, '--exec-root', `${above}/exec`, ...words]);
+      assert.deepEqual(readdirSync(named), ['note']);
+      rmSync(named, { recursive: true });
+      assert.deepEqual(readdirSync(above), []);
+    });
+
+  test('a root without a name is refused', () => {
+    for (const flag of ['--data-root', '--exec-root']) {
+      const ended = spawnSync(launcher, [flag, '', 'ps'], { encoding: 'utf8', cwd: above });
+      assert.equal(ended.stderr, `${flag} is empty: name a folder.\nSee 'tsengine --help'.\n`);
+      assert.equal(ended.status, 125);
+    }
+    assert.deepEqual(readdirSync(above), []);
+  });
 
   test('info makes one', () => {
     const roots = ['--data-root', `${above}/data`, '--exec-root', `${above}/exec`];

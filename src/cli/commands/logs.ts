@@ -27,7 +27,7 @@ export function register(command: Command, context: CommandContext): void {
       '--until <string>',
       'Show logs before a timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)',
     )
-    .option('-n, --tail <string>', 'Number of lines to show from the end of the logs', 'all')
+    .option('-n, --tail <string>', 'Number of lines to show from the end of the logs (default "all")', 'all')
     .option('-t, --timestamps', 'Show timestamps')
     .action(async (name: string, flags: LogsFlags) => {
       const { tail, ...rest } = flags;

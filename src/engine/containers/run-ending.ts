@@ -205,7 +205,7 @@ function refuseForeignRun(container: StoredContainer): void {
   const name = bareName(container);
   throw new TsengineError(
     'Conflict',
-    `container ${name} still runs (pid ${Pid}), started by Docker or under another exec root: end it there first`,
+    `container ${name} still runs (pid ${Pid}), started by Docker or under another exec root: end it there first, or with kill ${Pid} if that is gone`,
   );
 }
 
