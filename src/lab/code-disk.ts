@@ -18,6 +18,7 @@ const CODE = [
   'scripts',
   'test',
   'bench',
+  'docs',
   'package.json',
   'package-lock.json',
   'tsconfig.json',

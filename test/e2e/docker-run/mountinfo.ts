@@ -45,5 +45,5 @@ function layers(options: string): string {
     .replace(/lowerdir=([^,]*)/, (_, paths: string) => `${paths.split(':').length} layers`)
     .replaceAll(/,(?:upperdir|workdir)=[^,]*/g, '')
     .replace(',uuid=on', '')
-    .replace(',fsync=volatile', '');
+    .replace(/,(?:fsync=)?volatile/, '');
 }
