@@ -14,7 +14,7 @@ import { MISTAKES } from './docker-run/mistakes.ts';
 import { MOUNTS } from './docker-run/mounts.ts';
 import { makePair, type Pair } from './docker-run/pair.ts';
 import { checkPrivateRoot } from './docker-run/propagation.ts';
-import { SECURITY } from './docker-run/security.ts';
+import { lacksCapability, SECURITY, WHOLE } from './docker-run/security.ts';
 
 const THEMES = [IDENTITY, MOUNTS, SECURITY, LIFE, MISTAKES];
 const skip = dockerMissing() ?? false;
@@ -31,6 +31,13 @@ describe('containers as docker runs them', { skip }, () => {
       for (const row of rows) test(row.name, async () => await checkRow(pair, row));
     });
   for (const theme of THEMES) compare(theme);
+
+  const reason =
+    'this host lacks a capability: test/lab/engine.slow.test.ts has hosts with all, npm run test:full';
+  describe('what only root of a whole machine may give', { concurrency: 4 }, () => {
+    for (const row of WHOLE)
+      test(row.name, { skip: lacksCapability() ? reason : false }, async () => await checkRow(pair, row));
+  });
 
   test('a data root on a private mount differs as it is listed', checkPrivateRoot);
 });
