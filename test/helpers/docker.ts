@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findProgram } from '../../src/engine/runtime/programs.ts';
+import { parseBoundingSet } from '../../src/engine/runtime/spec/capabilities.ts';
 import { testRuntime } from './cli.ts';
 
 const run = promisify(execFile);
@@ -47,6 +48,13 @@ function runtimeFlags(): string[] {
   const path = findProgram(name);
   assert.ok(path !== undefined, `there is no ${name}`);
   return ['--add-runtime', `${name}=${path}`, '--default-runtime', name];
+}
+
+/** The limits that Docker's service has, for the shell that becomes the daemon; nothing where they may not be raised. */
+function raiseLimits(): string {
+  const capabilities = parseBoundingSet(readFileSync('/proc/self/status', 'utf8'));
+  if (!capabilities.has('CAP_SYS_RESOURCE')) return '';
+  return 'prlimit --pid $$ --nproc=unlimited --core=unlimited --nofile=1048576;';
 }
 
 /** What a command of the client gave. */
@@ -133,7 +141,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     ...initFlags(),
     ...runtimeFlags(),
   ];
-  const script = 'ip link set lo up; exec "$@"';
+  const script = `ip link set lo up; ${raiseLimits()} exec "$@"`;
   const daemon = spawn('unshare', ['--net', 'sh', '-c', script, 'sh', DAEMON, ...flags, ...storage], {
     stdio: ['ignore', log, log],
     env: peerEnvironment(),

@@ -14,7 +14,7 @@ const HOSTS = [
 ] as const;
 
 /** What containers ask where the host has no name server that they could reach: Google's public ones, as Docker. */
-const PUBLIC_SERVERS = ['8.8.8.8', '8.8.4.4', '2001:4860:4860::8888', '2001:4860:4860::8844'];
+const PUBLIC_SERVERS = 'nameserver 8.8.8.8\nnameserver 8.8.4.4';
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
@@ -74,22 +74,34 @@ function hostResolvConf(onHostNetwork: boolean): string | undefined {
   return readTextIfAny('/run/systemd/resolve/resolv.conf') ?? text;
 }
 
-/** Without the name servers that are the host's loopback, and with public ones if none is left. */
+const LOOPBACK_SERVER = /^nameserver\s+(?:127\.(?:\d{1,3}\.){2}\d{1,3}|::1)\s*\n*/gm;
+const IPV6_SERVER = /^nameserver\s+(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?\s*\n*/gm;
+
+/**
+ * Without the name servers that are the host's loopback or have an address of IPv6, and with public ones if none is left.
+ * The empty line before those and the missing end of line after them are Docker's, which does this in two steps: only
+ * the second knows that the container has no IPv6, and what that takes away leaves the end of line before it.
+ */
 function reachable(text: string): string {
-  const cleaned = text.replaceAll(/^\s*nameserver\s+(?:127\.\S*|::1)\s*\n*/gm, '');
-  if (nameservers(cleaned).length > 0) return cleaned;
-  return `${cleaned}\n${PUBLIC_SERVERS.map((server) => `nameserver ${server}`).join('\n')}`;
+  const cleaned = text.replaceAll(LOOPBACK_SERVER, '');
+  if (nameservers(cleaned).length === 0) return `${cleaned}\n${PUBLIC_SERVERS}\n`;
+  const left = cleaned.replaceAll(IPV6_SERVER, '');
+  return nameservers(left).length > 0 ? left : `${left}\n${PUBLIC_SERVERS}`;
 }
 
-/** `/etc/resolv.conf`: the host's, with what the container's or the engine's settings say instead. */
-export function resolvConfFile(hostConfig: HostConfig, settings: RuntimeSettings): string {
+/** `/etc/resolv.conf`: the host's, with what the container's or the engine's settings say instead. `text` is the host's. */
+export function resolvConfFile(
+  hostConfig: HostConfig,
+  settings: Pick<RuntimeSettings, 'dns' | 'dnsSearch' | 'dnsOptions'>,
+  text = hostResolvConf(hostConfig.NetworkMode === 'host'),
+): string {
   const own = <T>(mine: T[] | null, engine: readonly T[] | undefined): readonly T[] =>
     mine !== null && mine.length > 0 ? mine : (engine ?? []);
   const dns = own(hostConfig.Dns, settings.dns);
   const search = own(hostConfig.DnsSearch, settings.dnsSearch);
   const options = own(hostConfig.DnsOptions, settings.dnsOptions);
   const onHostNetwork = hostConfig.NetworkMode === 'host';
-  const host = hostResolvConf(onHostNetwork) ?? '';
+  const host = text ?? '';
   if (dns.length + search.length + options.length === 0) return onHostNetwork ? host : reachable(host);
   const domains = search.length > 0 ? search : lastWords(host, 'search');
   const settled = options.length > 0 ? options : lastWords(host, 'options');

@@ -108,7 +108,7 @@ function processOf(
 ): OciProcess {
   const { config, hostConfig, user, defaults } = input;
   const command = [input.path, ...input.args];
-  const rlimits = resourceLimits(hostConfig.Ulimits, defaults.ulimits ?? null);
+  const rlimits = resourceLimits(hostConfig.Ulimits, defaults.ulimits ?? null, input.host.limits);
   const apparmorProfile = appArmorProfile(input, security);
   return {
     ...(config.Tty && { terminal: true }),

@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { hasErrno } from '../../../errors.ts';
 import { findMountOf, readMountInfo } from '../../../linux/mountinfo.ts';
 import { inUserNamespace } from '../../../linux/namespaces.ts';
+import type { Ulimit } from '../../api/host-config.ts';
 import type { MountPoint } from '../../api/mount-point.ts';
 import { parseBoundingSet } from './capabilities.ts';
 import type { HostFacts, SourceMount } from './input.ts';
@@ -17,6 +18,9 @@ const DEFAULT_SYSCTLS = [
   'net.ipv4.ip_unprivileged_port_start',
   'net.ipv6.conf.all.disable_ipv6',
 ];
+
+/** `LimitNOFILE=` of Docker's unit; `fs.nr_open`, which bounds it, is the same number unless an administrator says otherwise. */
+const OPEN_FILES = 1_048_576;
 
 function readIfAny(path: string): string | undefined {
   try {
@@ -34,6 +38,20 @@ export function parseKernelRelease(text: string): { major: number; minor: number
 }
 
 /**
+ * What containers get of Docker's service, whoever starts them: no limit but on open files (`docker.service` and
+ * `containerd.service` of Debian's docker.io). Without it they would have what the caller's shell has.
+ */
+function serviceLimits(): Ulimit[] {
+  const most = Number(readIfAny('/proc/sys/fs/nr_open') ?? OPEN_FILES);
+  const files = Math.min(OPEN_FILES, most);
+  return [
+    { Name: 'nofile', Hard: files, Soft: files },
+    { Name: 'nproc', Hard: -1, Soft: -1 },
+    { Name: 'core', Hard: -1, Soft: -1 },
+  ];
+}
+
+/**
  * This machine's facts. systemd makes the cgroups where it runs and all controllers are v2, as in Docker;
  * `cgroupDriver` overrides that.
  */
@@ -42,16 +60,18 @@ export function readHostFacts(options: { cgroupDriver?: 'cgroupfs' | 'systemd' }
   // Only the root of a cgroup v2 hierarchy has this file; hybrid hosts have a tmpfs there.
   const cgroupVersion = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
   const systemd = cgroupVersion === 2 && existsSync('/run/systemd/system');
+  const capabilities = parseBoundingSet(status);
   return {
     cgroupVersion,
     cgroupDriver: options.cgroupDriver ?? (systemd ? 'systemd' : 'cgroupfs'),
     arch: DOCKER_ARCH[process.arch] ?? process.arch,
     kernel: parseKernelRelease(release()),
-    capabilities: parseBoundingSet(status),
+    capabilities,
     seccomp: /^Seccomp:/m.test(status),
     apparmor: readIfAny('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true,
     sysctls: new Set(DEFAULT_SYSCTLS.filter((name) => existsSync(`/proc/sys/${name.replaceAll('.', '/')}`))),
     inUserNamespace: inUserNamespace(),
+    limits: capabilities.has('CAP_SYS_RESOURCE') ? serviceLimits() : [],
   };
 }
 

@@ -3,7 +3,7 @@
  * else; `readHostFacts` and its neighbours collect that data on a real machine.
  */
 import type { ContainerConfig } from '../../api/container-config.ts';
-import type { HostConfig } from '../../api/host-config.ts';
+import type { HostConfig, Ulimit } from '../../api/host-config.ts';
 import type { MountPoint } from '../../api/mount-point.ts';
 import type { OciDevice } from './oci.ts';
 import type { ResolvedUser } from './user.ts';
@@ -28,6 +28,8 @@ export interface HostFacts {
   readonly sysctls: ReadonlySet<string>;
   /** Whether this process itself is in a user namespace other than the first. */
   readonly inUserNamespace: boolean;
+  /** Limits of a container's processes that nothing else sets; empty where this process may not raise its own. */
+  readonly limits: readonly Ulimit[];
 }
 
 /** The engine's own settings, from flags and the configuration file. */

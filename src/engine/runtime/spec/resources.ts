@@ -92,14 +92,12 @@ function unsigned(value: number): bigint {
   return BigInt.asUintN(64, BigInt(value));
 }
 
-/** Ulimits as rlimits: the container's, then those defaults that it does not name. */
-export function resourceLimits(
-  own: readonly Ulimit[] | null,
-  defaults: readonly Ulimit[] | null,
-): OciRlimit[] {
-  const named = new Set((own ?? []).map((limit) => limit.Name));
-  const all = [...(own ?? []), ...(defaults ?? []).filter((limit) => !named.has(limit.Name))];
-  return all.map((limit) => ({
+/** Ulimits as rlimits: the first list's, then what each list names that none before it did. */
+export function resourceLimits(...lists: readonly (readonly Ulimit[] | null)[]): OciRlimit[] {
+  const all = new Map<string, Ulimit>();
+  for (const limit of lists.flatMap((list) => list ?? []))
+    if (!all.has(limit.Name)) all.set(limit.Name, limit);
+  return [...all.values()].map((limit) => ({
     type: `RLIMIT_${limit.Name.toUpperCase()}`,
     hard: unsigned(limit.Hard),
     soft: unsigned(limit.Soft),

@@ -228,6 +228,24 @@ describe('buildSpec', () => {
     });
   });
 
+  it('gives what limits the host may raise, unless the container or the configuration names them', () => {
+    const limits = [
+      { Name: 'nofile', Hard: 1000, Soft: 1000 },
+      { Name: 'nproc', Hard: -1, Soft: -1 },
+      { Name: 'core', Hard: -1, Soft: -1 },
+    ];
+    const spec = sampleSpec({
+      host: { limits },
+      hostConfig: { Ulimits: [{ Name: 'core', Hard: 2, Soft: 1 }] },
+      defaults: { ulimits: [{ Name: 'nofile', Hard: 5, Soft: 4 }] },
+    });
+    assert.deepEqual(spec.process.rlimits, [
+      { type: 'RLIMIT_CORE', hard: 2n, soft: 1n },
+      { type: 'RLIMIT_NOFILE', hard: 5n, soft: 4n },
+      { type: 'RLIMIT_NPROC', hard: 2n ** 64n - 1n, soft: 2n ** 64n - 1n },
+    ]);
+  });
+
   it('writes unlimited ulimits in full', () => {
     const spec = sampleSpec({
       hostConfig: { Ulimits: [{ Name: 'nproc', Hard: -1, Soft: 100 }] },

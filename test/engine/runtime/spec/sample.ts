@@ -24,6 +24,7 @@ export const HOST: HostFacts = {
   apparmor: false,
   sysctls: new Set(['net.ipv4.ping_group_range', 'net.ipv4.ip_unprivileged_port_start']),
   inUserNamespace: false,
+  limits: [],
 };
 
 /** The engine's settings in tests. */
