@@ -326,7 +326,7 @@ describe('the exit callback is killed at each of its calls', () => {
           calls = readFileSync(log, 'utf8').trim().split('\n');
           const numbered = calls.map((name, index) => ({ name, nth: index + 1 }));
           const sample = {
-            oneIn: 10,
+            oneIn: 20,
             kindOf: ({ name }: { readonly name: string }) => name,
             of: `exit ${rm}`,
           };

@@ -17,9 +17,17 @@ function taken(env: Readonly<Record<string, string>>): number[] {
   return parsed.map(Number);
 }
 
-test('a sample has the first and the last of each kind, is one in so many, and is the same each time', () => {
+test('a sample has one of each kind and the very last, is one in so many, and is the same each time', () => {
   const sample = taken({});
-  for (const must of [0, 1, 2, 77, 197, 198, 199]) assert.ok(sample.includes(must), String(must));
+  for (const must of [77, 199]) assert.ok(sample.includes(must), String(must));
+  const has = (...either: number[]) =>
+    assert.ok(
+      either.some((one) => sample.includes(one)),
+      String(either),
+    );
+  has(0, 198);
+  has(1, 199);
+  has(2, 197);
   assert.ok(sample.length > 15 && sample.length < 45, String(sample.length));
   assert.deepEqual(sample, taken({}));
   assert.notDeepEqual(sample, taken({ TSENGINE_TEST_SAMPLE: '1' }));

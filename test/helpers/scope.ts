@@ -23,28 +23,36 @@ function drawn(text: string): number {
 
 /** Options of a sample. */
 export interface SampleOptions<T> {
-  /** One in how many is taken, besides the first and the last of each kind. */
+  /** One in how many is taken, besides the very last and one end of each kind. */
   readonly oneIn: number;
+  /** Whether the first and the last of each kind are taken, and not one of them by chance. */
+  readonly bothEnds?: boolean;
   /** What sort of thing it is. */
   readonly kindOf: (item: T) => string;
   /** What the sample is of: samples of different things are drawn apart. */
   readonly of: string;
 }
 
-/** All in a full run; else the first and the last of each kind, and one in so many of the others, in their order. */
-export function sampleOf<T>(items: readonly T[], { oneIn, kindOf, of }: SampleOptions<T>): readonly T[] {
+/**
+ * All in a full run; else the very last, the first or the last of each kind, and one in so many of the others, in their
+ * order.
+ */
+export function sampleOf<T>(items: readonly T[], options: SampleOptions<T>): readonly T[] {
   if (FULL) return items;
-  const first = new Map<string, number>();
-  const last = new Map<string, number>();
+  const { oneIn, bothEnds = false, kindOf, of } = options;
+  const ends = new Map<string, { readonly first: number; last: number }>();
   for (const [index, item] of items.entries()) {
-    const kind = kindOf(item);
-    if (!first.has(kind)) first.set(kind, index);
-    last.set(kind, index);
+    const known = ends.get(kindOf(item));
+    if (known === undefined) ends.set(kindOf(item), { first: index, last: index });
+    else known.last = index;
   }
-  return items.filter((item, index) => {
-    const kind = kindOf(item);
-    return first.get(kind) === index || last.get(kind) === index || drawn(`${of} ${index}`) % oneIn === 0;
-  });
+  const taken = new Set([items.length - 1]);
+  for (const [kind, { first, last }] of ends) {
+    const takesFirst = drawn(`${of} ${kind}`) % 2 === 0;
+    if (bothEnds || takesFirst) taken.add(first);
+    if (bothEnds || !takesFirst) taken.add(last);
+  }
+  return items.filter((_, index) => taken.has(index) || drawn(`${of} ${index}`) % oneIn === 0);
 }
 
 /** The end of a line that says what was covered: nothing in a full run. */

@@ -39,6 +39,7 @@ for (const task of only !== undefined ? named : FULL ? ALL : SHORT) {
       all = cuts.length;
       return sampleOf(cuts, {
         oneIn: 20,
+        bothEnds: true,
         kindOf: ({ mark }) => mark,
         of: `${task.driver} ${task.filesystem}`,
       });

@@ -143,7 +143,7 @@ function targetsOf(calls: readonly string[], stride: number, of: string): readon
   const more = FULL ? Array.from({ length: MOST_MORE }, () => '') : [];
   const numbered = [...calls, ...more].map((name, index) => ({ name, nth: index + 1 }));
   const strided = numbered.filter((_, index) => index % stride === 0);
-  return sampleOf(strided, { oneIn: 10, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
+  return sampleOf(strided, { oneIn: 20, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
 }
 
 /** As many calls more than a first run may a later one make, where others work beside it. */
