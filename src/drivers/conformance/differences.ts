@@ -14,7 +14,7 @@ import {
 } from './layers.ts';
 import { type Check, newId, type Subject } from './suite.ts';
 import { namesOf, tarOf } from './tar.ts';
-import { BYTES_NAME, directory, makeEverything, sparse, stamp, write } from './trees.ts';
+import { BYTES_NAME, directory, everything, sparse, stamp, write } from './trees.ts';
 
 /** Makes a layer on `parent` from a tar. */
 async function applied({ driver }: Subject, parent: string | undefined, tar: Buffer): Promise<string> {
@@ -62,11 +62,11 @@ function changeBase(root: string): void {
 }
 
 /** A layer on `base` with every change and every kind of file. */
-function changedEverywhere(driver: Subject['driver'], base: string): Promise<string> {
-  return imageLayer(driver, base, (root) => {
+function changedEverywhere(subject: Subject, base: string): Promise<string> {
+  return imageLayer(subject.driver, base, (root) => {
     changeBase(root);
     directory(`${root}/everything`);
-    makeEverything(`${root}/everything`);
+    everything(subject)(`${root}/everything`);
   });
 }
 
@@ -178,7 +178,7 @@ export const differenceChecks: readonly Check[] = [
     run: async (subject) => {
       const { driver } = subject;
       const base = await imageLayer(driver, undefined, makeBase);
-      const top = await changedEverywhere(driver, base);
+      const top = await changedEverywhere(subject, base);
       const tar = await collect(driver.diff(top, base));
       const copy = await applied(subject, base, tar);
       const options = { directoryTimes: true };
@@ -208,7 +208,7 @@ export const differenceChecks: readonly Check[] = [
     run: async (subject) => {
       const { driver } = subject;
       const base = await imageLayer(driver, undefined, makeBase);
-      const top = await changedEverywhere(driver, base);
+      const top = await changedEverywhere(subject, base);
       const first = await collect(driver.diff(top, base));
       assert.ok(first.equals(await collect(driver.diff(top, base))));
       const copy = await applied(subject, base, first);

@@ -11,7 +11,7 @@ import { compareTrees } from '../compare-trees.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
 import { changeLines, collect, inside, streamOf } from './layers.ts';
 import { type Check, newId, type Subject } from './suite.ts';
-import { attribute } from './trees.ts';
+import { attributeName, setAttribute } from './trees.ts';
 
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 function randomNumbers(seed: number): (below: number) => number {
@@ -55,8 +55,16 @@ function timed(run: (path: string) => void, path: string): Operation {
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 
+/** What differs by driver and filesystem. */
+interface Kind {
+  /** Whether a copy-up parts the names of a file. */
+  readonly linksBreak: boolean;
+  /** How the names of extended attributes begin. */
+  readonly attributes: string;
+}
+
 /** The next operation on a tree like `plain`; `undefined` when what was drawn does not fit it. */
-function draw(random: Random, plain: string, linksBreak: boolean): Operation | undefined {
+function draw(random: Random, plain: string, kind: Kind): Operation | undefined {
   const entries = entriesOf(plain);
   const pick = (list: readonly Entry[]): Entry | undefined => list[random(Math.max(1, list.length))];
   const directories = entries.filter(({ stat }) => stat.isDirectory());
@@ -65,7 +73,7 @@ function draw(random: Random, plain: string, linksBreak: boolean): Operation | u
   const taken = entries.find((entry) => entry.path === path);
   const text = 'x'.repeat(random(2000)) + String(random(1000));
   // Where one name of a lower file is copied up without the others, only names themselves are comparable.
-  const free = entries.filter(({ stat }) => !linksBreak || stat.nlink === 1 || stat.isDirectory());
+  const free = entries.filter(({ stat }) => !kind.linksBreak || stat.nlink === 1 || stat.isDirectory());
   const file = pick(free.filter(({ stat }) => stat.isFile()));
   const any = pick(free.filter(({ stat }) => !stat.isSymbolicLink()));
   const victim = pick(entries);
@@ -94,7 +102,9 @@ function draw(random: Random, plain: string, linksBreak: boolean): Operation | u
     }
     case 9:
       return (
-        any && ((root) => attribute(`${root}/${any.path}`, `user.${NAMES[path.length % 7]}`, text.slice(-3)))
+        any &&
+        ((root) =>
+          setAttribute(`${root}/${any.path}`, `${kind.attributes}${NAMES[path.length % 7]}`, text.slice(-3)))
       );
     case 10:
       return victim && ((root) => fs.rmSync(`${root}/${victim.path}`, { recursive: true }));
@@ -117,9 +127,9 @@ function draw(random: Random, plain: string, linksBreak: boolean): Operation | u
 }
 
 /** Does `count` operations in the layer and in the plain folder. */
-function work(random: Random, layer: string, plain: string, count: number, linksBreak: boolean): void {
+function work(random: Random, layer: string, plain: string, count: number, kind: Kind): void {
   for (let done = 0; done < count; ) {
-    const operation = draw(random, plain, linksBreak);
+    const operation = draw(random, plain, kind);
     if (operation === undefined) continue;
     done++;
     try {
@@ -137,6 +147,7 @@ async function history(subject: Subject, seed: number): Promise<void> {
   const { driver, scratch } = subject;
   const random = randomNumbers(seed);
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp;
+  const kind = { linksBreak, attributes: attributeName(subject, '') };
   const options: DescribeOptions = linksBreak ? { links: false } : {};
   const plain = `${scratch}/history-${seed}-${newId().slice(0, 16)}`;
   fs.mkdirSync(plain);
@@ -146,7 +157,7 @@ async function history(subject: Subject, seed: number): Promise<void> {
   for (let layer = 0; layer < depth; layer++) {
     const id = newId();
     await driver.create(id, parent);
-    await inside(driver, id, (root) => work(random, root, plain, layer === 0 ? 25 : 12, linksBreak));
+    await inside(driver, id, (root) => work(random, root, plain, layer === 0 ? 25 : 12, kind));
     const expected = describeTree(plain, options);
     assert.deepEqual(await inside(driver, id, (root) => describeTree(root, options)), expected);
     assert.deepEqual(changeLines(await driver.changes(id, parent)), changeLines(compareTrees(plain, before)));

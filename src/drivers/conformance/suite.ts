@@ -13,6 +13,8 @@ export interface Subject extends AsyncDisposable {
   readonly home: string;
   /** A folder on any filesystem, for trees that results are compared with. */
   readonly scratch: string;
+  /** Extended attributes that the filesystem itself takes none of, such as `security.`: the checks do without them. */
+  readonly without?: readonly string[];
   /** Opens the same data root once more, as a later start or another process would. */
   open(): Promise<GraphDriver>;
   /**

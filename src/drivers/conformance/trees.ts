@@ -5,6 +5,7 @@ import { mknodAt, utimensAt } from '../../linux/at.ts';
 import { ftruncate } from '../../linux/space.ts';
 import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO } from '../../linux/stat.ts';
 import { lsetxattr } from '../../linux/xattr.ts';
+import type { Subject } from './suite.ts';
 
 let clock = 0;
 
@@ -29,7 +30,7 @@ export function directory(path: string, mode = 0o755): void {
 }
 
 /** Sets an extended attribute. */
-export function attribute(path: string, name: string, value: string | Buffer): void {
+export function setAttribute(path: string, name: string, value: string | Buffer): void {
   lsetxattr(path, name, typeof value === 'string' ? Buffer.from(value) : value);
 }
 
@@ -56,8 +57,28 @@ export function noise(size: number): Buffer {
   return randomFillSync(Buffer.alloc(size));
 }
 
+/** What the filesystem takes no extended attributes of, such as `security.`. */
+type Without = Pick<Subject, 'without'>;
+
+function takes({ without = [] }: Without, name: string): boolean {
+  return !without.some((prefix) => name.startsWith(prefix));
+}
+
+/** The name of an extended attribute that the filesystem takes: of `user.`, which it may have none of, else of `trusted.`. */
+export function attributeName(subject: Without, name: string): string {
+  return takes(subject, 'user.') ? `user.${name}` : `trusted.${name}`;
+}
+
+/** Makes one of everything that a layer can hold on the subject's filesystem. */
+export function everything(subject: Without): (root: string) => void {
+  return (root) => makeEverything(root, subject);
+}
+
 /** One of everything that a layer can hold. */
-export function makeEverything(root: string): void {
+export function makeEverything(root: string, subject: Without = {}): void {
+  const attribute = (path: string, name: string, value: string | Buffer): void => {
+    if (takes(subject, name)) setAttribute(path, name, value);
+  };
   directory(`${root}/usr/bin`);
   directory(`${root}/var/spool`, 0o1777);
   directory(`${root}/var/empty`, 0o2750);

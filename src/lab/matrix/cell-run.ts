@@ -100,7 +100,8 @@ async function onDriver(
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
   const lacking = lackingAbilities(path);
-  const tests = await runChecks(subject, { slow: options.slow, lacking, log });
+  const without = lacking.flatMap(({ attributes }) => attributes ?? []);
+  const tests = await runChecks({ ...subject, without }, { slow: options.slow, lacking, log });
   limits.push(...lacking.map(({ reason }) => reason));
   const left = await whatIsLeft(subject.driver, path);
   if (left !== undefined) {
@@ -131,7 +132,7 @@ async function runChecks(subject: Subject, { slow, lacking, log }: CheckOptions)
   const results: Results = { passed: 0, excused: 0, failed: [] };
   for (const check of CHECKS) {
     if (check.slow === true && !slow) continue;
-    const without = lacking.find(({ checks }) => checks.test(check.name))?.reason;
+    const without = lacking.find(({ checks }) => checks?.test(check.name) === true)?.reason;
     const excuse = check.excused?.(subject.driver.capabilities) ?? without;
     if (excuse !== undefined) {
       results.excused++;
