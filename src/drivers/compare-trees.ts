@@ -6,23 +6,41 @@ import { sameAttributes } from './same-file.ts';
 const ROOT = Buffer.alloc(0);
 
 /**
+ * What may differ between two trees of which one began as a snapshot of the other, so that the rest need not be looked at. Paths
+ * are those of `Change`, read as latin1; the root's is empty.
+ */
+export interface Guide {
+  /** Directories whose names may be others. */
+  readonly listed: ReadonlySet<string>;
+  /** In each directory that must be looked at, the names that must be. */
+  readonly names: ReadonlyMap<string, ReadonlySet<string>>;
+  /** All paths of a file of the tree that is compared, by its inode number. */
+  pathsOf(inode: bigint): readonly Buffer[];
+}
+
+/**
  * How the tree at `root` differs from the one at `base` (from nothing when `undefined`), by Docker's rules: what is
  * only in `root` is added, with all that is in it; what is only in `base` is deleted, without what is in it; a file
  * whose attributes differ is modified, and so is a directory in which anything changed; what is a directory in one and
- * a file in the other is modified. The root itself is never named. Costs the size of both trees.
+ * a file in the other is modified. The root itself is never named. Costs the size of both trees, or with a guide what that
+ * names.
  */
-export function compareTrees(root: string, base: string | undefined): Change[] {
-  return compareRoots(root, base).changes;
+export function compareTrees(root: string, base: string | undefined, guide?: Guide): Change[] {
+  return compareRoots(root, base, guide).changes;
 }
 
 /**
  * The same, and with it the unchanged names of files that have a changed one as well: what a layer needs in order to
  * bring all names as one file. `ln old new` makes `/new` added and `/old` such a name.
  */
-export function compareTreesWithLinks(root: string, base: string | undefined): Change[] {
-  const { changes, names } = compareRoots(root, base);
+export function compareTreesWithLinks(root: string, base: string | undefined, guide?: Guide): Change[] {
+  const { changes, names } = compareRoots(root, base, guide);
   const changed = new Set(names.filter((name) => name.changed).map((name) => name.ino));
-  const linked = names.filter((name) => !name.changed && changed.has(name.ino)).map((name) => name.path);
+  const linked =
+    guide === undefined
+      ? names.filter((name) => !name.changed && changed.has(name.ino)).map((name) => name.path)
+      : // A guide does not lead to the other names of a file that was moved with the directory it is in.
+        [...changed].flatMap((inode) => guide.pathsOf(inode));
   if (linked.length === 0) return changes;
   // Without the directories above it, a name would come in below directories with attributes of their own.
   const known = new Set(changes.map(({ path }) => path.toString('latin1')));
@@ -53,10 +71,11 @@ interface LinkedName {
 interface Comparison {
   readonly changes: Change[];
   readonly names: LinkedName[];
+  readonly guide: Guide | undefined;
 }
 
-function compareRoots(root: string, base: string | undefined): Comparison {
-  const comparison: Comparison = { changes: [], names: [] };
+function compareRoots(root: string, base: string | undefined, guide: Guide | undefined): Comparison {
+  const comparison: Comparison = { changes: [], names: [], guide };
   withRoot(root, (fd) => {
     if (base === undefined) compare(fd, undefined, ROOT, comparison);
     else withRoot(base, (baseFd) => compare(fd, baseFd, ROOT, comparison));
@@ -72,8 +91,12 @@ export function sortChanges(changes: Change[]): Change[] {
 
 /** Adds what differs in one directory. Gives whether anything does. */
 function compare(fd: number, baseFd: number | undefined, at: Buffer, into: Comparison): boolean {
-  const { changes } = into;
+  const { changes, guide } = into;
   const before = changes.length;
+  if (guide !== undefined && baseFd !== undefined) {
+    guided(fd, baseFd, at, { ...into, guide });
+    return changes.length > before;
+  }
   const left = new Map<string, Buffer>();
   if (baseFd !== undefined) for (const name of namesIn(baseFd)) left.set(name.toString('latin1'), name);
   for (const name of namesIn(fd)) {
@@ -82,6 +105,25 @@ function compare(fd: number, baseFd: number | undefined, at: Buffer, into: Compa
   }
   for (const name of left.values()) changes.push({ kind: 'deleted', path: childPath(at, name) });
   return changes.length > before;
+}
+
+/** The same, by a guide: of names that both have only those that it tells of. */
+function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { readonly guide: Guide }): void {
+  const key = at.toString('latin1');
+  const names = new Set(into.guide.names.get(key));
+  if (into.guide.listed.has(key)) {
+    const own = new Set(namesIn(fd).map((name) => name.toString('latin1')));
+    const others = new Set(namesIn(baseFd).map((name) => name.toString('latin1')));
+    for (const name of own) if (!others.has(name)) names.add(name);
+    for (const name of others) if (!own.has(name)) names.add(name);
+  }
+  for (const text of names) {
+    const name = Buffer.from(text, 'latin1');
+    const path = childPath(at, name);
+    if (lstatIfAny(fd, name) !== undefined) {
+      compareOne(fd, lstatIfAny(baseFd, name) === undefined ? undefined : baseFd, name, path, into);
+    } else if (lstatIfAny(baseFd, name) !== undefined) into.changes.push({ kind: 'deleted', path });
+  }
 }
 
 function compareOne(
@@ -102,7 +144,9 @@ function compareOne(
       if (baseFd === undefined || base === undefined || !isDirectoryStat(base)) {
         return compare(child, undefined, path, into);
       }
-      return withDirectory(baseFd, name, (baseChild) => compare(child, baseChild, path, into));
+      // Another directory in the place of one: the guide knows the changes of either, not how the two differ.
+      const below = stat.ino === base.ino ? into : { ...into, guide: undefined };
+      return withDirectory(baseFd, name, (baseChild) => compare(child, baseChild, path, below));
     });
   }
   if (baseFd === undefined || base === undefined) {

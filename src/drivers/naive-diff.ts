@@ -1,9 +1,9 @@
 /**
- * Differences for drivers, and cases, in which nothing but the two whole trees tells them: both layers are mounted and
- * compared, which costs their size.
+ * Differences for drivers, and cases, in which nothing but the two trees tells them: both layers are mounted and compared,
+ * which costs their size, or what a guide names where the driver has one.
  */
 import { lstatIfAny } from '../linux/stat.ts';
-import { compareTrees, compareTreesWithLinks } from './compare-trees.ts';
+import { compareTrees, compareTreesWithLinks, type Guide } from './compare-trees.ts';
 import { withRoot } from './directory.ts';
 import type { Change, GraphDriver } from './driver.ts';
 import { SizeSum } from './tree-size.ts';
@@ -11,24 +11,32 @@ import { SizeSum } from './tree-size.ts';
 /** What is asked of a driver here. */
 type Mounts = Pick<GraphDriver, 'get'>;
 
+/** Gives `compare` a guide for two mounted layers, if there is one. */
+export type Guided = <T>(layer: string, base: string, compare: (guide: Guide | undefined) => T) => Promise<T>;
+
+const WITHOUT: Guided = async (_layer, _base, compare) => compare(undefined);
+
 /** The changes of a layer against another one, or against nothing. */
 export async function naiveChanges(
   driver: Mounts,
   id: string,
   parent: string | undefined,
+  guided = WITHOUT,
 ): Promise<Change[]> {
   await using layer = await driver.get(id);
-  return await against(driver, parent, (base) => compareTrees(layer.path, base));
+  return await against(driver, layer.path, parent, guided, compareTrees);
 }
 
 async function against(
   driver: Mounts,
+  layer: string,
   parent: string | undefined,
-  compare: (base: string | undefined) => Change[],
+  guided: Guided,
+  compare: typeof compareTrees,
 ): Promise<Change[]> {
-  if (parent === undefined) return compare(undefined);
+  if (parent === undefined) return compare(layer, undefined);
   await using base = await driver.get(parent);
-  return compare(base.path);
+  return await guided(layer, base.path, (guide) => compare(layer, base.path, guide));
 }
 
 /**
@@ -40,6 +48,7 @@ export async function* naiveDiff(
   id: string,
   parent: string | undefined,
   warn: (message: string) => void,
+  guided = WITHOUT,
 ): AsyncGenerator<Buffer> {
   await using layer = await driver.get(id);
   // Loaded here because few commands pack anything.
@@ -48,14 +57,19 @@ export async function* naiveDiff(
     yield* packTree(layer.path, { warn });
     return;
   }
-  const changes = await against(driver, parent, (base) => compareTreesWithLinks(layer.path, base));
+  const changes = await against(driver, layer.path, parent, guided, compareTreesWithLinks);
   yield* packPaths(layer.path, changes, { warn });
 }
 
 /** The bytes of what a layer adds or modifies. */
-export async function naiveDiffSize(driver: Mounts, id: string, parent: string | undefined): Promise<number> {
+export async function naiveDiffSize(
+  driver: Mounts,
+  id: string,
+  parent: string | undefined,
+  guided = WITHOUT,
+): Promise<number> {
   await using layer = await driver.get(id);
-  const changes = await against(driver, parent, (base) => compareTrees(layer.path, base));
+  const changes = await against(driver, layer.path, parent, guided, compareTrees);
   const sum = new SizeSum();
   withRoot(layer.path, (fd) => {
     for (const change of changes) {

@@ -20,7 +20,11 @@ const DRIVERS: readonly Registered[] = [
     onlyByName: false,
     load: async () => (await import('./overlay2/index.ts')).overlay2Factory,
   },
-  { name: 'btrfs', onlyByName: false },
+  {
+    name: 'btrfs',
+    onlyByName: false,
+    load: async () => (await import('./btrfs/index.ts')).btrfsFactory,
+  },
   { name: 'zfs', onlyByName: false },
   { name: 'vfs', onlyByName: false, load: async () => (await import('./vfs/index.ts')).vfsFactory },
   { name: 'aufs', onlyByName: true },

@@ -109,7 +109,8 @@ function names(path: string): string[] {
 /** Looks at the folders of a data root. */
 export function storeState(dataRoot: string, driver: string): StoreState {
   const image = `${dataRoot}/image/${driver}`;
-  const layerFolder = driver === 'vfs' ? `${dataRoot}/vfs/dir` : `${dataRoot}/${driver}`;
+  const below: Record<string, string> = { vfs: 'vfs/dir', btrfs: 'btrfs/subvolumes' };
+  const layerFolder = `${dataRoot}/${below[driver] ?? driver}`;
   return {
     images: names(`${image}/imagedb/content/sha256`),
     layers: names(`${image}/layerdb/sha256`),

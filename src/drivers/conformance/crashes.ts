@@ -4,9 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import { isMountPoint } from '../mount-counter.ts';
 import type { Job } from './job.ts';
-import { containerLayer, described, imageLayer, inside } from './layers.ts';
+import { containerLayer, described, imageLayer, inside, isMounted } from './layers.ts';
 import { type Check, newId, type Subject } from './suite.ts';
 import { directory, write } from './trees.ts';
 
@@ -67,7 +66,7 @@ function killed(call: 'create' | 'remove' | 'get' | 'put', step: number): Check[
       if (await started.exists(id)) {
         const point = (await inside(started, id, (root) => root)) ?? '';
         assert.deepEqual(await described(started, id), expected, 'a layer in pieces');
-        assert.equal(isMountPoint(point), false, 'a mount that nobody has');
+        assert.equal(isMounted(point), false, 'a mount that nobody has');
       }
       await started.remove(id);
       assert.equal(await started.exists(id), false);
@@ -155,10 +154,10 @@ export const crashChecks: readonly Check[] = [
       const { output } = await subject.elsewhere({ call: 'get', id });
       await subject.elsewhere({ call: 'get', id });
       await subject.driver.cleanup();
-      assert.equal(isMountPoint(output), false);
+      assert.equal(isMounted(output), false);
       await subject.driver.cleanup();
       await inside(subject.driver, id, (root) => assert.equal(fs.readFileSync(`${root}/a`, 'utf8'), 'a'));
-      assert.equal(isMountPoint(output), false);
+      assert.equal(isMounted(output), false);
       await subject.driver.remove(id);
       await subject.driver.remove(`${id}-init`);
     },

@@ -1,5 +1,6 @@
 /** What nearly every check does: making layers, filling them, and looking at them. */
 import assert from 'node:assert/strict';
+import { findMountAt } from '../../linux/mountinfo.ts';
 import { printablePath } from '../../linux/path.ts';
 import type { Change, GraphDriver } from '../driver.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
@@ -87,4 +88,9 @@ export async function chain(
     ids.push(id);
   }
   return ids;
+}
+
+/** Whether something is mounted at the path, as the kernel lists it: a subvolume has a device of its own without any mount. */
+export function isMounted(path: string): boolean {
+  return findMountAt(path) !== undefined;
 }

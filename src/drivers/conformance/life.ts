@@ -1,8 +1,16 @@
 /** Checks on how layers come, are mounted and go. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import { isMountPoint } from '../mount-counter.ts';
-import { assertFails, collect, containerLayer, described, imageLayer, inside, streamOf } from './layers.ts';
+import {
+  assertFails,
+  collect,
+  containerLayer,
+  described,
+  imageLayer,
+  inside,
+  isMounted,
+  streamOf,
+} from './layers.ts';
 import { type Check, newId } from './suite.ts';
 import { tarOf } from './tar.ts';
 import { write } from './trees.ts';
@@ -105,7 +113,7 @@ export const lifeChecks: readonly Check[] = [
       await driver.put(id);
       assert.equal(fs.readFileSync(`${third.path}/a`, 'utf8'), 'a');
       await third[Symbol.asyncDispose]();
-      assert.equal(isMountPoint(third.path), false);
+      assert.equal(isMounted(third.path), false);
       await driver.put(id);
       await driver.put(id);
       await inside(driver, id, (root) => assert.equal(fs.readFileSync(`${root}/a`, 'utf8'), 'a'));
@@ -123,7 +131,7 @@ export const lifeChecks: readonly Check[] = [
       await mounted[Symbol.asyncDispose]();
       assert.equal(fs.readFileSync(`${mounted.path}/a`, 'utf8'), 'a');
       await subject.elsewhere({ call: 'put', id });
-      assert.equal(isMountPoint(mounted.path), false);
+      assert.equal(isMounted(mounted.path), false);
     },
   },
   {
@@ -141,7 +149,7 @@ export const lifeChecks: readonly Check[] = [
       await Promise.all(rounds);
       const { path } = await subject.driver.get(id);
       await subject.driver.put(id);
-      assert.equal(isMountPoint(path), false);
+      assert.equal(isMounted(path), false);
     },
   },
   {

@@ -1,0 +1,79 @@
+/**
+ * What a layer changed, asked of btrfs: a snapshot keeps its parent's inode numbers, and the trees of both say which inodes
+ * changed after the snapshot was made. Only those and the directories above them are compared. The cost follows the change.
+ */
+import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
+import { subvolumeInfo } from '../../linux/btrfs.ts';
+import { SubvolumeTree, subvolumesIn } from '../../linux/btrfs-search.ts';
+import { AT_FDCWD } from '../../linux/stat.ts';
+import { syncfs } from '../../linux/sync.ts';
+import type { Guide } from '../compare-trees.ts';
+import type { Guided } from '../naive-diff.ts';
+
+/**
+ * Gives `compare` what may differ between a layer and its parent, both absolute; nothing when the layer is no snapshot of that
+ * one, or other subvolumes lie in either: their inodes have numbers of their own.
+ */
+export const guidedByTrees: Guided = async (layer, parent, compare) => {
+  const fds: number[] = [];
+  const open = (path: string): number => {
+    const fd = openAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    fds.push(fd);
+    return fd;
+  };
+  try {
+    const [own, base] = [open(layer), open(parent)];
+    const [info, baseInfo] = [subvolumeInfo(own), subvolumeInfo(base)];
+    if (info.parentUuid !== baseInfo.uuid) return compare(undefined);
+    const nested = [subvolumesIn(own, info.id), subvolumesIn(base, baseInfo.id)];
+    if (nested.some((ids) => ids.length > 0)) return compare(undefined);
+    // What was done last is in the trees only when it has been written.
+    await syncfs(own);
+    const [tree, baseTree] = [new SubvolumeTree(own, info.id), new SubvolumeTree(base, baseInfo.id)];
+    const guide = new TreeGuide(tree);
+    guide.add(tree, baseTree, info.madeIn);
+    guide.add(baseTree, tree, info.madeIn);
+    return compare(guide);
+  } finally {
+    fds.forEach(closeFd);
+  }
+};
+
+class TreeGuide implements Guide {
+  readonly listed = new Set<string>();
+  readonly names = new Map<string, Set<string>>();
+  readonly #tree: SubvolumeTree;
+
+  constructor(tree: SubvolumeTree) {
+    this.#tree = tree;
+  }
+
+  pathsOf(inode: bigint): readonly Buffer[] {
+    return this.#tree.pathsOf(inode);
+  }
+
+  /**
+   * Adds what changed in one tree and is not the same in the other: what was only read is. Files are listed like directories, and
+   * never looked up as one.
+   */
+  add(tree: SubvolumeTree, other: SubvolumeTree, after: bigint): void {
+    for (const changed of tree.changedAfter(after)) {
+      if (other.has(changed)) continue;
+      for (const path of tree.pathsOf(changed.inode)) this.#add(path.toString('latin1'));
+    }
+  }
+
+  #add(path: string): void {
+    this.listed.add(path);
+    for (let at = path; at !== ''; ) {
+      const slash = at.lastIndexOf('/');
+      const [folder, name] = [at.slice(0, slash), at.slice(slash + 1)];
+      const known = this.names.get(folder);
+      // Then the folders above it are known as well.
+      if (known?.has(name) === true) return;
+      if (known === undefined) this.names.set(folder, new Set([name]));
+      else known.add(name);
+      at = folder;
+    }
+  }
+}

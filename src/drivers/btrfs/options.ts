@@ -1,0 +1,37 @@
+/** The storage options of btrfs, in Docker's words. */
+import { TsengineError } from '../../errors.ts';
+import type { CreateOptions, DriverContext } from '../driver.ts';
+import { parseSize, requestedQuota } from '../storage-options.ts';
+
+/** The engine's. */
+export interface BtrfsOptions {
+  /** The least that a container may be limited to, in bytes; 0 is no such rule. With one the filesystem counts from the start. */
+  readonly minSpace: number;
+}
+
+/** Reads the engine's `--storage-opt` values. */
+export function readEngineOptions({ options }: Pick<DriverContext, 'options'>): BtrfsOptions {
+  let minSpace = 0;
+  for (const [key, value] of options) {
+    if (key.toLowerCase().replace(/^btrfs\./, '') !== 'min_space') {
+      throw new TsengineError('InvalidParameter', `unknown option ${key} for btrfs`);
+    }
+    minSpace = parseSize(value);
+  }
+  return { minSpace };
+}
+
+/** What a container's `--storage-opt size` limits it to, in bytes; `undefined` when it has none. */
+export function requestedSize(
+  options: CreateOptions | undefined,
+  { minSpace }: BtrfsOptions,
+): number | undefined {
+  const quota = requestedQuota(options, (key) => `Unknown option ${key}`);
+  if (quota === undefined) return undefined;
+  const size = parseSize(quota.text);
+  if (size <= 0) throw new TsengineError('InvalidParameter', `btrfs: invalid storage size: ${quota.text}`);
+  if (size < minSpace) {
+    throw new TsengineError('InvalidParameter', `btrfs: storage size cannot be less than ${minSpace} bytes`);
+  }
+  return size;
+}

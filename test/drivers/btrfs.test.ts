@@ -1,0 +1,189 @@
+/** btrfs, on a filesystem of the test's own: the suite, and what is its own. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { guidedByTrees } from '../../src/drivers/btrfs/changes.ts';
+import { compareTrees, type Guide } from '../../src/drivers/compare-trees.ts';
+import { changeLines, collect, imageLayer, streamOf } from '../../src/drivers/conformance/layers.ts';
+import { newId } from '../../src/drivers/conformance/suite.ts';
+import type { GraphDriver } from '../../src/drivers/driver.ts';
+import { createSnapshot, createSubvolume, isSubvolume } from '../../src/linux/btrfs.ts';
+import { conformance } from '../helpers/conformance.ts';
+import { makeFilesystem, type TestFilesystem } from '../helpers/loop.ts';
+import { makeStore, makeSubject, type TestStore } from '../helpers/stores.ts';
+
+conformance('btrfs', 'quick', async () => {
+  const filesystem = makeFilesystem('btrfs');
+  const subject = await makeSubject('btrfs', filesystem.path);
+  return {
+    ...subject,
+    [Symbol.asyncDispose]: async () => {
+      await subject[Symbol.asyncDispose]();
+      filesystem[Symbol.dispose]();
+    },
+  };
+});
+
+describe('btrfs', () => {
+  let filesystem: TestFilesystem;
+  let store: TestStore;
+  let driver: GraphDriver;
+  before(async () => {
+    filesystem = makeFilesystem('btrfs');
+    store = makeStore(filesystem.path);
+    driver = await store.open('btrfs');
+  });
+  after(async () => {
+    await driver.cleanup();
+    store[Symbol.dispose]();
+    filesystem[Symbol.dispose]();
+  });
+  const home = (): string => store.context('btrfs').home;
+  const tree = (id: string): string => `${home()}/subvolumes/${id}`;
+  const subvolumes = (): number =>
+    execFileSync('btrfs', ['subvolume', 'list', filesystem.path], { encoding: 'utf8' }).split('\n').length -
+    1;
+
+  async function child(parent: string, change: (root: string) => void): Promise<string> {
+    const id = newId();
+    await driver.createReadWrite(id, parent);
+    change(tree(id));
+    return id;
+  }
+
+  /** The guide that the trees give, and what the driver says, which must be what comparing everything says. */
+  async function guided(id: string, parent: string): Promise<Guide | undefined> {
+    const all = changeLines(compareTrees(tree(id), tree(parent)));
+    assert.deepEqual(changeLines(await driver.changes(id, parent)), all);
+    let found: Guide | undefined;
+    await guidedByTrees(tree(id), tree(parent), (guide) => {
+      found = guide;
+    });
+    return found;
+  }
+
+  test('layers are subvolumes, and a crash leaves none that the next start does not delete', async () => {
+    const image = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+    assert.ok(isSubvolume(tree(image)));
+    const id = await child(image, () => {});
+    const count = subvolumes();
+    createSnapshot(tree(image), `${home()}/.tsengine/left`);
+    createSubvolume(`${home()}/.tsengine/left/inside`);
+    createSubvolume(`${home()}/.tsengine/left/inside/deeper`);
+    assert.equal(subvolumes(), count + 3);
+    await store.open('btrfs');
+    assert.equal(subvolumes(), count);
+    await driver.remove(id);
+    await driver.remove(image);
+    assert.equal(subvolumes(), count - 2);
+  });
+
+  test('only what changed is looked at, in a tree of ten thousand files', async () => {
+    const image = await imageLayer(driver, undefined, (root) => {
+      for (let folder = 0; folder < 100; folder += 1) {
+        fs.mkdirSync(`${root}/${folder}`);
+        for (let file = 0; file < 100; file += 1) fs.writeFileSync(`${root}/${folder}/${file}`, '');
+      }
+    });
+    const id = await child(image, (root) => {
+      fs.appendFileSync(`${root}/7/7`, 'more');
+      fs.rmSync(`${root}/8/8`);
+      fs.writeFileSync(`${root}/9/new`, 'new');
+      fs.renameSync(`${root}/10`, `${root}/moved`);
+      fs.chmodSync(`${root}/11`, 0o700);
+    });
+    const guide = await guided(id, image);
+    assert.deepEqual([...(guide?.listed ?? [])].sort(), ['', '/11', '/7/7', '/8', '/9', '/9/new', '/moved']);
+    assert.deepEqual([...(guide?.names.keys() ?? [])].sort(), ['', '/7', '/9']);
+  });
+
+  test('the names of a file that was moved with its folder stay one file', async () => {
+    const image = await imageLayer(driver, undefined, (root) => {
+      fs.mkdirSync(`${root}/folder`);
+      fs.mkdirSync(`${root}/other`);
+      fs.writeFileSync(`${root}/folder/a`, 'a');
+      fs.linkSync(`${root}/folder/a`, `${root}/other/b`);
+    });
+    const id = await child(image, (root) => fs.renameSync(`${root}/folder`, `${root}/moved`));
+    await guided(id, image);
+    const copy = newId();
+    await driver.create(copy, image);
+    const tar = await collect(driver.diff(id, image));
+    await driver.applyDiff(copy, image, streamOf(tar));
+    const inode = (path: string): number => fs.lstatSync(`${tree(copy)}/${path}`).ino;
+    assert.equal(inode('moved/a'), inode('other/b'));
+  });
+
+  test('a subvolume that a container made is part of its layer, and goes with it', async () => {
+    const image = await imageLayer(driver, undefined, (root) => fs.mkdirSync(`${root}/dir`));
+    const before = subvolumes();
+    const id = await child(image, (root) => {
+      createSubvolume(`${root}/dir/own`);
+      fs.writeFileSync(`${root}/dir/own/file`, 'x');
+      createSubvolume(`${root}/dir/own/inner`);
+      fs.mkdirSync(`${root}/dir/own/plain`);
+      createSubvolume(`${root}/dir/own/plain/third`);
+    });
+    assert.equal(await guided(id, image), undefined);
+    assert.ok(changeLines(await driver.changes(id, image)).includes('added /dir/own/file'));
+    await driver.remove(id);
+    assert.equal(subvolumes(), before);
+  });
+
+  test('a container holds no more than its size, and Docker finds what it is limited to', async () => {
+    const image = await imageLayer(driver, undefined, () => {});
+    const id = newId();
+    await driver.createReadWrite(id, image, { storageOptions: { size: '10M' } });
+    const fill = (root: string): void => {
+      const fd = fs.openSync(`${root}/big`, 'w');
+      try {
+        for (let at = 0; at < 40; at += 1) {
+          fs.writeSync(fd, Buffer.alloc(1 << 20, at + 1));
+          fs.fsyncSync(fd);
+        }
+      } finally {
+        fs.closeSync(fd);
+      }
+    };
+    // EDQUOT, which Node has no name for.
+    assert.throws(() => fill(tree(id)), { errno: -122 });
+    assert.equal(fs.readFileSync(`${home()}/quotas/${id}`, 'utf8'), String(10 * 1024 ** 2));
+    const free = newId();
+    await driver.createReadWrite(free, image);
+    fill(tree(free));
+    await driver.remove(id);
+    assert.deepEqual(fs.readdirSync(`${home()}/quotas`), []);
+    const wrong = (size: string) => driver.createReadWrite(newId(), image, { storageOptions: { size } });
+    await assert.rejects(wrong('0'), /btrfs: invalid storage size/);
+    await assert.rejects(wrong('x'), /invalid size: 'x'/);
+    await assert.rejects(
+      driver.create(newId(), image, { storageOptions: { size: '1G' } }),
+      /only supported for ReadWrite/,
+    );
+    const strict = await store.open('btrfs', [['btrfs.min_space', '1G']]);
+    await assert.rejects(
+      strict.createReadWrite(newId(), image, { storageOptions: { size: '10M' } }),
+      /storage size cannot be less than/,
+    );
+  });
+
+  test('another filesystem is refused by name, and an unknown option too', async () => {
+    using other = makeFilesystem('ext4');
+    using elsewhere = makeStore(other.path);
+    await assert.rejects(elsewhere.open('btrfs'), /btrfs keeps layers as subvolumes, and .* is on extfs/);
+    assert.deepEqual(fs.readdirSync(elsewhere.dataRoot), []);
+    await assert.rejects(
+      store.open('btrfs', [['btrfs.nosuch', '1']]),
+      /unknown option btrfs\.nosuch for btrfs/,
+    );
+  });
+
+  test('a folder that is no subvolume is said to be none', async () => {
+    const id = newId();
+    fs.mkdirSync(tree(id));
+    await assert.rejects(driver.get(id), /is no subvolume/);
+    await driver.remove(id);
+    assert.equal(await driver.exists(id), false);
+  });
+});
