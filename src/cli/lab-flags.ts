@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { TsengineError } from '../errors.ts';
-import type { KernelChoice, LabFeature } from '../lab/lab.ts';
+import type { KernelChoice, LabFeature, MachineResult } from '../lab/lab.ts';
 import { labFeatures } from '../lab/types.ts';
 import { parseFlag } from './flags/flag-error.ts';
 import { ramInBytes } from './format/units.ts';
@@ -24,6 +24,7 @@ export interface MachineFlags extends KernelFlags {
   readonly env: readonly string[];
   readonly withhold: readonly string[];
   readonly timeout?: string;
+  readonly bootTimeout: string;
   readonly results?: string;
 }
 
@@ -32,7 +33,7 @@ export function kernelFlags(command: Command): Command {
   return command
     .option(
       '-k, --kernel <kernel>',
-      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, or the path of a bzImage (default "debian:6.1")',
+      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, debian:SUITE, or the path of a bzImage (default "debian:6.1")',
       'debian:6.1',
     )
     .option('--modules <dir>', "The folder with the modules of one's own kernel")
@@ -50,7 +51,12 @@ export function machineFlags(command: Command, timeout: string): Command {
       listOption('--disk <bytes>', 'An additional empty disk of this size, /dev/lab/disk1 and so on'),
     )
     .addOption(listOption('-e, --env <list>', 'Set environment variables'))
-    .addOption(listOption('--withhold <module>', 'A module that the kernel refuses to load'))
+    .addOption(listOption('--withhold <list>', 'Modules that the kernel refuses to load'))
+    .option(
+      '--boot-timeout <seconds>',
+      'End a machine that takes longer to start the command (default 300)',
+      '300',
+    )
     .option('--results <dir>', 'Copy what the command leaves in /results to this folder');
   return timeout === ''
     ? command.option(
@@ -103,7 +109,8 @@ export function machineOf(flags: MachineFlags) {
     memory: parseFlag('-m, --memory', flags.memory, ramInBytes),
     disks: flags.disk.map((size) => parseFlag('--disk', size, ramInBytes)),
     env: Object.fromEntries(flags.env.map((pair) => parseFlag('-e, --env', pair, variable))),
-    withheldModules: flags.withhold,
+    withheldModules: flags.withhold.flatMap((list) => list.split(',')).filter((name) => name !== ''),
+    bootTimeoutMs: 1000 * parseFlag('--boot-timeout', flags.bootTimeout, positive),
     ...(cpus === undefined ? {} : { cpus: parseFlag('--cpus', cpus, positive) }),
     ...(timeout === undefined ? {} : { timeoutMs: 1000 * parseFlag('-t, --timeout', timeout, positive) }),
     ...(results === undefined ? {} : { results }),
@@ -137,13 +144,16 @@ export function tellProgress(quiet = false): (line: string) => void {
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Does `work` with a signal that Ctrl-C and other ends of this command abort, so that it can end its machine and remove what is half made. */
-export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilInterrupted<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  what = 'the machine is ended, and what is half made removed',
+): Promise<T> {
   const controller = new AbortController();
   const listeners = ENDING.map((name) => {
     const listener = (): void => {
       const exitCode = 128 + constants.signals[name];
       controller.abort(
-        new TsengineError('System', `got ${name}: the machine has ended, and what was half made is removed`, {
+        new TsengineError('System', `got ${name}: ${what}`, {
           exitCode,
         }),
       );
@@ -163,7 +173,7 @@ export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise
 /** Lines of a console that are shown. */
 const SHOWN = 20;
 
-/** Does `work`; shows the last lines of the console of a machine that failed, before the error does its own line. */
+/** Runs a machine; shows the last lines of the console of one that failed, before the error does its own line. */
 export async function showConsole<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -173,4 +183,14 @@ export async function showConsole<T>(work: () => Promise<T>): Promise<T> {
       for (const line of error.console.slice(-SHOWN)) process.stderr.write(`console: ${line}\n`);
     throw error;
   }
+}
+
+/** Exit code of a machine whose command did well and whose results could not be copied. */
+const RESULTS_LOST = 125;
+
+/** Says what a machine was short of, and takes its command's exit code for ours. */
+export function tellEnd({ exitCode, shortage, resultsError }: MachineResult): void {
+  for (const line of [shortage, resultsError])
+    if (line !== undefined) process.stderr.write(`tsengine: ${line}\n`);
+  process.exitCode = exitCode === 0 && resultsError !== undefined ? RESULTS_LOST : exitCode;
 }

@@ -37,16 +37,22 @@ export function qemuVersion(): string {
   return found.stdout.split('\n')[0] ?? '';
 }
 
+/** What `TSENGINE_LAB_ACCELERATOR` asks for, if it is set. Fails when that is neither of the two. */
+export function wantedAccelerator(): Accelerator | undefined {
+  const wanted = process.env.TSENGINE_LAB_ACCELERATOR ?? '';
+  if (wanted === 'kvm' || wanted === 'tcg') return wanted;
+  if (wanted === '') return undefined;
+  throw new TsengineError('InvalidParameter', `TSENGINE_LAB_ACCELERATOR is ${wanted}: it takes kvm or tcg`);
+}
+
 /** What machines are to be accelerated by: `TSENGINE_LAB_ACCELERATOR` if that is set, else what works. */
 export async function chooseAccelerator(
   probe: Probe,
   cache: LabCache,
   context: LabContext,
 ): Promise<Accelerator> {
-  const wanted = process.env.TSENGINE_LAB_ACCELERATOR ?? '';
-  if (wanted === 'kvm' || wanted === 'tcg') return wanted;
-  if (wanted !== '')
-    throw new TsengineError('InvalidParameter', `TSENGINE_LAB_ACCELERATOR is ${wanted}: it takes kvm or tcg`);
+  const wanted = wantedAccelerator();
+  if (wanted !== undefined) return wanted;
   if (!mayUseKvm()) return 'tcg';
   const path = join(cache.folder, 'accelerator');
   const question = `${readText('/proc/sys/kernel/random/boot_id').trim()} ${qemuVersion()}`;

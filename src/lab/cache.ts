@@ -66,10 +66,14 @@ export class LabCache {
   constructor(context: LabContext, folder = cacheFolder()) {
     this.folder = folder;
     this.#context = context;
+  }
+
+  /** Makes the folder: whoever only looks needs none. */
+  #prepare(): void {
     try {
-      makeDirectories(join(folder, 'locks'));
+      makeDirectories(join(this.folder, 'locks'));
     } catch (error) {
-      throw new TsengineError('Unavailable', cannotUse(folder, error), { cause: error });
+      throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
     }
   }
 
@@ -108,6 +112,18 @@ export class LabCache {
         const record = this.#read(name);
         return record === undefined ? [] : [{ name, record, folder: join(this.folder, name) }];
       });
+  }
+
+  /** Removes all entries that no machine runs from and nobody makes. Gives the names of the removed, and of the others. */
+  removeUnused(): { readonly removed: readonly string[]; readonly kept: readonly string[] } {
+    const removed: string[] = [];
+    const kept: string[] = [];
+    for (const { name } of this.list()) {
+      using lock = tryLockFile(join(this.folder, 'locks', name), 'exclusive', { ephemeral: true });
+      if (lock !== undefined) this.#discard(name);
+      (lock === undefined ? kept : removed).push(name);
+    }
+    return { removed, kept };
   }
 
   /** Removes an entry. Fails while a machine runs from it or somebody makes it. */
@@ -199,6 +215,7 @@ export class LabCache {
 
   /** Waits for a lock of the cache, and says so, for as long as `enough` says that it is still wanted. */
   async #lockUnless(enough: () => boolean, name: string, mode: LockMode): Promise<Lock | undefined> {
+    this.#prepare();
     const path = join(this.folder, 'locks', name);
     for (let looked = 0; ; looked += 1) {
       const lock = tryLockFile(path, mode, { ephemeral: true });

@@ -111,7 +111,7 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
   const { release } = readKernel(path);
   const modules = kernel.modules === undefined ? undefined : findModules(resolve(kernel.modules), release);
   const initrd = kernel.initrd === undefined ? undefined : resolve(kernel.initrd);
-  if (initrd !== undefined) identity(initrd, 'initial RAM disk');
+  if (initrd !== undefined) checkInitrd(initrd);
   return {
     kind: 'kernel',
     label: `own-${release.replaceAll(/[^A-Za-z0-9.+_]/g, '_')}`,
@@ -132,6 +132,28 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
       return { release, source: path };
     },
   };
+}
+
+/** How an initial RAM disk begins: a cpio archive, or one compressed by what the kernel knows. Source: `lib/decompress.c`, `init/initramfs.c`. */
+const INITRD_MAGICS = [
+  ...['303730373031', '303730373032', '1f8b', '425a68', '5d0000', 'fd377a585a00', '894c5a4f', '02214c18'],
+  ...['04224d18', '28b52ffd'],
+];
+
+function checkInitrd(path: string): void {
+  identity(path, 'initial RAM disk');
+  const fd = openFile(path, 'r');
+  try {
+    const start = Buffer.alloc(8);
+    readSync(fd, start, 0, start.length, 0);
+    if (INITRD_MAGICS.some((magic) => start.toString('hex').startsWith(magic))) return;
+  } finally {
+    closeFile(fd);
+  }
+  throw new TsengineError(
+    'InvalidParameter',
+    `${path} is no initial RAM disk: it is neither a cpio archive (newc) nor a compressed one`,
+  );
 }
 
 /** Puts an unpacked kernel in the form of an entry. */

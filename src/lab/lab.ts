@@ -2,12 +2,12 @@
  * The kernel lab: virtual machines with other kernels, and tsengine in them. This is what the command line and the matrix
  * use; the files beside it are its parts.
  */
-import { availableParallelism, machine as hostArchitecture } from 'node:os';
+import { availableParallelism, machine as hostArchitecture, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { TsengineError } from '../errors.ts';
+import { errorMessage, TsengineError } from '../errors.ts';
 import { closeFile, openFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
-import { chooseAccelerator, qemuVersion } from './accelerator.ts';
+import { chooseAccelerator, qemuVersion, wantedAccelerator } from './accelerator.ts';
 import { explainFull, type HeldEntry, LabCache } from './cache.ts';
 import { makeCodeDisk, packagesPlan } from './code-disk.ts';
 import type { LabContext } from './context.ts';
@@ -15,6 +15,7 @@ import { diskSerials } from './guest-init.ts';
 import { initramfsPlan } from './initramfs.ts';
 import { kernelPlan, suiteOfChoice } from './kernels.ts';
 import { runMachine } from './machine.ts';
+import { type ModuleTable, moduleName, readModules } from './modules.ts';
 import { kernelWords, type MachineDisk, type MachineHardware, systemDisks } from './qemu.ts';
 import { collectResults, makeResultsDisk, makeResultsFolder } from './results.ts';
 import { rootPlan } from './root-image.ts';
@@ -41,10 +42,12 @@ const DEFAULT_TIMEOUT = 300_000;
 export async function runInMachine(request: MachineRequest): Promise<MachineResult> {
   checkRequest(request);
   qemuVersion();
+  wantedAccelerator();
   if (request.results !== undefined) makeResultsFolder(request.results);
   const context = contextOf(request);
   const cache = new LabCache(context);
   using images = await holdImages(request.kernel, request.with ?? [], cache, context);
+  const withheld = withheldModules(request.withheldModules ?? [], images.moduleTable);
   const accelerator = await chooseAccelerator(images, cache, context);
   using folder = await cache.workFolder('machine');
   const { code, results } = await makeDisks(request, folder.path, cache, context);
@@ -52,7 +55,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
     accelerator,
     kernel: images.kernel,
     initramfs: images.initramfs,
-    kernelWords: kernelWords(request.with ?? [], request.withheldModules ?? []),
+    kernelWords: kernelWords(request.with ?? [], withheld),
     memory: request.memory ?? DEFAULT_MEMORY,
     cpus: request.cpus ?? Math.min(2, availableParallelism()),
     disks: [
@@ -63,20 +66,22 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   };
   const { timeoutMs = DEFAULT_TIMEOUT, bootTimeoutMs = DEFAULT_TIMEOUT } = request;
   const work = { ...request, timeoutMs, bootTimeoutMs };
-  const bring = async (): Promise<void> => {
-    if (results !== undefined && request.results !== undefined)
-      await collectResults(results, resolve(request.results));
+  const bring = async (): Promise<string | undefined> => {
+    if (results === undefined || request.results === undefined) return undefined;
+    return await collectResults(results, resolve(request.results), folder.path).then(
+      () => undefined,
+      errorMessage,
+    );
   };
   let result: MachineResult;
   try {
     result = await runMachine(hardware, work, folder.path);
   } catch (error) {
-    // What is reported is why the machine failed, not what became of the results of that.
-    await bring().catch(() => undefined);
+    const lost = await bring();
+    if (lost !== undefined) context.progress(lost);
     throw error;
   }
-  await bring();
-  return result;
+  return { ...result, resultsError: await bring() };
 }
 
 /** The disks of this machine alone: tsengine's code, and one for results where they are wanted. */
@@ -117,6 +122,7 @@ interface HeldImages extends Disposable {
   readonly root: string;
   readonly modules: string;
   readonly packages: string;
+  readonly moduleTable: ModuleTable;
 }
 
 async function holdImages(
@@ -152,6 +158,7 @@ async function holdImages(
       initramfs: join(initramfs.folder, 'initramfs.cpio'),
       packages: join(packages.folder, 'packages.squashfs'),
       root: join(root.folder, 'root.ext4'),
+      moduleTable: readModules(join(modules.folder, 'lib/modules', kernel.record.details.release ?? '')),
       [Symbol.dispose]: release,
     };
   } catch (error) {
@@ -167,6 +174,16 @@ function compiledIn(suite: string | undefined, kernel: HeldEntry): string {
     'Unavailable',
     `the kernel ${kernel.record.details.release ?? ''} has no module zfs, and the lab compiles it for Debian's kernels only: give --modules with zfs in it, or take one of tsengine lab kernels`,
   );
+}
+
+/** The names as the kernel compares them. What it has built in cannot be withheld, and what it does not have is a mistake. */
+function withheldModules(names: readonly string[], { files, builtIn }: ModuleTable): readonly string[] {
+  return names.map((given) => {
+    const name = moduleName(given);
+    if (files.has(name) || files.size + builtIn.size === 0) return name;
+    const why = builtIn.has(name) ? 'has it built in' : 'has no such module';
+    throw new TsengineError('InvalidParameter', `the module ${given} cannot be withheld: this kernel ${why}`);
+  });
 }
 
 function contextOf({ onProgress, signal }: Pick<MachineRequest, 'onProgress' | 'signal'>): LabContext {
@@ -199,6 +216,7 @@ function checkRequest(request: MachineRequest): void {
     memory = DEFAULT_MEMORY,
     cpus = 1,
     timeoutMs = 1,
+    bootTimeoutMs = 1,
     disks = [],
     command,
     withheldModules = [],
@@ -209,12 +227,19 @@ function checkRequest(request: MachineRequest): void {
     invalid(`${memory} bytes of memory are too few for a machine: give it 128M or more`);
   if (!(Number.isInteger(cpus) && cpus >= 1 && cpus <= 64))
     invalid(`a machine has 1 to 64 processors, not ${cpus}`);
-  if (!(timeoutMs > 0)) invalid('the time of a machine must be more than 0 seconds');
+  if (memory > totalmem())
+    invalid(`${Math.ceil(memory / 2 ** 20)} MiB are more memory than this machine has itself`);
+  for (const time of [timeoutMs, bootTimeoutMs])
+    if (!(time > 0 && time <= LONGEST_TIMER))
+      invalid(`a machine's time is more than 0 and at most ${Math.floor(LONGEST_TIMER / 1000)} seconds`);
   if (!disks.every((size) => size >= 2 ** 20)) invalid('a disk of a machine has 1M or more');
   if (disks.length > 16) invalid(`a machine has up to 16 additional disks, not ${disks.length}`);
   const strange = withheldModules.find((name) => !/^[A-Za-z0-9_-]+$/.test(name));
   if (strange !== undefined) invalid(`${strange} is no name of a module`);
 }
+
+/** Milliseconds that Node's timers can count: above that they are over at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 function checkHost(): void {
   if (hostArchitecture() !== 'x86_64')

@@ -68,6 +68,11 @@ export function removeFromCache(name: string): void {
   new LabCache(CONTEXT).remove(name);
 }
 
+/** Removes what no machine is using. Gives the names of the removed, and of the others. */
+export function removeUnused(): { readonly removed: readonly string[]; readonly kept: readonly string[] } {
+  return new LabCache(CONTEXT).removeUnused();
+}
+
 /** Bytes of a disk in blocks, as stat(2) counts them. */
 const BLOCK = 512;
 

@@ -5,10 +5,11 @@ import { TsengineError } from '../errors.ts';
  * - `panic`: the kernel panicked.
  * - `memory`: the machine's memory was too small to go on.
  * - `timeout`: the command was still running when its time was over.
+ * - `hang`: when the time was over the machine did not answer any more.
  * - `host-disk`: the disk of this machine, below the cache, is full.
  * - `ended`: the machine went away under the command, without a panic.
  */
-export type MachineErrorKind = 'no-boot' | 'panic' | 'memory' | 'timeout' | 'host-disk' | 'ended';
+export type MachineErrorKind = 'no-boot' | 'panic' | 'memory' | 'timeout' | 'hang' | 'host-disk' | 'ended';
 
 /** Exit code when the time is over, as timeout(1) has it. */
 export const TIMEOUT_EXIT = 124;

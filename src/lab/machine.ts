@@ -100,7 +100,7 @@ class MachineRun {
   #timeIsOver(): void {
     this.#timeOver = true;
     this.#qemu.agent.write(encodeFrame('T'));
-    this.#timer = setTimeout(() => this.#failForTime(), GRACE);
+    this.#timer = setTimeout(() => this.#failForHanging(), GRACE);
   }
 
   #failToBoot(): void {
@@ -116,6 +116,13 @@ class MachineRun {
       'timeout',
       `the command ${name} was still running after ${after}, and the machine was ended: give it more with --timeout`,
     );
+  }
+
+  /** The agent has not even answered. */
+  #failForHanging(): void {
+    const after = seconds(this.#work.timeoutMs);
+    const words = lastWords(this.#console.lines());
+    this.#fail('hang', `the machine hangs: it did not answer when the time of ${after} was over: ${words}`);
   }
 
   #fail(kind: MachineError['kind'], message: string): void {
@@ -203,6 +210,7 @@ class MachineRun {
       accelerator: this.#hardware.accelerator,
       shortage: exitCode === 0 ? undefined : this.#shortage(lines, fullDisks),
       console: lines,
+      resultsError: undefined,
     };
   }
 

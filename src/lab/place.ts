@@ -1,6 +1,6 @@
 /** Where this program's own files are. */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder that holds `bin/tsengine`: a checkout, or an installed package. The sources and the bundle lie equally deep in it. */
@@ -20,6 +20,7 @@ export function packagesFolder(): string {
 /** Where the lab keeps what it made. `TSENGINE_LAB_CACHE` overrides. */
 export function cacheFolder(): string {
   const chosen = process.env.TSENGINE_LAB_CACHE ?? '';
-  if (chosen !== '') return chosen;
+  // Absolute: apt takes a relative folder for one below its own.
+  if (chosen !== '') return resolve(chosen);
   return isCheckout() ? join(programRoot, '.cache/lab') : '/var/cache/tsengine/lab';
 }

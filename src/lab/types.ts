@@ -85,4 +85,6 @@ export interface MachineResult {
   readonly shortage: string | undefined;
   /** The last lines of the machine's console. */
   readonly console: readonly string[];
+  /** Why what the command left in `/results` is not, or not all, in the folder for it, in one line. */
+  readonly resultsError: string | undefined;
 }

@@ -76,7 +76,7 @@ describe('the driver of a data root', () => {
   });
 
   test('that is known and not written yet is said to be that, asked for or found', async () => {
-    for (const name of ['aufs', 'btrfs', 'zfs', 'devicemapper'] as const) {
+    for (const name of ['aufs', 'zfs', 'devicemapper'] as const) {
       using store = makeStore();
       await assertFails(store.open(name), 'NotImplemented', new RegExp(`${name} is not in this version`));
       add(store.dataRoot, DATA[name]);
@@ -86,7 +86,11 @@ describe('the driver of a data root', () => {
 
   test('that nobody knows is refused with the names there are', async () => {
     using store = makeStore();
-    await assertFails(store.open('overlay3'), 'InvalidParameter', /"overlay3": choose one of overlay2, vfs/);
+    await assertFails(
+      store.open('overlay3'),
+      'InvalidParameter',
+      /"overlay3": choose one of overlay2, btrfs, vfs/,
+    );
   });
 });
 

@@ -43,7 +43,10 @@ test('lab ls lists, lab rm removes what no machine uses', async () => {
     using _used = await hold('two');
     const all = lab('rm', '--all');
     assert.equal(all.stdout, `${three}\n`);
-    assert.match(all.stderr, new RegExp(`^tsengine: cannot remove ${two}: a machine runs from it`));
+    assert.deepEqual([all.status, all.stderr], [0, `tsengine: ${two} is in use, and stays\n`]);
+    const used = lab('rm', two);
+    assert.match(used.stderr, new RegExp(`^tsengine: cannot remove ${two}: a machine runs from it`));
+    assert.equal(lab('rm', '--all', two).stderr, 'tsengine: give names or --all, not both\n');
     assert.deepEqual(lab('ls', '-q').stdout.trim().split('\n'), [two]);
     assert.equal(lab('rm').status, 1);
   } finally {

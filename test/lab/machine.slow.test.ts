@@ -4,7 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -82,10 +90,16 @@ test('with systemd, containers are in its cgroups, and AppArmor is on', async ()
 
 test('the command line: streams, input, environment, exit code, disks, results', () => {
   using results = temporaryFolder();
+  const folder = join(results.path, 'new/a b');
+  // What an earlier run brought.
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'file'), 'of an earlier run\n');
+  writeFileSync(join(folder, 'other'), 'stays\n');
   const script = [
     'cat; echo "$WORD" >&2; uname -r; pwd',
     'mkfs.ext4 -q /dev/lab/disk2 && mount /dev/lab/disk2 /mnt && findmnt -no FSTYPE /mnt',
     'modprobe btrfs 2>/dev/null || echo no btrfs',
+    'modprobe dm-thin-pool 2>/dev/null || echo no thin pools',
     'mkdir "/results/a b"; echo kept >"/results/a b/file"; ln -s file "/results/a b/link"',
     'exit 42',
   ].join('\n');
@@ -104,7 +118,16 @@ test('the command line: streams, input, environment, exit code, disks, results',
         '--timeout',
         '600',
       ],
-      ...['--disk', '64M', '--disk', '128M', '--withhold', 'btrfs', '--results', join(results.path, 'new')],
+      ...[
+        '--disk',
+        '64M',
+        '--disk',
+        '128M',
+        '--withhold',
+        'btrfs,dm-thin-pool',
+        '--results',
+        join(results.path, 'new'),
+      ],
       ...['--', 'sh', '-c', script],
     ],
     { input: 'from input\n', encoding: 'utf8' },
@@ -113,10 +136,10 @@ test('the command line: streams, input, environment, exit code, disks, results',
   const [input, release = '', ...rest] = ended.stdout.trim().split('\n');
   assert.equal(input, 'from input');
   assert.match(release, /^6\.1\..*-cloud-amd64$/);
-  assert.deepEqual(rest, ['/root', 'ext4', 'no btrfs']);
+  assert.deepEqual(rest, ['/root', 'ext4', 'no btrfs', 'no thin pools']);
   assert.equal(ended.status, 42);
-  const folder = join(results.path, 'new/a b');
   assert.equal(readFileSync(join(folder, 'file'), 'utf8'), 'kept\n');
+  assert.equal(readFileSync(join(folder, 'other'), 'utf8'), 'stays\n');
   assert.equal(readlinkSync(join(folder, 'link')), 'file');
   assert.deepEqual(readdirSync(join(results.path, 'new')), ['a b']);
 });
@@ -143,6 +166,17 @@ test('a command that takes too long is ended with its machine, and the results c
     message: /^the command sh was still running after 15 s, and the machine was ended/,
   });
   assert.equal(readFileSync(join(results.path, 'file'), 'utf8'), 'it has begun\n');
+});
+
+test('a machine that does not answer any more is said to hang', async () => {
+  // At this priority nothing else runs on the only processor, the agent included.
+  const script =
+    "echo -1 >/proc/sys/kernel/sched_rt_runtime_us; exec python3 -c 'import os\nos.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))\nwhile True: pass'";
+  await assert.rejects(run(script, { cpus: 1, timeoutMs: 5000 }), {
+    kind: 'hang',
+    exitCode: 125,
+    message: /^the machine hangs: it did not answer when the time of 5 s was over/,
+  });
 });
 
 test('a machine without enough memory says so', async () => {

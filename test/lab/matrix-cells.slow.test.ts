@@ -104,6 +104,25 @@ describe('a matrix of this machine', () => {
       /^REGRESSION {2}host, overlay2 on tmpfs: works -> failed\n1 regression, 0 better, 0 other\n$/,
     );
     assert.equal(matrix('--diff', worse, file).status, 0);
+    const missing = matrix('--diff', file, `${folder}/none.json`);
+    assert.equal(missing.status, 125, 'no regression, but a file that is not there');
+    assert.match(missing.stderr, /cannot read a matrix from .*none\.json/);
+  });
+
+  test('that could run nothing says why, and leaves what was there', () => {
+    const before = readFileSync(`${out}/matrix.json`, 'utf8');
+    const none = matrix('--kernels', launcher, '--drivers', 'vfs', '--out', out);
+    assert.equal(none.status, 125);
+    assert.match(none.stderr, /^tsengine: nothing ran, and nothing is written: .* is not a Linux kernel/);
+    assert.equal(readFileSync(`${out}/matrix.json`, 'utf8'), before);
+    for (const [flags, words] of [
+      [['--withhold', 'overlay'], /--withhold is for virtual machines/],
+      [['--modules', '/lib'], /--modules goes with a kernel of your own/],
+    ] as const) {
+      const { status, stderr } = matrix(...flags);
+      assert.equal(status, 125);
+      assert.match(stderr, words);
+    }
   });
 
   test('that is killed leaves nothing mounted and nothing running, and the next one goes on', async () => {
@@ -142,7 +161,7 @@ test('what cannot be run is told in one line before anything is made', () => {
   const wrong: readonly (readonly [words: readonly string[], status: number, message: RegExp])[] = [
     [['--kernels', 'nonsense'], 125, /there is no kernel nonsense/],
     [['--kernels', 'debian:9.9'], 125, /there is no kernel debian:9.9/],
-    [['--kernels', '/nonsense'], 1, /no kernel is at \/nonsense/],
+    [['--kernels', '/nonsense'], 125, /no kernel is at \/nonsense/],
     [['--drivers', 'nonsense'], 125, /unknown storage driver "nonsense"/],
     [['--backing', 'ext4,,xfs'], 125, /a name is empty/],
     [['--backing', 'ntfs'], 125, /unknown backing filesystem "ntfs"/],
@@ -150,7 +169,7 @@ test('what cannot be run is told in one line before anything is made', () => {
     [['--memory', '1m'], 125, /give 256m or more/],
     [['matrix.json'], 125, /takes two files with --diff/],
     [['--diff', 'matrix.json'], 125, /takes two files/],
-    [['--diff', `${folder}/a`, `${folder}/b`], 1, /cannot read a matrix from .*no such file/],
+    [['--diff', `${folder}/a`, `${folder}/b`], 125, /cannot read a matrix from .*no such file/],
   ];
   for (const [words, status, message] of wrong) {
     const ended = matrix('--out', out, ...words);

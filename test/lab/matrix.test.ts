@@ -180,6 +180,22 @@ describe('a difference', () => {
     assert.equal(hasRegression(diffMatrices(other, before)), false);
   });
 
+  test('is a regression when less is looked at, and none when a filesystem cannot be had any more', () => {
+    const before = one({ error: 'late', cells: [cell()], features: [feature()] });
+    const gone = diffMatrices(before, one({ error: 'early' }));
+    assert.ok(hasRegression(gone));
+    assert.match(diffText(gone), /overlay2 on ext4: was not run\n(?:.*\n)*.*metacopy on ext4: was not tried/);
+    const excused = one({ cells: [cell({ tests: { passed: 2, failed: 0, excused: 55 } })] });
+    const changes = diffMatrices(one({ cells: [cell()] }), excused);
+    assert.match(diffText(changes), /REGRESSION {2}host, overlay2 on ext4: 55 more checks are excused/);
+    const failed = one({ cells: [cell({ status: 'failed' })] });
+    const unknown = diffMatrices(failed, one({ cells: [cell({ status: 'unavailable' })] }));
+    assert.deepEqual(
+      unknown.map(({ sort }) => sort),
+      ['other'],
+    );
+  });
+
   test('pairs kernels by name, and two single ones whatever their names are', () => {
     const old = matrix(kernel({ name: 'debian:6.1', cells: [cell()] }));
     const built = matrix(kernel({ name: './bzImage', cells: [cell({ status: 'failed' })] }));

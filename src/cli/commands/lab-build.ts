@@ -24,12 +24,14 @@ export function register(command: Command): void {
       const { buildImages } = await import('../../lab/lab.ts');
       const kernel = kernelChoice(flags);
       const chosen = features(flags);
-      const names = await untilInterrupted((signal) =>
-        buildImages(kernel, chosen, {
-          signal,
-          fresh: flags.fresh === true,
-          onProgress: tellProgress(flags.quiet),
-        }),
+      const names = await untilInterrupted(
+        (signal) =>
+          buildImages(kernel, chosen, {
+            signal,
+            fresh: flags.fresh === true,
+            onProgress: tellProgress(flags.quiet),
+          }),
+        'what is half made is removed',
       );
       for (const name of names) await printLine(name);
     });

@@ -22,6 +22,11 @@ interface MatrixFlags {
   readonly withhold: string;
 }
 
+const CELL_SECONDS = '1800';
+
+/** Exit code when there is nothing to tell: a wrong flag, a file that is not there, no kernel that ran. */
+const NOTHING_DONE = 125;
+
 /** Exit code after Ctrl-C, as shells report it: 128 + 2. */
 const INTERRUPTED = 130;
 
@@ -34,8 +39,8 @@ export function register(command: Command, context: CommandContext): void {
     .option('--backing <list>', 'Filesystems under the data root, separated by commas (default all)', '')
     .option(
       '--cell-timeout <seconds>',
-      'Seconds that one driver on one filesystem may take (default 1800)',
-      '1800',
+      `Seconds that one driver on one filesystem may take (default ${CELL_SECONDS})`,
+      CELL_SECONDS,
     )
     .option('--diff', 'Say what changed between two files; exit code 1 on a regression')
     .option('--drivers <list>', 'Storage drivers, separated by commas (default all)', '')
@@ -44,7 +49,7 @@ export function register(command: Command, context: CommandContext): void {
     .option('--jobs <number>', 'How many to run at once (default as many as processors)')
     .option(
       '--kernels <list>',
-      'host, debian:VERSION or paths of kernels, separated by commas (default "host")',
+      'host, debian:VERSION, debian:SUITE or paths of kernels, separated by commas (default "host")',
       'host',
     )
     .option('--memory <bytes>', 'Memory of each virtual machine (default "2g")')
@@ -52,12 +57,27 @@ export function register(command: Command, context: CommandContext): void {
     .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
     .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
-      if (flags.diff === true) return await compare(old, now, context);
-      if (old !== undefined) {
-        throw usageError(`'${context.commandPath}' takes two files with --diff, and no arguments without it`);
-      }
-      await run(await requestOf(flags, context));
+      // 1 says that something failed, or is worse: for programs that read it, nothing else may.
+      await withExitCode(NOTHING_DONE, async () => {
+        if (flags.diff === true) return await compare(old, now, context);
+        if (old !== undefined) {
+          throw usageError(
+            `'${context.commandPath}' takes two files with --diff, and no arguments without it`,
+          );
+        }
+        await run(await requestOf(flags, context));
+      });
     });
+}
+
+/** Gives errors that have no exit code of their own this one. */
+async function withExitCode(exitCode: number, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof TsengineError) || error.exitCode !== undefined) throw error;
+    throw new TsengineError(error.code, error.message, { cause: error, exitCode });
+  }
 }
 
 async function compare(
@@ -99,6 +119,12 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
   const kernels = list('--kernels', flags.kernels);
   if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
   for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
+  if (flags.modules !== undefined && !kernels.some((name) => name.includes('/')))
+    throw usageError('--modules goes with a kernel of your own, given by its path: --kernels has none');
+  if (flags.withhold !== '' && kernels.every((name) => name === 'host'))
+    throw usageError(
+      '--withhold is for virtual machines: --kernels names only this machine, which keeps its modules',
+    );
   const names = list('--drivers', flags.drivers);
   const drivers = await chosenDrivers(names).catch((error: unknown) =>
     parseFlag('--drivers', flags.drivers, () => {
@@ -141,6 +167,8 @@ function commandOf(flags: MatrixFlags, commandPath: string): string {
   if (flags.backing !== '') words.push(`--backing ${flags.backing}`);
   if (flags.full === true) words.push('--full');
   if (flags.withhold !== '') words.push(`--withhold ${flags.withhold}`);
+  if (flags.memory !== undefined) words.push(`--memory ${flags.memory}`);
+  if (flags.cellTimeout !== CELL_SECONDS) words.push(`--cell-timeout ${flags.cellTimeout}`);
   return words.join(' ');
 }
 
@@ -155,6 +183,10 @@ async function run(request: MatrixRequest): Promise<void> {
   using progress = showMatrixProgress();
   const matrix = await runMatrix({ ...request, signal: interrupt.signal }, progress.listener);
   progress.clear();
+  if (matrix.kernels.every(({ cells }) => cells.length === 0)) {
+    const reasons = matrix.kernels.map(({ name, error }) => `${name}: ${error ?? 'no cells'}`);
+    throw new TsengineError('Unavailable', `nothing ran, and nothing is written: ${reasons.join('; ')}`);
+  }
   const files = await writeMatrix(matrix, request.out);
   const paths = `written: ${files.json}, ${files.markdown}, ${files.html}\n`;
   writeOutNow(1, `${summaryText(matrix)}${paths}`);

@@ -4,6 +4,7 @@ import {
   machineFlags,
   machineOf,
   showConsole,
+  tellEnd,
   tellProgress,
   untilInterrupted,
 } from '../lab-flags.ts';
@@ -40,8 +41,7 @@ export function register(command: Command): void {
           }),
         ),
       );
-      if (result.shortage !== undefined) process.stderr.write(`tsengine: ${result.shortage}\n`);
-      process.exitCode = result.exitCode;
+      tellEnd(result);
       if (flags.interactive === true) process.stdin.destroy();
     });
 }

@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
 import { TsengineError } from '../../errors.ts';
-import type { Terminal } from '../../lab/types.ts';
-import { type MachineFlags, machineFlags, machineOf, tellProgress, untilInterrupted } from '../lab-flags.ts';
+import type { MachineResult, Terminal } from '../../lab/types.ts';
+import {
+  type MachineFlags,
+  machineFlags,
+  machineOf,
+  showConsole,
+  tellEnd,
+  tellProgress,
+  untilInterrupted,
+} from '../lab-flags.ts';
 import { writeOut } from '../output.ts';
 import { readStandardInput } from '../streams.ts';
 
@@ -22,7 +30,7 @@ export function register(command: Command): void {
       }
       const { runInMachine } = await import('../../lab/lab.ts');
       const request = machineOf({ ...flags, timeout: flags.timeout ?? LONGEST });
-      const result = await untilInterrupted(async (signal) => {
+      const shell = async (signal: AbortSignal): Promise<MachineResult> => {
         try {
           return await runInMachine({
             ...request,
@@ -36,8 +44,8 @@ export function register(command: Command): void {
         } finally {
           process.stdin.setRawMode(false);
         }
-      });
-      process.exitCode = result.exitCode;
+      };
+      tellEnd(await showConsole(() => untilInterrupted(shell)));
       process.stdin.destroy();
     });
 }

@@ -82,8 +82,10 @@ function diffKernels(name: string, before: KernelResult, after: KernelResult): M
   const features = paired(before.features, after.features, ({ name: feature, backing }) =>
     backing === null ? feature : `${feature} on ${backing}`,
   );
+  // A kernel that died before it came to the cell has told so already.
   for (const [key, old, now] of cells)
-    changes.push(...diffCells(`${name}, ${key}`, old, now, after.error !== null));
+    if (now !== undefined || after.error === null || before.error !== null)
+      changes.push(...diffCells(`${name}, ${key}`, old, now, after.error !== null));
   for (const [key, old, now] of features) changes.push(...diffFeatures(`${name}, ${key}`, old, now));
   return changes;
 }
@@ -102,14 +104,14 @@ function diffCells(
   after: Cell | undefined,
   isBroken: boolean,
 ): MatrixChange[] {
-  if (before === undefined || after === undefined) {
-    if (before === undefined) return [{ sort: 'other', text: `${name}: is new, ${after?.status}` }];
-    // A kernel that died before it came to the cell has told so already.
-    return isBroken ? [] : [{ sort: 'other', text: `${name}: was not run` }];
-  }
+  if (before === undefined) return [{ sort: 'other', text: `${name}: is new, ${after?.status}` }];
+  // Somebody may have asked for fewer; a kernel that does not run to its end does not get that far.
+  if (after === undefined) return [{ sort: isBroken ? 'worse' : 'other', text: `${name}: was not run` }];
   const because = after.reasons[0] === undefined ? '' : ` (${steadyReason(after.reasons[0])})`;
   if (before.status !== after.status) {
-    const sort = RANK[after.status] > RANK[before.status] ? 'worse' : 'better';
+    const isWorse = RANK[after.status] > RANK[before.status];
+    // That a filesystem cannot be had says nothing of what failed on it.
+    const sort = isWorse ? 'worse' : after.status === 'unavailable' ? 'other' : 'better';
     return [{ sort, text: `${name}: ${before.status} -> ${after.status}${because}` }];
   }
   const failures = after.tests.failed - before.tests.failed;
@@ -117,12 +119,19 @@ function diffCells(
     const text = `${name}: ${before.tests.failed} -> ${after.tests.failed} checks fail${because}`;
     return [{ sort: failures > 0 ? 'worse' : 'better', text }];
   }
+  const fewer = before.tests.passed - after.tests.passed;
+  if (fewer > 0 && after.tests.excused > before.tests.excused) {
+    const text = `${name}: ${after.tests.excused - before.tests.excused} more checks are excused${because}`;
+    return [{ sort: 'worse', text }];
+  }
   if (before.reasons.map(steadyReason).join('\n') === after.reasons.map(steadyReason).join('\n')) return [];
   return [{ sort: 'other', text: `${name}: still ${after.status}, for another reason${because}` }];
 }
 
 function diffFeatures(name: string, before: Feature | undefined, after: Feature | undefined): MatrixChange[] {
-  if (before === undefined || after === undefined || before.answer === after.answer) return [];
+  if (before === undefined) return [];
+  if (after === undefined) return [{ sort: 'other', text: `${name}: was not tried` }];
+  if (before.answer === after.answer) return [];
   const because = after.reason === '' ? '' : ` (${after.reason})`;
   const text = `${name}: ${before.answer} -> ${after.answer}${because}`;
   if (after.answer === 'unknown' || before.answer === 'unknown') return [{ sort: 'other', text }];

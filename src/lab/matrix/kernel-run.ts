@@ -186,7 +186,7 @@ async function oneMachine(
     cpus: Math.min(2, availableParallelism()),
     disks: [DISK],
     bootTimeoutMs: BOOT_MS,
-    timeoutMs: options.limitMs * (left.cells.length + left.features.length),
+    timeoutMs: Math.min(2 ** 31 - 1, options.limitMs * (left.cells.length + left.features.length)),
     onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
     onProgress: options.note,
     ...(options.memory === undefined ? {} : { memory: options.memory }),

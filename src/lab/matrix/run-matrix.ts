@@ -63,8 +63,14 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   using progress = openProgressFile(out, request.fresh);
   using images = workFolder(resolve(out, '.tsengine-matrix-images'));
   const works = choices.map(({ name, choice }) => {
-    const key = [code, kernelIdentity(name, choice), slow, request.withheldModules.join()].join(' ');
-    const known = progress.known(key);
+    const key = [
+      ...[code, kernelIdentity(name, choice), slow, request.withheldModules.join()],
+      ...[request.memory ?? '', request.limitMs],
+    ].join(' ');
+    // What failed may have done so for want of time or room: it is tried again.
+    const known = progress
+      .known(key)
+      .filter((event) => event.event !== 'cell' || event.cell.status !== 'failed');
     return { name, choice, key, known, cells, features: [null, ...backings] };
   });
   const isWanted = (event: MatrixEvent): boolean =>
@@ -120,10 +126,11 @@ function choiceOf(name: string, modules: string | undefined): KernelChoice {
   return modules === undefined ? choice : { ...choice, modules };
 }
 
-/** Another one whenever it is another kernel, as far as can be told without starting it. */
+/** Another one whenever it is another kernel, as far as can be told without starting it; `lab build --fresh` may change Debian's. */
 function kernelIdentity(name: string, choice: KernelChoice): string {
   if (name === HOST) return `${release()} ${version()}`;
   if (typeof choice === 'string') return choice;
   const { size, mtimeMs } = statSync(choice.path);
-  return `${choice.path} ${size} ${mtimeMs} ${choice.modules ?? ''}`;
+  const list = statSync(`${choice.modules}/modules.dep`, { throwIfNoEntry: false });
+  return `${choice.path} ${size} ${mtimeMs} ${choice.modules ?? ''} ${list?.mtimeMs ?? ''}`;
 }
