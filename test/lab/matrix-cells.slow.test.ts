@@ -183,6 +183,6 @@ test('what cannot be run is told in one line before anything is made', () => {
     assert.equal(existsSync(out), false);
   }
   const proc = matrix('--out', '/proc/nothing');
-  assert.deepEqual([proc.status, proc.stdout], [1, '']);
+  assert.deepEqual([proc.status, proc.stdout], [125, '']);
   assert.match(proc.stderr, /^tsengine: cannot write to --out: [^\n]+\n$/);
 });
