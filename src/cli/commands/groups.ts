@@ -62,6 +62,22 @@ export function commandGroups(
         ...{ rm: rmi, remove: alias(rmi), save, tag },
       },
     },
+    driver: {
+      summary: 'Look at storage drivers',
+      commands: {
+        check: {
+          summary: 'Try whether a storage driver keeps its promises here',
+          load: () => import('./driver-check.ts'),
+          onlyReads: true,
+          failureExitCode: 125,
+        },
+        ls: {
+          summary: 'List storage drivers and what this machine offers each',
+          load: () => import('./driver-ls.ts'),
+          onlyReads: true,
+        },
+      },
+    },
     lab: {
       summary: 'Run tsengine on other kernels and filesystems',
       commands: {

@@ -1,11 +1,12 @@
 /** Runs one cell in this process: the driver's probe, then the conformance suite with its crash checks. */
-import { CHECKS, type Check, type Subject } from '../../drivers/conformance/index.ts';
+import type { Subject } from '../../drivers/conformance/index.ts';
 import type { DriverName, GraphDriver } from '../../drivers/driver.ts';
 import { driverFactory } from '../../drivers/registry.ts';
 import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
+import { type CheckOptions, runChecks } from '../checks.ts';
 import { type MountedBacking, makeBacking, mountsBelow } from './backings.ts';
 import type { CellName } from './cells.ts';
-import { type Lacking, lackingAbilities } from './lacking.ts';
+import { lackingAbilities } from './lacking.ts';
 import type { Cell } from './schema.ts';
 import { codeFolder } from './self.ts';
 import { contextOn, makeSubject } from './subject.ts';
@@ -100,8 +101,7 @@ async function onDriver(
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
   const lacking = lackingAbilities(path);
-  const without = lacking.flatMap(({ attributes }) => attributes ?? []);
-  const tests = await runChecks({ ...subject, without }, { slow: options.slow, lacking, log });
+  const tests = await checkAll(subject, { slow: options.slow, lacking }, log);
   limits.push(...lacking.map(({ reason }) => reason));
   const left = await whatIsLeft(subject.driver, path);
   if (left !== undefined) {
@@ -122,46 +122,26 @@ interface Results {
   readonly failed: string[];
 }
 
-interface CheckOptions {
-  readonly slow: boolean;
-  readonly lacking: readonly Lacking[];
-  log(line: string): void;
-}
-
-async function runChecks(subject: Subject, { slow, lacking, log }: CheckOptions): Promise<Results> {
-  const results: Results = { passed: 0, excused: 0, failed: [] };
-  for (const check of CHECKS) {
-    if (check.slow === true && !slow) continue;
-    const without = lacking.find(({ checks }) => checks?.test(check.name) === true)?.reason;
-    const excuse = check.excused?.(subject.driver.capabilities) ?? without;
-    if (excuse !== undefined) {
-      results.excused++;
-      log(`excused ${check.name}: ${excuse}`);
-      continue;
-    }
-    const failure = await runCheck(check, subject, log);
-    if (failure === undefined) results.passed++;
-    else results.failed.push(failure);
-  }
-  return results;
-}
-
-/** Why the check failed; `undefined` when it passed. */
-async function runCheck(
-  check: Check,
+async function checkAll(
   subject: Subject,
+  options: CheckOptions,
   log: (line: string) => void,
-): Promise<string | undefined> {
-  const started = performance.now();
-  try {
-    await check.run(subject);
-    log(`ok ${check.name} (${Math.round(performance.now() - started)} ms)`);
-    return undefined;
-  } catch (error) {
-    log(`not ok ${check.name}: ${errorMessage(error).slice(0, 1000)}`);
-    log(stackOf(error));
-    return `${check.name}: ${errorMessage(error).slice(0, 300)}`;
-  }
+): Promise<Results> {
+  const results: Results = { passed: 0, excused: 0, failed: [] };
+  await runChecks(subject, options, ({ name, state, ms, reason = '', error }) => {
+    if (state === 'excused') {
+      results.excused++;
+      log(`excused ${name}: ${reason}`);
+    } else if (state === 'ok') {
+      results.passed++;
+      log(`ok ${name} (${ms} ms)`);
+    } else {
+      results.failed.push(`${name}: ${reason.slice(0, 300)}`);
+      log(`not ok ${name}: ${reason.slice(0, 1000)}`);
+      log(stackOf(error));
+    }
+  });
+  return results;
 }
 
 /** The error's own lines, indented and cut, for whoever has to find out. */

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { DEFAULT_DATA_ROOT } from '../../engine/root.ts';
+import type { CheckOutcome } from '../../lab/checks.ts';
+import type { CommandContext } from '../command.ts';
+import { writeOutNow } from '../output.ts';
+
+interface CheckFlags {
+  readonly dataRoot?: string;
+  readonly full?: boolean;
+  readonly json?: boolean;
+}
+
+/** `tsengine driver check`: the conformance suite over a driver, on the filesystem of a data root. Exit code 1 when a check fails. */
+export function register(command: Command, context: CommandContext): void {
+  command
+    .usage('[OPTIONS] DRIVER')
+    .argument('<driver>')
+    .option('--data-root <path>', 'Check on the file system of this folder (default that of the data root)')
+    .option('--full', 'Run the slow checks as well')
+    .option('--json', 'Print one JSON object a check')
+    .action(async (name: string, flags: CheckFlags) => {
+      const { checkDriver } = await import('../../lab/driver-check.ts');
+      const place = flags.dataRoot ?? context.globals.dataRoot ?? DEFAULT_DATA_ROOT;
+      const counts = { ok: 0, failed: 0, excused: 0 };
+      await checkDriver(name, place, flags.full === true, (outcome) => {
+        counts[outcome.state]++;
+        writeOutNow(1, flags.json === true ? jsonLine(outcome) : textLine(outcome));
+      });
+      if (flags.json !== true)
+        writeOutNow(1, `${counts.ok} passed, ${counts.failed} failed, ${counts.excused} excused\n`);
+      if (counts.failed > 0) process.exitCode = 1;
+    });
+}
+
+function jsonLine({ name, state, ms, reason }: CheckOutcome): string {
+  return `${JSON.stringify({ check: name, state, ms, ...(reason === undefined ? {} : { reason }) })}\n`;
+}
+
+function textLine({ name, state, ms, reason }: CheckOutcome): string {
+  const word = state === 'ok' ? 'ok     ' : state === 'failed' ? 'FAILED ' : 'excused';
+  const after =
+    reason === undefined ? ` (${ms} ms)` : `: ${reason.replaceAll(/\s*\n\s*/g, ' ').slice(0, 500)}`;
+  return `${word} ${name}${after}\n`;
+}

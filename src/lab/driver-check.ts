@@ -1,0 +1,94 @@
+/** What the drivers can do on this machine: asked of their probes, and of the conformance suite. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import type { Check } from '../drivers/conformance/index.ts';
+import type { DriverContext, DriverName, GraphDriver, Support } from '../drivers/driver.ts';
+import { existingFolder } from '../drivers/read-only.ts';
+import { DRIVER_NAMES, driverFactory } from '../drivers/registry.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { MNT_DETACH, unmount } from '../linux/mount.ts';
+import { removeTree } from '../linux/remove-tree.ts';
+import { type CheckOutcome, runCheck, runChecks } from './checks.ts';
+import { mountsBelow } from './matrix/backings.ts';
+import { lackingAbilities } from './matrix/lacking.ts';
+import { contextOn, makeSubject } from './matrix/subject.ts';
+
+/** Whether a driver can serve a data root here, in a word and a line. */
+export interface DriverListing {
+  readonly name: DriverName;
+  readonly state: 'supported' | 'unsupported' | 'not written yet';
+  /** Why not, or what it does without. */
+  readonly notes: string;
+}
+
+/** What each of the six says of a data root, which need not be there. Nothing is changed. */
+export async function listDrivers(dataRoot: string): Promise<readonly DriverListing[]> {
+  return await Promise.all(DRIVER_NAMES.map((name) => listed(name, dataRoot)));
+}
+
+async function listed(name: DriverName, dataRoot: string): Promise<DriverListing> {
+  let support: Support;
+  try {
+    support = await (await driverFactory(name)).probe(contextAt(name, dataRoot));
+  } catch (error) {
+    if (error instanceof TsengineError && error.code === 'NotImplemented')
+      return { name, state: 'not written yet', notes: '' };
+    return { name, state: 'unsupported', notes: errorMessage(error) };
+  }
+  return support.supported
+    ? { name, state: 'supported', notes: (support.notes ?? []).join('; ') }
+    : { name, state: 'unsupported', notes: support.reason };
+}
+
+function contextAt(name: DriverName, dataRoot: string): DriverContext {
+  const runHome = `${tmpdir()}/tsengine-driver/${name}`;
+  return { home: `${dataRoot}/${name}`, runHome, options: [], warn: () => undefined };
+}
+
+/** Removes all layers, children before their parents: only the driver knows what else they are than folders. */
+async function removeAll(driver: GraphDriver): Promise<void> {
+  for (let left = (await driver.list()).length, before = left + 1; left > 0 && left < before; ) {
+    for (const id of await driver.list()) {
+      await driver.remove(id).catch((error: unknown) => {
+        if (!hasErrno(error, 'Conflict')) throw error;
+      });
+    }
+    before = left;
+    left = (await driver.list()).length;
+  }
+}
+
+const LAST: Check = {
+  name: 'all layers are removed in the end',
+  run: async ({ driver }) => {
+    await driver.cleanup();
+    await removeAll(driver);
+  },
+};
+
+/**
+ * Runs the suite over a driver in a folder of its own on the filesystem of `place` (or of the folder above it that is there),
+ * and tells of each check. Fails with the driver's own reason where it cannot run. Whatever happens, nothing is left but for
+ * a kill, which leaves a folder `.tsengine-check-…` there.
+ */
+export async function checkDriver(
+  name: string,
+  place: string,
+  slow: boolean,
+  each: (outcome: CheckOutcome) => void,
+): Promise<void> {
+  const factory = await driverFactory(name);
+  const support = await factory.probe(contextAt(factory.name, place));
+  if (!support.supported) throw new TsengineError('Unavailable', support.reason);
+  const path = mkdtempSync(`${existingFolder(place)}/.tsengine-check-`);
+  try {
+    const context = contextOn(path, `${path}/run`, factory.name, []);
+    const subject = await makeSubject(context, factory.name, `${path}/scratch`);
+    await runChecks(subject, { slow, lacking: lackingAbilities(path) }, each);
+    const end = await runCheck(LAST, subject);
+    if (end.state === 'failed') each(end);
+  } finally {
+    for (const point of mountsBelow(path).reverse()) unmount(point, MNT_DETACH);
+    removeTree(path);
+  }
+}

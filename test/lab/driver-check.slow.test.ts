@@ -1,0 +1,80 @@
+/** `tsengine driver ls` and `driver check`, as people use them. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { CHECKS } from '../../src/drivers/conformance/index.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+
+function tsengine(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return spawnSync(launcher, args, { encoding: 'utf8', env: { ...process.env, ...env } });
+}
+
+test('driver ls has the six, with what the filesystem of the data root offers them', () => {
+  using ext4 = makeFilesystem('ext4');
+  using btrfs = makeFilesystem('btrfs');
+  const states = (dataRoot: string) => {
+    const args = ['--data-root', `${dataRoot}/root`, 'driver', 'ls', '--format', '{{.Name}}: {{.State}}'];
+    return tsengine(args).stdout.trimEnd().split('\n');
+  };
+  const always = [
+    'zfs: not written yet',
+    'vfs: supported',
+    'aufs: not written yet',
+    'devicemapper: not written yet',
+  ];
+  assert.deepEqual(states(ext4.path), ['overlay2: supported', 'btrfs: unsupported', ...always]);
+  assert.deepEqual(states(btrfs.path), ['overlay2: supported', 'btrfs: supported', ...always]);
+  const { stdout } = tsengine(['--data-root', ext4.path, 'driver', 'ls']);
+  assert.match(stdout, /^DRIVER +STATE +NOTES\n/);
+  assert.match(stdout, /^btrfs +unsupported +btrfs keeps layers as subvolumes, and .* is on extfs/m);
+  assert.deepEqual(readdirSync(btrfs.path), []);
+});
+
+test('driver check tells of each check, and leaves nothing', () => {
+  using filesystem = makeFilesystem('btrfs');
+  const { status, stdout, stderr } = tsengine([
+    'driver',
+    'check',
+    'btrfs',
+    '--data-root',
+    filesystem.path,
+    '--json',
+  ]);
+  assert.deepEqual([status, stderr], [0, '']);
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ check }) => check),
+    CHECKS.filter(({ slow }) => slow !== true).map(({ name }) => name),
+  );
+  assert.ok(
+    lines.every(({ state }) => state === 'ok' || state === 'excused'),
+    stdout,
+  );
+  assert.ok(lines.filter(({ state }) => state === 'ok').length > 50);
+  assert.deepEqual(readdirSync(filesystem.path), []);
+});
+
+test('driver check ends with 1 when a promise is not kept, and with 125 when it cannot begin', () => {
+  using filesystem = makeFilesystem('tmpfs');
+  const place = ['--data-root', filesystem.path];
+  // Nothing can be renamed into its place from the fourth time on.
+  const broken = tsengine(['driver', 'check', 'vfs', ...place], { TSENGINE_FAULT: 'renameat2:4+:EIO' });
+  assert.equal(broken.status, 1, broken.stderr);
+  assert.match(broken.stdout, /^FAILED {2}two containers .*: renameat2 .*input\/output error/m);
+  assert.match(broken.stdout, /\n\d+ passed, \d+ failed, \d+ excused\n$/);
+  const refused = tsengine(['driver', 'check', 'btrfs', ...place]);
+  assert.equal(refused.status, 125);
+  assert.match(
+    refused.stderr,
+    /^tsengine: btrfs keeps layers as subvolumes, and [^ ]* is on tmpfs: put the data root/,
+  );
+  assert.match(tsengine(['driver', 'check', 'zfs']).stderr, /storage driver zfs is not in this version/);
+  assert.deepEqual(readdirSync(filesystem.path), []);
+});
