@@ -1,4 +1,4 @@
-/** btrfs, on a filesystem of the test's own: the suite, and what is its own. */
+/** What is btrfs's own, on a filesystem of the test's. The suite: conformance-filesystems.slow.test.ts. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -9,21 +9,8 @@ import { changeLines, collect, imageLayer, streamOf } from '../../src/drivers/co
 import { newId } from '../../src/drivers/conformance/suite.ts';
 import type { GraphDriver } from '../../src/drivers/driver.ts';
 import { createSnapshot, createSubvolume, isSubvolume } from '../../src/linux/btrfs.ts';
-import { conformance } from '../helpers/conformance.ts';
 import { makeFilesystem, type TestFilesystem } from '../helpers/loop.ts';
-import { makeStore, makeSubject, type TestStore } from '../helpers/stores.ts';
-
-conformance('btrfs', 'quick', async () => {
-  const filesystem = makeFilesystem('btrfs');
-  const subject = await makeSubject('btrfs', filesystem.path);
-  return {
-    ...subject,
-    [Symbol.asyncDispose]: async () => {
-      await subject[Symbol.asyncDispose]();
-      filesystem[Symbol.dispose]();
-    },
-  };
-});
+import { makeStore, type TestStore } from '../helpers/stores.ts';
 
 describe('btrfs', () => {
   let filesystem: TestFilesystem;

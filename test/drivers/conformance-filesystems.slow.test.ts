@@ -3,8 +3,9 @@ import { conformance } from '../helpers/conformance.ts';
 import { type FilesystemType, makeFilesystem } from '../helpers/loop.ts';
 import { makeSubject } from '../helpers/stores.ts';
 
-/** The drivers that run on any filesystem, on filesystems that differ in what they can do. */
+/** Drivers on filesystems that differ in what they can do, and btrfs on its own. */
 const PAIRS: readonly (readonly [DriverName, FilesystemType])[] = [
+  ['btrfs', 'btrfs'],
   ['overlay2', 'ext4'],
   ['overlay2', 'xfs'],
   ['overlay2', 'btrfs'],
