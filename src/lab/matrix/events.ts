@@ -14,6 +14,7 @@ const eventSchema = once(() =>
       build: z.string(),
       machine: z.string(),
     }),
+    z.object({ event: z.literal('booted'), seconds: z.number() }),
     z.object({ event: z.literal('begins'), driver: z.string(), backing: z.enum(BACKINGS) }),
     z.object({
       event: z.literal('features'),

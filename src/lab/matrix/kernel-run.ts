@@ -55,6 +55,8 @@ const BOOT_MS = 900_000;
 /** What has been found so far, and what is still to do. */
 class Findings {
   kernel: Extract<MatrixEvent, { event: 'kernel' }> | undefined;
+  /** How long the first machine took. */
+  bootSeconds: number | null = null;
   readonly cells = new Map<string, Cell>();
   readonly features = new Map<Backing | null, readonly Feature[]>();
   /** Begun and not done, in order. */
@@ -69,6 +71,7 @@ class Findings {
 
   take(event: MatrixEvent): void {
     if (event.event === 'kernel') this.kernel = event;
+    if (event.event === 'booted') this.bootSeconds ??= event.seconds;
     if (event.event === 'features' && event.features.length > 0)
       this.features.set(event.backing, event.features);
     if (event.event === 'cell') {
@@ -89,7 +92,7 @@ class Findings {
     };
   }
 
-  result(error: string | null, bootMs: number | undefined, seconds: number): KernelResult {
+  result(error: string | null, seconds: number): KernelResult {
     const { name, cells, features } = this.#work;
     return {
       name,
@@ -97,7 +100,7 @@ class Findings {
       build: this.kernel?.build ?? '',
       machine: this.kernel?.machine ?? '',
       error,
-      bootSeconds: bootMs === undefined ? null : tenths(bootMs),
+      bootSeconds: this.bootSeconds,
       seconds,
       features: features.flatMap((backing) => this.features.get(backing) ?? []),
       cells: cells.flatMap((cell) => this.cells.get(cellKey(cell)) ?? []),
@@ -114,40 +117,37 @@ export async function runKernel(work: KernelWork, options: KernelOptions): Promi
   };
   const { cells, features } = findings.left();
   const cellSeconds = (): number => [...findings.cells.values()].reduce((sum, cell) => sum + cell.seconds, 0);
-  if (cells.length === 0 && features.length === 0)
-    return findings.result(null, undefined, tenths(cellSeconds() * 1000));
+  if (cells.length === 0 && features.length === 0) return findings.result(null, tenths(cellSeconds() * 1000));
   if (work.choice === HOST) {
     const { folder, slow, limitMs, parallel } = options;
     await runCellsHere({ cells, features, folder, slow, limitMs, parallel }, emit, options.signal);
-    return findings.result(null, undefined, tenths(cellSeconds() * 1000));
+    return findings.result(null, tenths(cellSeconds() * 1000));
   }
-  const { error, bootMs } = await inMachines(work, findings, { ...options, emit });
-  return findings.result(error, bootMs, tenths(cellSeconds() * 1000));
+  const error = await inMachines(work, findings, { ...options, emit });
+  return findings.result(error, tenths(cellSeconds() * 1000));
 }
 
-/** One machine, and another one after each that a cell has brought down. */
+/** One machine, and another one after each that a cell has brought down. Gives why it did not get to the end; null when it did. */
 async function inMachines(
   work: KernelWork,
   findings: Findings,
   options: KernelOptions,
-): Promise<{ readonly error: string | null; readonly bootMs: number | undefined }> {
-  let bootMs: number | undefined;
+): Promise<string | null> {
   for (let start = 0; start < MOST_STARTS; start++) {
     const { cells, features } = findings.left();
-    if (cells.length === 0 && features.length === 0) return { error: null, bootMs };
+    if (cells.length === 0 && features.length === 0) return null;
     try {
       const ended = await oneMachine(work, { cells, features }, options);
-      bootMs ??= ended.bootMs;
+      options.emit({ event: 'booted', seconds: tenths(ended.bootMs) });
       const after = findings.left();
-      if (after.cells.length === 0) return { error: null, bootMs };
+      if (after.cells.length === 0) return null;
       if (after.cells.length === cells.length) {
-        return { error: `the cells ended with exit code ${ended.exitCode}: ${ended.said}`, bootMs };
+        return `the cells ended with exit code ${ended.exitCode}: ${ended.said}`;
       }
     } catch (error) {
       options.signal?.throwIfAborted();
       const blamed = [...findings.running.values()];
-      if (!(error instanceof MachineError) || blamed.length === 0)
-        return { error: errorMessage(error), bootMs };
+      if (!(error instanceof MachineError) || blamed.length === 0) return errorMessage(error);
       // What ran when the machine died is what it died of.
       for (const { driver, backing } of blamed) {
         const log = error.console.join('\n');
@@ -155,7 +155,7 @@ async function inMachines(
       }
     }
   }
-  return { error: `the machine died ${MOST_STARTS} times`, bootMs };
+  return `the machine died ${MOST_STARTS} times`;
 }
 
 async function oneMachine(

@@ -114,7 +114,7 @@ function workFolder(path: string): Disposable & { readonly path: string } {
 }
 
 function isKept({ event }: MatrixEvent): boolean {
-  return event === 'kernel' || event === 'features' || event === 'cell';
+  return event === 'kernel' || event === 'booted' || event === 'features' || event === 'cell';
 }
 
 function choiceOf(name: string, modules: string | undefined): KernelChoice {
