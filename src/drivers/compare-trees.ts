@@ -1,5 +1,6 @@
+import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { lstatIfAny } from '../linux/stat.ts';
-import { childPath, isDirectoryStat, namesIn, withDirectory, withRoot } from './directory.ts';
+import { childPath, isDirectoryStat, namesIn } from './directory.ts';
 import type { Change } from './driver.ts';
 import { sameAttributes } from './same-file.ts';
 

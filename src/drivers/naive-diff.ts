@@ -2,9 +2,10 @@
  * Differences for drivers, and cases, in which nothing but the two trees tells them: both layers are mounted and compared,
  * which costs their size, or what a guide names where the driver has one.
  */
+
+import { withRoot } from '../linux/open-directory.ts';
 import { lstatIfAny } from '../linux/stat.ts';
 import { compareTrees, compareTreesWithLinks, type Guide } from './compare-trees.ts';
-import { withRoot } from './directory.ts';
 import type { Change, GraphDriver } from './driver.ts';
 import { SizeSum } from './tree-size.ts';
 

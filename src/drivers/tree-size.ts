@@ -1,5 +1,6 @@
+import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { type FileStat, lstatIfAny, S_IFLNK, S_IFMT, S_IFREG } from '../linux/stat.ts';
-import { isDirectoryStat, namesIn, withDirectory, withRoot } from './directory.ts';
+import { isDirectoryStat, namesIn } from './directory.ts';
 
 /** Adds up sizes as Docker shows them: what files and symbolic links say they hold, each inode once. */
 export class SizeSum {

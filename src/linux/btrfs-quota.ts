@@ -1,7 +1,7 @@
 /** What a subvolume of btrfs may hold. Source: `linux/btrfs.h`. */
 import { hasErrno } from '../errors.ts';
-import { withDirectoryOpen } from './btrfs.ts';
 import { declare } from './libc.ts';
+import { withRoot } from './open-directory.ts';
 import type { BytePath } from './path.ts';
 
 const quotaCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_quota_ctl');
@@ -22,7 +22,7 @@ export function enableQuota(path: BytePath): void {
   const args = Buffer.alloc(16);
   args.writeBigUInt64LE(QUOTA_ENABLE, 0);
   try {
-    withDirectoryOpen(path, (fd) => quotaCall({ path }, fd, QUOTA_CTL, args));
+    withRoot(path, (fd) => quotaCall({ path }, fd, QUOTA_CTL, args));
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw error;
   }
@@ -33,12 +33,12 @@ export function limitSubvolume(path: BytePath, bytes: number): void {
   const args = Buffer.alloc(48);
   args.writeBigUInt64LE(LIMIT_REFERENCED, 8);
   args.writeBigUInt64LE(BigInt(Math.ceil(bytes)), 16);
-  withDirectoryOpen(path, (fd) => limitCall({ path }, fd, QGROUP_LIMIT, args));
+  withRoot(path, (fd) => limitCall({ path }, fd, QGROUP_LIMIT, args));
 }
 
 /** Forgets the count of a subvolume that was deleted. Does nothing where the kernel does so itself, or does not count. */
 export function forgetSubvolume(on: BytePath, id: bigint): void {
   const args = Buffer.alloc(16);
   args.writeBigUInt64LE(id, 8);
-  withDirectoryOpen(on, (fd) => groupCall.attempt({ path: on }, fd, QGROUP_CREATE, args));
+  withRoot(on, (fd) => groupCall.attempt({ path: on }, fd, QGROUP_CREATE, args));
 }

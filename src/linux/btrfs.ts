@@ -2,10 +2,10 @@
  * btrfs from the kernel's side: subvolumes and snapshots. Source: `linux/btrfs.h` and `linux/btrfs_tree.h`, the same on x86-64
  * and arm64. What is asked here needs CAP_SYS_ADMIN; kernels from 5.7 on have all of it.
  */
-import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt } from './at.ts';
 import { declare } from './libc.ts';
+import { withRoot } from './open-directory.ts';
 import { type BytePath, cString } from './path.ts';
-import { AT_FDCWD, lstat } from './stat.ts';
+import { lstat } from './stat.ts';
 import { fsName, statfs } from './statfs.ts';
 
 const createCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_subvol_create');
@@ -52,16 +52,6 @@ export function isSubvolume(path: BytePath): boolean {
   return (mode & 0o170000) === 0o040000 && ino === ROOT_INODE;
 }
 
-/** Opens a directory, runs, closes. */
-export function withDirectoryOpen<T>(path: BytePath, run: (fd: number) => T): T {
-  const fd = openAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  try {
-    return run(fd);
-  } finally {
-    closeFd(fd);
-  }
-}
-
 function volumeArguments(name: BytePath): Buffer {
   const bytes = cString(name);
   if (bytes.length > LONGEST_NAME + 1) throw new RangeError('a name of a subvolume is too long');
@@ -78,16 +68,16 @@ function split(path: string): readonly [folder: string, name: string] {
 /** Makes an empty subvolume at an absolute path. Fails with `EEXIST` when something is there. */
 export function createSubvolume(path: string): void {
   const [folder, name] = split(path);
-  withDirectoryOpen(folder, (fd) => createCall({ path }, fd, SUBVOL_CREATE_V2, volumeArguments(name)));
+  withRoot(folder, (fd) => createCall({ path }, fd, SUBVOL_CREATE_V2, volumeArguments(name)));
 }
 
 /** Makes a writable snapshot of the subvolume `of` at an absolute path. */
 export function createSnapshot(of: BytePath, path: string): void {
   const [folder, name] = split(path);
-  withDirectoryOpen(of, (source) => {
+  withRoot(of, (source) => {
     const args = volumeArguments(name);
     args.writeBigInt64LE(BigInt(source), 0);
-    withDirectoryOpen(folder, (fd) => snapshotCall({ path }, fd, SNAP_CREATE_V2, args));
+    withRoot(folder, (fd) => snapshotCall({ path }, fd, SNAP_CREATE_V2, args));
   });
 }
 
@@ -96,7 +86,7 @@ export function destroySubvolume(on: BytePath, id: bigint): void {
   const args = Buffer.alloc(VOL_ARGS_SIZE);
   args.writeBigUInt64LE(SPEC_BY_ID, FLAGS_AT);
   args.writeBigUInt64LE(id, NAME_AT);
-  withDirectoryOpen(on, (fd) => destroyCall({ path: on }, fd, SNAP_DESTROY_V2, args));
+  withRoot(on, (fd) => destroyCall({ path: on }, fd, SNAP_DESTROY_V2, args));
 }
 
 /** What the kernel says of the subvolume that an open file is in. */

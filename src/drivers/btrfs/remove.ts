@@ -1,9 +1,10 @@
 /** Deleting subvolumes, with those that containers made inside. */
 
 import { dirname } from 'node:path';
-import { destroySubvolume, isSubvolume, subvolumeInfo, withDirectoryOpen } from '../../linux/btrfs.ts';
+import { destroySubvolume, isSubvolume, subvolumeInfo } from '../../linux/btrfs.ts';
 import { forgetSubvolume } from '../../linux/btrfs-quota.ts';
 import { subvolumesIn } from '../../linux/btrfs-search.ts';
+import { withRoot } from '../../linux/open-directory.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 
 /**
@@ -16,7 +17,7 @@ export function deleteSubvolume(path: string): void {
     return;
   }
   const folder = dirname(path);
-  const id = withDirectoryOpen(path, (fd) => subvolumeInfo(fd).id);
+  const id = withRoot(path, (fd) => subvolumeInfo(fd).id);
   for (const one of innermostFirst(folder, id)) {
     destroySubvolume(folder, one);
     forgetSubvolume(folder, one);
@@ -24,7 +25,7 @@ export function deleteSubvolume(path: string): void {
 }
 
 function innermostFirst(on: string, id: bigint): bigint[] {
-  return withDirectoryOpen(on, (fd) => {
+  return withRoot(on, (fd) => {
     const collect = (one: bigint): bigint[] => [...subvolumesIn(fd, one).flatMap(collect), one];
     return collect(id);
   });

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { isLayerXattr } from '../../archive/whiteouts.ts';
 import { closeFd, O_NOFOLLOW, O_RDONLY, openAt, readlinkAt } from '../../linux/at.ts';
 import { readInto } from '../../linux/files.ts';
+import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { printablePath } from '../../linux/path.ts';
 import { seekData, seekHole } from '../../linux/space.ts';
 import {
@@ -16,7 +17,7 @@ import {
   S_IFREG,
 } from '../../linux/stat.ts';
 import { lgetxattr, llistxattr } from '../../linux/xattr.ts';
-import { childPath, isDirectoryStat, namesIn, viaFd, withDirectory, withRoot } from '../directory.ts';
+import { childPath, isDirectoryStat, namesIn, viaFd } from '../directory.ts';
 
 /** What is left out of a description. */
 export interface DescribeOptions {

@@ -9,10 +9,11 @@
 import { isWhiteoutDevice, type OverlayPrefix } from '../../archive/whiteouts.ts';
 import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, openAt } from '../../linux/at.ts';
 import { readInto } from '../../linux/files.ts';
+import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { AT_FDCWD, type FileStat, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { lgetxattr } from '../../linux/xattr.ts';
 import { sortChanges } from '../compare-trees.ts';
-import { childPath, isDirectoryStat, namesIn, viaFd, withDirectory, withRoot } from '../directory.ts';
+import { childPath, isDirectoryStat, namesIn, viaFd } from '../directory.ts';
 import type { Change } from '../driver.ts';
 import { type Side, sameAttributes } from '../same-file.ts';
 

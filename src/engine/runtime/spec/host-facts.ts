@@ -61,6 +61,7 @@ export function readHostFacts(options: { cgroupDriver?: 'cgroupfs' | 'systemd' }
   const cgroupVersion = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
   const systemd = cgroupVersion === 2 && existsSync('/run/systemd/system');
   const capabilities = parseBoundingSet(status);
+  const isInside = inUserNamespace();
   return {
     cgroupVersion,
     cgroupDriver: options.cgroupDriver ?? (systemd ? 'systemd' : 'cgroupfs'),
@@ -70,8 +71,9 @@ export function readHostFacts(options: { cgroupDriver?: 'cgroupfs' | 'systemd' }
     seccomp: /^Seccomp:/m.test(status),
     apparmor: readIfAny('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') === true,
     sysctls: new Set(DEFAULT_SYSCTLS.filter((name) => existsSync(`/proc/sys/${name.replaceAll('.', '/')}`))),
-    inUserNamespace: inUserNamespace(),
-    limits: capabilities.has('CAP_SYS_RESOURCE') ? serviceLimits() : [],
+    inUserNamespace: isInside,
+    // A limit is raised by whoever may do so in the first user namespace.
+    limits: capabilities.has('CAP_SYS_RESOURCE') && !isInside ? serviceLimits() : [],
   };
 }
 
