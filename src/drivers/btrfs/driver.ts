@@ -19,29 +19,10 @@ import { TsengineError } from '../../errors.ts';
 import { chmodAt } from '../../linux/at.ts';
 import { createSnapshot, createSubvolume, isSubvolume } from '../../linux/btrfs.ts';
 import { enableQuota, limitSubvolume } from '../../linux/btrfs-quota.ts';
-import {
-  listDirectory,
-  makeDirectories,
-  pathExists,
-  removeFile,
-  writeFileAtomic,
-} from '../../linux/files.ts';
+import { makeDirectories, pathExists, removeFile, writeFileAtomic } from '../../linux/files.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
-import type {
-  Applied,
-  ApplyOptions,
-  Capabilities,
-  Change,
-  CreateOptions,
-  DiffSource,
-  DriverContext,
-  GraphDriver,
-  MountedLayer,
-  StatusRow,
-} from '../driver.ts';
-import { checkLayerId, isLayerId, layerExists, noSuchLayer } from '../layer-id.ts';
-import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
-import { isDirectory, Staging } from '../staging.ts';
+import type { Capabilities, CreateOptions, DriverContext, StatusRow } from '../driver.ts';
+import { PlainDriver } from '../plain-driver.ts';
 import { guidedByTrees } from './changes.ts';
 import { type BtrfsOptions, requestedSize } from './options.ts';
 import { deleteSubvolume } from './remove.ts';
@@ -60,31 +41,26 @@ const CAPABILITIES: Capabilities = {
 const ONLY_CONTAINERS = '--storage-opt size is only supported for ReadWrite Layers';
 
 /** See `GraphDriver`. */
-export class BtrfsDriver implements GraphDriver {
+export class BtrfsDriver extends PlainDriver {
   readonly name = 'btrfs';
   readonly capabilities = CAPABILITIES;
-  readonly #context: DriverContext;
   readonly #options: BtrfsOptions;
-  readonly #staging: Staging;
-  readonly #layers: string;
   readonly #quotas: string;
 
   constructor(context: DriverContext, options: BtrfsOptions) {
-    this.#context = context;
+    super(context, 'subvolumes', guidedByTrees);
     this.#options = options;
-    this.#layers = `${context.home}/subvolumes`;
     this.#quotas = `${context.home}/quotas`;
-    this.#staging = new Staging(context.home);
   }
 
   /** Makes the folders and deletes what a crash left. */
   prepare(): void {
-    if (!pathExists(this.#layers)) {
-      makeDirectories(this.#context.home, 0o710);
-      makeDirectories(this.#layers, 0o710);
+    if (!pathExists(this.layers)) {
+      makeDirectories(this.context.home, 0o710);
+      makeDirectories(this.layers, 0o710);
     }
-    if (this.#options.minSpace > 0) enableQuota(this.#layers);
-    this.#staging.sweep(deleteSubvolume);
+    if (this.#options.minSpace > 0) enableQuota(this.layers);
+    this.staging.sweep((path) => this.discard(path));
   }
 
   async status(): Promise<readonly StatusRow[]> {
@@ -102,110 +78,47 @@ export class BtrfsDriver implements GraphDriver {
   }
 
   async #create(id: string, parent: string | undefined, size: number | undefined): Promise<void> {
-    checkLayerId(id);
-    if (await this.exists(id)) throw layerExists(this.name, id);
-    const source = parent === undefined ? undefined : this.#path(parent);
-    using _held = await this.#staging.hold();
-    const built = this.#staging.name(id);
-    try {
-      if (source === undefined) {
+    await this.publish(id, (built) => {
+      if (parent === undefined) {
         createSubvolume(built);
         chmodAt(AT_FDCWD, built, 0o755);
-      } else createSnapshot(source, built);
+      } else createSnapshot(this.path(parent), built);
       this.#limit(id, built, size);
-      if (!this.#staging.publish(built, `${this.#layers}/${id}`)) throw layerExists(this.name, id);
-    } catch (error) {
-      if (pathExists(built)) deleteSubvolume(built);
-      throw error;
-    }
+    });
   }
 
   /** Limits a new subvolume, and puts on record what a removed layer of that id may have left. */
   #limit(id: string, built: string, size: number | undefined): void {
-    const record = `${this.#quotas}/${id}`;
     if (size === undefined) {
-      if (pathExists(record)) removeFile(record);
+      this.#forget(id);
       return;
     }
-    enableQuota(this.#layers);
+    enableQuota(this.layers);
     limitSubvolume(built, size);
     makeDirectories(this.#quotas, 0o700);
-    writeFileAtomic(record, String(size), { mode: 0o644 });
+    writeFileAtomic(`${this.#quotas}/${id}`, String(size), { mode: 0o644 });
   }
 
-  async get(id: string): Promise<MountedLayer> {
-    return { path: this.#path(id), [Symbol.asyncDispose]: async () => {} };
-  }
-
-  async put(id: string): Promise<void> {
-    checkLayerId(id);
-  }
-
-  async remove(id: string): Promise<void> {
-    checkLayerId(id);
+  #forget(id: string): void {
     const record = `${this.#quotas}/${id}`;
-    if (await this.exists(id)) {
-      using _held = await this.#staging.hold();
-      const away = this.#staging.takeAway(`${this.#layers}/${id}`, id);
-      if (away !== undefined) deleteSubvolume(away);
-    }
     if (pathExists(record)) removeFile(record);
   }
 
-  async exists(id: string): Promise<boolean> {
-    return isLayerId(id) && isDirectory(`${this.#layers}/${id}`);
+  override async remove(id: string): Promise<void> {
+    await super.remove(id);
+    this.#forget(id);
   }
 
-  async metadata(id: string): Promise<undefined> {
-    this.#path(id);
+  protected discard(path: string): void {
+    deleteSubvolume(path);
   }
 
-  async list(): Promise<readonly string[]> {
-    return listDirectory(this.#layers).filter(isLayerId);
-  }
-
-  diff(id: string, parent: string | undefined): AsyncIterable<Buffer> {
-    return naiveDiff(this, id, parent, (message) => this.#context.warn(message), guidedByTrees);
-  }
-
-  async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {
-    return await naiveChanges(this, id, parent, guidedByTrees);
-  }
-
-  async applyDiff(
-    id: string,
-    _parent: string | undefined,
-    tar: AsyncIterable<Buffer>,
-    options: ApplyOptions = {},
-  ): Promise<Applied> {
-    const { unpackLayer } = await import('../../archive/unpack.ts');
-    const { size, warnings } = await unpackLayer(tar, this.#path(id), { whiteouts: 'delete', ...options });
-    for (const warning of warnings) this.#context.warn(warning);
-    return { size };
-  }
-
-  async diffSize(id: string, parent: string | undefined): Promise<number> {
-    return await naiveDiffSize(this, id, parent, guidedByTrees);
-  }
-
-  async diffSource(id: string): Promise<DiffSource> {
-    return { root: this.#path(id), [Symbol.asyncDispose]: async () => {} };
-  }
-
-  async cleanup(): Promise<void> {
-    this.#staging.sweep(deleteSubvolume);
-  }
-
-  /** Where the layer is. */
-  #path(id: string): string {
-    checkLayerId(id);
-    const path = `${this.#layers}/${id}`;
-    if (!isDirectory(path)) throw noSuchLayer(this.name, id);
-    if (!isSubvolume(path))
-      throw new TsengineError(
-        'Corrupt',
-        `btrfs: ${path} is no subvolume: it was copied, or made by something else`,
-      );
-    return path;
+  protected override path(id: string): string {
+    const path = super.path(id);
+    if (isSubvolume(path)) return path;
+    throw new TsengineError(
+      'Corrupt',
+      `btrfs: ${path} is no subvolume: it was copied, or made by something else`,
+    );
   }
 }

@@ -15,35 +15,16 @@
  */
 import { TsengineError } from '../../errors.ts';
 import { chmodAt } from '../../linux/at.ts';
-import {
-  listDirectory,
-  makeDirectories,
-  makeDirectory,
-  pathExists,
-  removeDirectory,
-} from '../../linux/files.ts';
+import { makeDirectories, makeDirectory, pathExists, removeDirectory } from '../../linux/files.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
 import { holdsLayers } from '../data.ts';
-import type {
-  Applied,
-  ApplyOptions,
-  Capabilities,
-  Change,
-  CreateOptions,
-  DiffSource,
-  DriverContext,
-  DriverFactory,
-  GraphDriver,
-  MountedLayer,
-  StatusRow,
-} from '../driver.ts';
-import { checkLayerId, isLayerId, layerExists, noSuchLayer } from '../layer-id.ts';
+import type { Capabilities, CreateOptions, DriverContext, DriverFactory, StatusRow } from '../driver.ts';
 import { LayerQuotas } from '../layer-quotas.ts';
-import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import { PlainDriver } from '../plain-driver.ts';
 import { refusalOfReadOnly } from '../read-only.ts';
-import { isDirectory, Staging } from '../staging.ts';
+import { isDirectory } from '../staging.ts';
 import { parseSize, requestedQuota } from '../storage-options.ts';
 import { copyTree } from './copy-tree.ts';
 
@@ -51,21 +32,16 @@ const NO_QUOTA = 'Filesystem does not support, or has not enabled quotas';
 const ONLY_CONTAINERS = '--storage-opt size is only supported for ReadWrite Layers';
 
 /** See `GraphDriver`. */
-export class VfsDriver implements GraphDriver {
+export class VfsDriver extends PlainDriver {
   readonly name = 'vfs';
   readonly capabilities: Capabilities;
-  readonly #context: DriverContext;
-  readonly #staging: Staging;
-  readonly #layers: string;
   readonly #quotas: LayerQuotas;
   /** What layers may hold unless a container says otherwise, in bytes; 0 is no limit. */
   readonly #defaultSize: number;
 
   constructor(context: DriverContext, defaultSize = 0) {
-    this.#context = context;
-    this.#layers = `${context.home}/dir`;
-    this.#staging = new Staging(context.home);
-    const quotas = new LayerQuotas(this.#layers, this.#staging);
+    super(context, 'dir');
+    const quotas = new LayerQuotas(this.layers, this.staging);
     this.#quotas = quotas;
     this.#defaultSize = defaultSize;
     this.capabilities = {
@@ -85,19 +61,19 @@ export class VfsDriver implements GraphDriver {
 
   /** Makes the folders and deletes what a crash left. A filesystem that cannot limit layers as it should is left as it was found. */
   prepare(): void {
-    const fresh = !pathExists(this.#layers);
+    const fresh = !pathExists(this.layers);
     if (fresh) {
-      makeDirectories(this.#context.home, 0o710);
-      makeDirectories(this.#layers, 0o710);
+      makeDirectories(this.context.home, 0o710);
+      makeDirectories(this.layers, 0o710);
     }
-    this.#staging.sweep(removeTree);
+    this.staging.sweep((path) => this.discard(path));
     try {
       if (this.#defaultSize > 0) this.#mustLimit();
     } catch (error) {
       if (fresh) {
-        this.#staging.unmake();
-        removeDirectory(this.#layers);
-        removeDirectory(this.#context.home);
+        this.staging.unmake();
+        removeDirectory(this.layers);
+        removeDirectory(this.context.home);
       }
       throw error;
     }
@@ -108,7 +84,7 @@ export class VfsDriver implements GraphDriver {
   }
 
   async status(): Promise<readonly StatusRow[]> {
-    return [['Backing Filesystem', fsName(statfs(this.#layers).magic)]];
+    return [['Backing Filesystem', fsName(statfs(this.layers).magic)]];
   }
 
   async create(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
@@ -124,92 +100,20 @@ export class VfsDriver implements GraphDriver {
   }
 
   async #create(id: string, parent: string | undefined, size: number): Promise<void> {
-    checkLayerId(id);
-    if (await this.exists(id)) throw layerExists(this.name, id);
-    if (parent !== undefined) this.#path(parent);
-    using _held = await this.#staging.hold();
-    const built = this.#staging.name(id);
-    try {
+    await this.publish(id, async (built) => {
+      const source = parent === undefined ? undefined : this.path(parent);
       makeDirectory(built, 0o700);
       if (size > 0) this.#quotas.limit(built, size);
-      if (parent === undefined) chmodAt(AT_FDCWD, built, 0o755);
-      else await copyTree(this.#path(parent), built);
-      if (!this.#staging.publish(built, `${this.#layers}/${id}`)) throw layerExists(this.name, id);
-    } catch (error) {
-      removeTree(built);
-      throw error;
-    }
+      if (source === undefined) chmodAt(AT_FDCWD, built, 0o755);
+      else await copyTree(source, built);
+    });
   }
 
-  async get(id: string): Promise<MountedLayer> {
-    return { path: this.#path(id), [Symbol.asyncDispose]: async () => {} };
-  }
-
-  async put(id: string): Promise<void> {
-    checkLayerId(id);
-  }
-
-  async remove(id: string): Promise<void> {
-    checkLayerId(id);
-    if (!(await this.exists(id))) return;
-    using _held = await this.#staging.hold();
-    const away = this.#staging.takeAway(`${this.#layers}/${id}`, id);
-    if (away === undefined) return;
-    const project = this.#quotas.projectOf(away);
-    removeTree(away);
+  protected discard(path: string): void {
+    // A device node of the quotas' may be left as well.
+    const project = isDirectory(path) ? this.#quotas.projectOf(path) : undefined;
+    removeTree(path);
     if (project !== undefined) this.#quotas.forget(project);
-  }
-
-  async exists(id: string): Promise<boolean> {
-    return isLayerId(id) && isDirectory(`${this.#layers}/${id}`);
-  }
-
-  async metadata(id: string): Promise<undefined> {
-    this.#path(id);
-  }
-
-  async list(): Promise<readonly string[]> {
-    return listDirectory(this.#layers).filter(isLayerId);
-  }
-
-  diff(id: string, parent: string | undefined): AsyncIterable<Buffer> {
-    return naiveDiff(this, id, parent, (message) => this.#context.warn(message));
-  }
-
-  async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {
-    return await naiveChanges(this, id, parent);
-  }
-
-  async applyDiff(
-    id: string,
-    _parent: string | undefined,
-    tar: AsyncIterable<Buffer>,
-    options: ApplyOptions = {},
-  ): Promise<Applied> {
-    const { unpackLayer } = await import('../../archive/unpack.ts');
-    const { size, warnings } = await unpackLayer(tar, this.#path(id), { whiteouts: 'delete', ...options });
-    for (const warning of warnings) this.#context.warn(warning);
-    return { size };
-  }
-
-  async diffSize(id: string, parent: string | undefined): Promise<number> {
-    return await naiveDiffSize(this, id, parent);
-  }
-
-  async diffSource(id: string): Promise<DiffSource> {
-    return { root: this.#path(id), [Symbol.asyncDispose]: async () => {} };
-  }
-
-  async cleanup(): Promise<void> {
-    this.#staging.sweep(removeTree);
-  }
-
-  /** Where the layer is. */
-  #path(id: string): string {
-    checkLayerId(id);
-    const path = `${this.#layers}/${id}`;
-    if (!isDirectory(path)) throw noSuchLayer(this.name, id);
-    return path;
   }
 }
 
