@@ -20,12 +20,14 @@ export interface CheckOptions {
   /** The slow ones as well. */
   readonly slow: boolean;
   readonly lacking: readonly Lacking[];
+  /** Ends it between two checks: the call fails with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
-/** Runs the checks in their order and tells of each. Never throws for a check that fails. */
+/** Runs the checks in their order and tells of each. Does not throw for a check that fails. */
 export async function runChecks(
   subject: Subject,
-  { slow, lacking }: CheckOptions,
+  { slow, lacking, signal }: CheckOptions,
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const without = lacking.flatMap(({ attributes }) => attributes ?? []);
@@ -33,8 +35,13 @@ export async function runChecks(
     if (check.slow === true && !slow) continue;
     const lack = lacking.find(({ checks }) => checks?.test(check.name) === true)?.reason;
     const excuse = check.excused?.(subject.driver.capabilities) ?? lack;
-    if (excuse === undefined) each(await runCheck(check, { ...subject, without }));
-    else each({ name: check.name, state: 'excused', ms: 0, reason: excuse, error: undefined });
+    const outcome: CheckOutcome =
+      excuse === undefined
+        ? await runCheck(check, { ...subject, without })
+        : { name: check.name, state: 'excused', ms: 0, reason: excuse, error: undefined };
+    // What Ctrl-C ended, other processes of the check among it, says nothing.
+    signal?.throwIfAborted();
+    each(outcome);
   }
 }
 

@@ -8,7 +8,7 @@ import { DRIVER_NAMES, driverFactory } from '../drivers/registry.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
 import { removeTree } from '../linux/remove-tree.ts';
-import { type CheckOutcome, runCheck, runChecks } from './checks.ts';
+import { type CheckOptions, type CheckOutcome, runCheck, runChecks } from './checks.ts';
 import { mountsBelow } from './matrix/backings.ts';
 import { lackingAbilities } from './matrix/lacking.ts';
 import { contextOn, makeSubject } from './matrix/subject.ts';
@@ -74,7 +74,7 @@ const LAST: Check = {
 export async function checkDriver(
   name: string,
   place: string,
-  slow: boolean,
+  { slow, signal }: Pick<CheckOptions, 'slow' | 'signal'>,
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const factory = await driverFactory(name);
@@ -84,7 +84,8 @@ export async function checkDriver(
   try {
     const context = contextOn(path, `${path}/run`, factory.name, []);
     const subject = await makeSubject(context, factory.name, `${path}/scratch`);
-    await runChecks(subject, { slow, lacking: lackingAbilities(path) }, each);
+    const lacking = lackingAbilities(path);
+    await runChecks(subject, { slow, lacking, ...(signal === undefined ? {} : { signal }) }, each);
     const end = await runCheck(LAST, subject);
     if (end.state === 'failed') each(end);
   } finally {

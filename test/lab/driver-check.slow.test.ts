@@ -1,11 +1,15 @@
 /** `tsengine driver ls` and `driver check`, as people use them. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CHECKS } from '../../src/drivers/conformance/index.ts';
+import { lackingAbilities } from '../../src/lab/matrix/lacking.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
+import { mountsBelow } from '../helpers/recount.ts';
+import { makeSubject } from '../helpers/stores.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 
@@ -77,4 +81,51 @@ test('driver check ends with 1 when a promise is not kept, and with 125 when it 
   );
   assert.match(tsengine(['driver', 'check', 'zfs']).stderr, /storage driver zfs is not in this version/);
   assert.deepEqual(readdirSync(filesystem.path), []);
+});
+
+test('driver check that is interrupted leaves nothing, and does not run where a root is only looked at', async () => {
+  using filesystem = makeFilesystem('ext4');
+  const place = ['--data-root', filesystem.path];
+  const child = spawn(launcher, ['driver', 'check', 'overlay2', ...place], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (data) => {
+    said += data;
+  });
+  await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  const [code] = await once(child, 'close');
+  assert.deepEqual([code, said], [130, 'tsengine: got SIGINT: what was made for the checks is removed\n']);
+  assert.deepEqual(readdirSync(filesystem.path), []);
+  assert.deepEqual(mountsBelow(`${filesystem.path}/`), []);
+  const looking = tsengine(['--read-only-root', ...place, 'driver', 'check', 'vfs']);
+  assert.match(
+    looking.stderr,
+    /'tsengine driver check' changes the data root, which --read-only-root forbids/,
+  );
+});
+
+test('on a filesystem without extended attributes the checks do without those alone', async () => {
+  using disk = makeFilesystem('ext4');
+  const [from, to] = [`${disk.path}/from`, `${disk.path}/to`];
+  for (const path of [from, to]) mkdirSync(path);
+  execFileSync('bindfs', ['--xattr-none', '-o', 'use_ino,attr_timeout=0,entry_timeout=0', from, to]);
+  try {
+    const lacking = lackingAbilities(to);
+    const without = lacking.flatMap(({ attributes }) => attributes ?? []);
+    assert.deepEqual(without, ['security.', 'trusted.', 'user.']);
+    mkdirSync(`${to}/store`);
+    await using subject = await makeSubject('vfs', `${to}/store`);
+    const checks = CHECKS.filter(({ name }) =>
+      /every attribute|extended attributes of files|^15 random/.test(name),
+    );
+    assert.equal(checks.length, 3);
+    for (const check of checks) {
+      await assert.rejects(check.run(subject), /lsetxattr .*: operation not supported/, check.name);
+      await check.run({ ...subject, without });
+    }
+  } finally {
+    execFileSync('umount', ['-l', to]);
+  }
 });

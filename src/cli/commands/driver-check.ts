@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { DEFAULT_DATA_ROOT } from '../../engine/root.ts';
 import type { CheckOutcome } from '../../lab/checks.ts';
 import type { CommandContext } from '../command.ts';
+import { untilInterrupted } from '../lab-flags.ts';
 import { writeOutNow } from '../output.ts';
 
 interface CheckFlags {
@@ -22,10 +23,14 @@ export function register(command: Command, context: CommandContext): void {
       const { checkDriver } = await import('../../lab/driver-check.ts');
       const place = flags.dataRoot ?? context.globals.dataRoot ?? DEFAULT_DATA_ROOT;
       const counts = { ok: 0, failed: 0, excused: 0 };
-      await checkDriver(name, place, flags.full === true, (outcome) => {
+      const tell = (outcome: CheckOutcome): void => {
         counts[outcome.state]++;
         writeOutNow(1, flags.json === true ? jsonLine(outcome) : textLine(outcome));
-      });
+      };
+      await untilInterrupted(
+        (signal) => checkDriver(name, place, { slow: flags.full === true, signal }, tell),
+        'what was made for the checks is removed',
+      );
       if (flags.json !== true)
         writeOutNow(1, `${counts.ok} passed, ${counts.failed} failed, ${counts.excused} excused\n`);
       if (counts.failed > 0) process.exitCode = 1;

@@ -68,7 +68,6 @@ export function commandGroups(
         check: {
           summary: 'Try whether a storage driver keeps its promises here',
           load: () => import('./driver-check.ts'),
-          onlyReads: true,
           failureExitCode: 125,
         },
         ls: {

@@ -11,7 +11,7 @@ import { compareTrees } from '../compare-trees.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
 import { changeLines, collect, inside, streamOf } from './layers.ts';
 import { type Check, newId, type Subject } from './suite.ts';
-import { attributeName, setAttribute } from './trees.ts';
+import { attributePrefix, setAttribute } from './trees.ts';
 
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 function randomNumbers(seed: number): (below: number) => number {
@@ -59,8 +59,8 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 interface Kind {
   /** Whether a copy-up parts the names of a file. */
   readonly linksBreak: boolean;
-  /** How the names of extended attributes begin. */
-  readonly attributes: string;
+  /** How the names of extended attributes begin; `undefined` where there are none. */
+  readonly attributes: string | undefined;
 }
 
 /** The next operation on a tree like `plain`; `undefined` when what was drawn does not fit it. */
@@ -100,12 +100,11 @@ function draw(random: Random, plain: string, kind: Kind): Operation | undefined 
       const [uid, gid] = [random(3), random(3)];
       return any && ((root) => fs.lchownSync(`${root}/${any.path}`, uid, gid));
     }
-    case 9:
-      return (
-        any &&
-        ((root) =>
-          setAttribute(`${root}/${any.path}`, `${kind.attributes}${NAMES[path.length % 7]}`, text.slice(-3)))
-      );
+    case 9: {
+      const name = `${kind.attributes}${NAMES[path.length % 7]}`;
+      if (kind.attributes === undefined) return undefined;
+      return any && ((root) => setAttribute(`${root}/${any.path}`, name, text.slice(-3)));
+    }
     case 10:
       return victim && ((root) => fs.rmSync(`${root}/${victim.path}`, { recursive: true }));
     case 11:
@@ -147,7 +146,7 @@ async function history(subject: Subject, seed: number): Promise<void> {
   const { driver, scratch } = subject;
   const random = randomNumbers(seed);
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp;
-  const kind = { linksBreak, attributes: attributeName(subject, '') };
+  const kind = { linksBreak, attributes: attributePrefix(subject) };
   const options: DescribeOptions = linksBreak ? { links: false } : {};
   const plain = `${scratch}/history-${seed}-${newId().slice(0, 16)}`;
   fs.mkdirSync(plain);

@@ -64,9 +64,9 @@ function takes({ without = [] }: Without, name: string): boolean {
   return !without.some((prefix) => name.startsWith(prefix));
 }
 
-/** The name of an extended attribute that the filesystem takes: of `user.`, which it may have none of, else of `trusted.`. */
-export function attributeName(subject: Without, name: string): string {
-  return takes(subject, 'user.') ? `user.${name}` : `trusted.${name}`;
+/** How the name of an extended attribute begins that the filesystem takes; `undefined` where it takes none. */
+export function attributePrefix(subject: Without): string | undefined {
+  return ['user.', 'trusted.'].find((prefix) => takes(subject, prefix));
 }
 
 /** Makes one of everything that a layer can hold on the subject's filesystem. */
