@@ -91,7 +91,7 @@ ${filterControls(driversOf(matrix.kernels))}
 ${sections}
 ${reasonSection(reasons)}
 </main>
-<dialog aria-labelledby="dialog-title"><header><div><h2 id="dialog-title"></h2><p class="subtitle faint"></p></div><button type="button" class="close">Close</button></header><div class="body"></div></dialog>
+<dialog aria-labelledby="dialog-title"><header><div><h2 id="dialog-title">Log of a cell</h2><p class="subtitle faint"></p></div><button type="button" class="close">Close</button></header><div class="body"></div></dialog>
 <script type="application/json" id="notes">${embedded(notes)}</script>
 <script>${PAGE_SCRIPT}</script>
 </body>
