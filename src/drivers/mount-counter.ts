@@ -22,7 +22,7 @@ export interface CountedMount {
   /** Absolute path of the mount point. */
   readonly path: string;
   /** Makes the mount point and mounts. When it throws, nothing is mounted and the mount point is gone. */
-  mount(): void;
+  mount(): void | Promise<void>;
   /** Unmounts and removes the mount point, as far as they are there. */
   unmount(): void;
 }
@@ -53,7 +53,7 @@ export class MountCounter {
       const users = fstat(fd).size;
       if (!mounted && users > 0) ftruncate(fd, 0);
       writeAll(fd, ONE);
-      if (!mounted) point.mount();
+      if (!mounted) await point.mount();
     } catch (error) {
       if (!mounted) removeFile(this.#file(id));
       throw error;

@@ -28,7 +28,11 @@ const DRIVERS: readonly Registered[] = [
   { name: 'zfs', onlyByName: false },
   { name: 'vfs', onlyByName: false, load: async () => (await import('./vfs/index.ts')).vfsFactory },
   { name: 'aufs', onlyByName: true },
-  { name: 'devicemapper', onlyByName: true },
+  {
+    name: 'devicemapper',
+    onlyByName: true,
+    load: async () => (await import('./devicemapper/index.ts')).devicemapperFactory,
+  },
 ];
 
 /** All names, in the order of preference. */

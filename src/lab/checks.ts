@@ -20,6 +20,8 @@ export interface CheckOptions {
   /** The slow ones as well. */
   readonly slow: boolean;
   readonly lacking: readonly Lacking[];
+  /** Only those whose name it matches, slow or not. */
+  readonly only?: RegExp;
   /** Ends it between two checks: the call fails with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -27,12 +29,12 @@ export interface CheckOptions {
 /** Runs the checks in their order and tells of each. Does not throw for a check that fails. */
 export async function runChecks(
   subject: Subject,
-  { slow, lacking, signal }: CheckOptions,
+  { slow, lacking, only, signal }: CheckOptions,
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const without = lacking.flatMap(({ attributes }) => attributes ?? []);
   for (const check of CHECKS) {
-    if (check.slow === true && !slow) continue;
+    if (only === undefined ? check.slow === true && !slow : !only.test(check.name)) continue;
     const lack = lacking.find(({ checks }) => checks?.test(check.name) === true)?.reason;
     const excuse = check.excused?.(subject.driver.capabilities) ?? lack;
     const outcome: CheckOutcome =

@@ -1,69 +1,266 @@
 /**
- * The kernel's device-mapper. Source: `linux/dm-ioctl.h`, the same on x86-64 and arm64: `struct dm_ioctl` has 312 bytes with
- * version u32[3] at 0, data_size at 12, data_start at 16, target_count at 20, open_count at 24, flags at 28, event_nr at
- * 32, dev u64 at 40, name char[128] at 48.
+ * The kernel's device-mapper, through its control device. Source: `linux/dm-ioctl.h`, the same on x86-64 and arm64:
+ * `struct dm_ioctl` has 312 bytes with version u32[3] at 0, data_size at 12, data_start at 16, target_count at 20, open_count
+ * at 24, flags at 28, event_nr at 32, dev u64 at 40, name char[128] at 48. What a call gives back begins at data_start.
+ *
+ * Devices are made without udev's help, and with it where it runs: see udev-cookie.ts and device-node.ts.
  */
-import { closeSync, openSync } from 'node:fs';
+import { hasErrno } from '../errors.ts';
+import { makeNode, removeNode } from './device-node.ts';
+import { SyscallError } from './errno.ts';
+import { closeFile } from './files.ts';
 import { declare } from './libc.ts';
+import { MAPPER_CONTROL, openMiscDevice } from './misc-device.ts';
 import { cString } from './path.ts';
+import { type UdevCookie, udevCookie } from './udev-cookie.ts';
 
 const SIZE = 312;
 const NAME_AT = 48;
 const LONGEST_NAME = 127;
-const CONTROL = '/dev/mapper/control';
 /** `_IOWR(0xfd, nr, struct dm_ioctl)`. */
 const IOCTL = 0xc138_fd00;
+const VERSION = 0;
+const LIST_DEVICES = 2;
 const DEV_CREATE = 3;
 const DEV_REMOVE = 4;
 const DEV_SUSPEND = 6;
+const DEV_STATUS = 7;
 const TABLE_LOAD = 9;
+const TABLE_STATUS = 12;
+const TARGET_MSG = 14;
+const GET_TARGET_VERSION = 17;
+const READ_ONLY = 1 << 0;
+const SUSPENDED = 1 << 1;
+const STATUS_TABLE = 1 << 4;
+const ACTIVE_PRESENT = 1 << 5;
+const BUFFER_FULL = 1 << 8;
+const UEVENT_GENERATED = 1 << 13;
 const DEFERRED_REMOVE = 1 << 17;
+/** `struct dm_target_spec` without parameters: sector_start u64, length u64, status i32, next u32, target_type char[16]. */
+const TARGET_SIZE = 40;
 
-const ioctlCall = declare('ioctl', 'int', ['int', 'ulong', 'void *']);
+const ioctlCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'ioctl_dm');
 
-function call(command: number, name: string, flags: number, targets: readonly Buffer[] = []): Buffer {
+/** One target that covers a whole device. */
+export interface Target {
+  /** `thin-pool`, `thin`, `linear`, `error`… */
+  readonly type: string;
+  /** Of 512 bytes each. */
+  readonly sectors: number;
+  /** What the target's documentation calls its table line or its status line, without the two numbers and the type. */
+  readonly parameters: string;
+}
+
+/** What the kernel says of a device. */
+export interface MappedDevice {
+  readonly major: number;
+  readonly minor: number;
+  /** How often it is open: by mounts, by devices above it, by programs. */
+  readonly users: number;
+  readonly isSuspended: boolean;
+  /** Whether it goes as soon as nobody has it open. */
+  readonly isLeaving: boolean;
+  /** Whether it has a table. One that a killed process only began to make has none. */
+  readonly isLive: boolean;
+}
+
+interface Extra {
+  readonly flags?: number;
+  readonly data?: Buffer;
+  readonly targets?: number;
+  readonly room?: number;
+  readonly cookie?: UdevCookie | undefined;
+}
+
+function call(command: number, name: string, extra: Extra = {}): Buffer {
   const bytes = cString(name);
-  if (bytes.length > LONGEST_NAME) throw new RangeError(`device name ${name} is too long`);
-  const request = Buffer.concat([Buffer.alloc(SIZE), ...targets]);
+  if (bytes.length > LONGEST_NAME + 1) throw new SyscallError('ioctl_dm', 'ENAMETOOLONG', { path: name });
+  const { data = Buffer.alloc(0), room = 0 } = extra;
+  const request = Buffer.concat([Buffer.alloc(SIZE), data, Buffer.alloc(room)]);
   request.writeUInt32LE(4, 0);
   request.writeUInt32LE(request.length, 12);
   request.writeUInt32LE(SIZE, 16);
-  request.writeUInt32LE(targets.length, 20);
-  request.writeUInt32LE(flags, 28);
+  request.writeUInt32LE(extra.targets ?? 0, 20);
+  request.writeUInt32LE(extra.flags ?? 0, 28);
+  request.writeUInt32LE(extra.cookie?.value ?? 0, 32);
   bytes.copy(request, NAME_AT);
-  const control = openSync(CONTROL, 'r+');
+  const control = openMiscDevice(MAPPER_CONTROL);
   try {
     ioctlCall({ path: name }, control, IOCTL + command, request);
   } finally {
-    closeSync(control);
+    closeFile(control);
   }
   return request;
 }
 
-/** `struct dm_target_spec` without parameters: sector_start u64, length u64, status i32, next u32, target_type char[16]. */
-function target(type: string, sectors: number): Buffer {
-  const spec = Buffer.alloc(40 + 8);
-  spec.writeBigUInt64LE(BigInt(sectors), 8);
-  spec.writeUInt32LE(spec.length, 20);
-  spec.write(type, 24, 15, 'latin1');
-  return spec;
+/** The same for a call whose answer may need more room than was given. */
+function callForData(command: number, name: string, flags: number): Buffer {
+  for (let room = 4096; ; room *= 4) {
+    const answer = call(command, name, { flags, room });
+    if ((answer.readUInt32LE(28) & BUFFER_FULL) === 0) return answer;
+  }
+}
+
+/** A call after which the kernel tells udev, and that returns when udev is done. */
+function callWithUdev(command: number, name: string, flags: number): Buffer {
+  using cookie = udevCookie();
+  const answer = call(command, name, { flags, cookie });
+  if ((answer.readUInt32LE(28) & UEVENT_GENERATED) !== 0) cookie?.wait();
+  return answer;
+}
+
+function decode(answer: Buffer): MappedDevice {
+  const device = Number(answer.readBigUInt64LE(40));
+  const flags = answer.readUInt32LE(28);
+  return {
+    major: (device >> 8) & 0xfff,
+    minor: (device & 0xff) | ((device >> 12) & 0xfff00),
+    users: answer.readInt32LE(24),
+    isSuspended: (flags & SUSPENDED) !== 0,
+    isLeaving: (flags & DEFERRED_REMOVE) !== 0,
+    isLive: (flags & ACTIVE_PRESENT) !== 0,
+  };
+}
+
+/** The version of the kernel's interface, `4.47.0`. Fails with `ENODEV` where the kernel has no device-mapper. */
+export function deviceMapperVersion(): string {
+  const answer = call(VERSION, '');
+  return [0, 4, 8].map((at) => answer.readUInt32LE(at)).join('.');
+}
+
+/** Whether the kernel has a target of this type, or loads it now. Kernels before 5.5 are not asked: yes. */
+export function hasTarget(type: string): boolean {
+  try {
+    call(GET_TARGET_VERSION, type, { room: 1024 });
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EINVAL', 'ENXIO')) return false;
+    if (hasErrno(error, 'ENOTTY')) return true;
+    throw error;
+  }
+}
+
+function spec({ type, sectors, parameters }: Target): Buffer {
+  const text = cString(parameters);
+  // The kernel wants the next one, were there any, at a multiple of eight.
+  const buffer = Buffer.alloc(Math.ceil((TARGET_SIZE + text.length) / 8) * 8);
+  buffer.writeBigUInt64LE(BigInt(sectors), 8);
+  buffer.writeUInt32LE(buffer.length, 20);
+  buffer.write(type, 24, 15, 'latin1');
+  text.copy(buffer, TARGET_SIZE);
+  return buffer;
+}
+
+/**
+ * Makes a device of one target and gives it. Fails with `EBUSY` where the name is taken, and with the target's own error where
+ * it does not like its parameters; nothing is left then. A kill leaves a device without a table.
+ */
+export function createDevice(name: string, target: Target, isReadOnly = false): MappedDevice {
+  const flags = isReadOnly ? READ_ONLY : 0;
+  call(DEV_CREATE, name, { flags });
+  try {
+    call(TABLE_LOAD, name, { flags, data: spec(target), targets: 1 });
+    const device = decode(callWithUdev(DEV_SUSPEND, name, flags));
+    makeNode(name, device.major, device.minor);
+    return device;
+  } catch (error) {
+    removeDevice(name);
+    throw error;
+  }
+}
+
+/** Gives a device another table: it waits for what is being written, and goes on with the new one. */
+export function reloadDevice(name: string, target: Target): void {
+  call(TABLE_LOAD, name, { data: spec(target), targets: 1 });
+  suspendDevice(name);
+  resumeDevice(name);
+}
+
+/** Stops a device once its filesystem, if one is mounted, has written all and is consistent on disk. Who writes waits. */
+export function suspendDevice(name: string): void {
+  call(DEV_SUSPEND, name, { flags: SUSPENDED });
+}
+
+/** Lets a suspended device go on; one that is not suspended is left as it is. */
+export function resumeDevice(name: string): void {
+  callWithUdev(DEV_SUSPEND, name, 0);
+}
+
+/** What the kernel says of a device; `undefined` where there is none of that name. */
+export function deviceStatus(name: string): MappedDevice | undefined {
+  return unlessGone(() => decode(call(DEV_STATUS, name)));
+}
+
+/** The first target of a device with its status line, or with its table line; `undefined` where there is no such device. */
+export function targetOf(name: string, what: 'status' | 'table'): Target | undefined {
+  return unlessGone(() => {
+    const answer = callForData(TABLE_STATUS, name, what === 'table' ? STATUS_TABLE : 0);
+    if (answer.readUInt32LE(20) === 0) return undefined;
+    const at = answer.readUInt32LE(16);
+    return {
+      type: text(answer, at + 24, 16),
+      sectors: Number(answer.readBigUInt64LE(at + 8)),
+      parameters: text(answer, at + TARGET_SIZE, answer.length),
+    };
+  });
+}
+
+function text(buffer: Buffer, at: number, most: number): string {
+  const end = buffer.indexOf(0, at);
+  return buffer.toString('latin1', at, Math.min(end < 0 ? buffer.length : end, at + most));
+}
+
+function unlessGone<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (hasErrno(error, 'ENXIO')) return undefined;
+    throw error;
+  }
+}
+
+/** Sends a message to a device's target. `subject` is what an error names. */
+export function messageDevice(name: string, message: string): void {
+  // `struct dm_target_msg`: sector u64, then the text.
+  call(TARGET_MSG, name, { data: Buffer.concat([Buffer.alloc(8), cString(message)]) });
+}
+
+/** The names of all devices. */
+export function listDevices(): string[] {
+  const answer = callForData(LIST_DEVICES, '', 0);
+  const names: string[] = [];
+  // `struct dm_name_list`: dev u64, next u32 from this one on, name.
+  for (let at = answer.readUInt32LE(16), next = 1; next !== 0; at += next) {
+    if (at + 12 > answer.length || answer.readBigUInt64LE(at) === 0n) break;
+    next = answer.readUInt32LE(at + 8);
+    names.push(text(answer, at + 12, LONGEST_NAME));
+  }
+  return names;
+}
+
+/**
+ * Removes a device; one that is not there is no error. With `deferred` one that is in use goes when it no longer is; else that
+ * fails with `EBUSY`. Gives whether it is gone now.
+ */
+export function removeDevice(name: string, deferred = false): boolean {
+  const answer = unlessGone(() => callWithUdev(DEV_REMOVE, name, deferred ? DEFERRED_REMOVE : 0));
+  const isGone = answer === undefined || (answer.readUInt32LE(28) & DEFERRED_REMOVE) === 0;
+  if (isGone) removeNode(name);
+  return isGone;
+}
+
+/** Takes back a deferred removal. Gives false where the device has gone meanwhile, or is going. */
+export function keepDevice(name: string): boolean {
+  try {
+    messageDevice(name, '@cancel_deferred_remove');
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENXIO', 'EBUSY')) return false;
+    throw error;
+  }
 }
 
 /** Makes a device whose every block cannot be read, and gives its minor number; its node is `/dev/dm-MINOR`. */
 export function createErrorDevice(name: string, sectors: number): number {
-  const device = Number(call(DEV_CREATE, name, 0).readBigUInt64LE(40));
-  try {
-    call(TABLE_LOAD, name, 0, [target('error', sectors)]);
-    // Without the flag that suspends, this resumes: the table becomes the device's.
-    call(DEV_SUSPEND, name, 0);
-  } catch (error) {
-    removeMappedDevice(name);
-    throw error;
-  }
-  return (device & 0xff) | ((device >> 12) & 0xfff00);
-}
-
-/** Removes a device. With `deferred` one that is in use is removed when it no longer is; else that fails with `EBUSY`. */
-export function removeMappedDevice(name: string, deferred = false): void {
-  call(DEV_REMOVE, name, deferred ? DEFERRED_REMOVE : 0);
+  return createDevice(name, { type: 'error', sectors, parameters: '' }).minor;
 }

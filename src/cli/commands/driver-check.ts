@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { DEFAULT_DATA_ROOT } from '../../engine/root.ts';
 import type { CheckOutcome } from '../../lab/checks.ts';
 import type { CommandContext } from '../command.ts';
+import { parseFlag } from '../flags/flag-error.ts';
 import { untilInterrupted } from '../lab-flags.ts';
 import { writeOutNow } from '../output.ts';
 
@@ -9,6 +10,7 @@ interface CheckFlags {
   readonly dataRoot?: string;
   readonly full?: boolean;
   readonly json?: boolean;
+  readonly only?: string;
 }
 
 /** `tsengine driver check`: the conformance suite over a driver, on the filesystem of a data root. Exit code 1 when a check fails. */
@@ -18,6 +20,7 @@ export function register(command: Command, context: CommandContext): void {
     .argument('<driver>')
     .option('--data-root <path>', 'Check on the file system of this folder (default that of the data root)')
     .option('--full', 'Run the slow checks as well')
+    .option('--only <regexp>', 'Run the checks whose name matches this, slow or not')
     .option('--json', 'Print one JSON object a check')
     .action(async (name: string, flags: CheckFlags) => {
       const { checkDriver } = await import('../../lab/driver-check.ts');
@@ -27,8 +30,11 @@ export function register(command: Command, context: CommandContext): void {
         counts[outcome.state]++;
         writeOutNow(1, flags.json === true ? jsonLine(outcome) : textLine(outcome));
       };
+      const { parseStorageOption } = await import('../../drivers/storage-options.ts');
+      const options = context.globals.storageOpts.map(parseStorageOption);
+      const only = flags.only === undefined ? {} : { only: parseFlag('--only', flags.only, RegExp) };
       await untilInterrupted(
-        (signal) => checkDriver(name, place, { slow: flags.full === true, signal }, tell),
+        (signal) => checkDriver(name, place, { slow: flags.full === true, ...only, signal, options }, tell),
         'what was made for the checks is removed',
       );
       if (flags.json !== true)

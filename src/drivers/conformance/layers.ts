@@ -1,5 +1,6 @@
 /** What nearly every check does: making layers, filling them, and looking at them. */
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { findMountAt } from '../../linux/mountinfo.ts';
 import { printablePath } from '../../linux/path.ts';
 import type { Change, GraphDriver } from '../driver.ts';
@@ -90,7 +91,10 @@ export async function chain(
   return ids;
 }
 
-/** Whether something is mounted at the path, as the kernel lists it: a subvolume has a device of its own without any mount. */
+/**
+ * Whether something is mounted at the path that `get` gave, or at the folder it is in, as the kernel lists it: a subvolume has a
+ * device of its own without any mount.
+ */
 export function isMounted(path: string): boolean {
-  return findMountAt(path) !== undefined;
+  return findMountAt(path) !== undefined || findMountAt(dirname(path)) !== undefined;
 }

@@ -2,7 +2,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
-import { createErrorDevice, removeMappedDevice } from '../../linux/device-mapper.ts';
+import { createErrorDevice, removeDevice } from '../../linux/device-mapper.ts';
 import type { Feature } from './schema.ts';
 import { runTool } from './tool.ts';
 
@@ -37,14 +37,14 @@ async function deferredRemoval(): Promise<string | undefined> {
   try {
     const fd = openNode(node);
     try {
-      removeMappedDevice(name, true);
+      removeDevice(name, true);
     } finally {
       closeSync(fd);
     }
     removed = await isGone(minor);
     return removed ? undefined : 'the device was still there after it was closed';
   } finally {
-    if (!removed) removeMappedDevice(name);
+    if (!removed) removeDevice(name);
   }
 }
 

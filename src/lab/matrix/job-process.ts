@@ -11,6 +11,7 @@ const requestSchema = once(() => {
     driver: z.enum(DRIVER_NAMES),
     home: z.string(),
     runHome: z.string(),
+    options: z.array(z.tuple([z.string(), z.string()])),
     job: z.union([
       z.object({ call: z.enum(['create', 'createReadWrite']), id, parent: z.exactOptional(id) }),
       z.object({ call: z.enum(['get', 'put', 'remove']), id }),
@@ -21,8 +22,8 @@ const requestSchema = once(() => {
 
 /** Does the job that `request` holds, as JSON, and gives what it prints. */
 export async function doJob(request: string): Promise<string> {
-  const { driver: name, home, runHome, job } = requestSchema().parse(JSON.parse(request));
+  const { driver: name, home, runHome, options, job } = requestSchema().parse(JSON.parse(request));
   const factory = await driverFactory(name);
-  const driver = await factory.open({ home, runHome, options: [], warn: () => {} });
+  const driver = await factory.open({ home, runHome, options, warn: () => {} });
   return await runJob(driver, job);
 }

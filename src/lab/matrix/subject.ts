@@ -8,12 +8,18 @@ import { TsengineError } from '../../errors.ts';
 import { CELLS_COMMAND, selfCommand } from './self.ts';
 
 /** The driver's context on a filesystem; what it warns of is collected. */
-export function contextOn(path: string, run: string, name: DriverName, warnings: string[]): DriverContext {
+export function contextOn(
+  path: string,
+  run: string,
+  name: DriverName,
+  warnings: string[],
+  options: DriverContext['options'] = [],
+): DriverContext {
   const dataRoot = `${path}/root`;
   return {
     home: `${dataRoot}/${name}`,
     runHome: `${run}/${name}`,
-    options: [],
+    options,
     warn: (message) => warnings.push(message),
   };
 }
@@ -28,13 +34,13 @@ export async function makeSubject(
   const open = (): Promise<GraphDriver> => factory.open(context);
   const driver = await open();
   mkdirSync(scratch, { recursive: true });
-  const { home, runHome } = context;
+  const { home, runHome, options } = context;
   return {
     driver,
     home,
     scratch,
     open,
-    elsewhere: (job, environment) => elsewhere({ driver: name, home, runHome, job }, environment ?? {}),
+    elsewhere: (job, environment) => elsewhere({ driver: name, home, runHome, options, job }, environment ?? {}),
     [Symbol.asyncDispose]: () => driver.cleanup(),
   };
 }
@@ -44,6 +50,7 @@ async function elsewhere(
     readonly driver: DriverName;
     readonly home: string;
     readonly runHome: string;
+    readonly options: DriverContext['options'];
     readonly job: Job;
   },
   environment: Readonly<Record<string, string>>,

@@ -1,0 +1,167 @@
+/**
+ * The base device: an empty filesystem of which every layer without a parent is a snapshot. It is made once a pool.
+ *
+ * A kill while it is made leaves one that is not said to be initialized, which the next start deletes; one while it grows leaves
+ * it with the new size on record and the old filesystem, which the next start that is asked for that size grows.
+ */
+import { TsengineError } from '../../errors.ts';
+import { makeDirectories, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
+import { growFilesystem } from '../../linux/grow-filesystem.ts';
+import { MS_NOATIME } from '../../linux/mount.ts';
+import { type DeviceSet, dropMount } from './device-set.ts';
+import {
+  chooseFilesystem,
+  findFilesystem,
+  type MakeFilesystem,
+  makeFilesystem,
+  mountLayer,
+} from './layer-filesystem.ts';
+import { BASE, type DeviceInfo } from './metadata.ts';
+import type { DevicemapperOptions } from './options.ts';
+
+/** The base device of one set. Its methods are to be called with the set's lock held. */
+export class BaseDevice {
+  readonly #set: DeviceSet;
+  readonly #options: DevicemapperOptions;
+  readonly #verified: string;
+  readonly #warn: (message: string) => void;
+
+  constructor(
+    set: DeviceSet,
+    options: DevicemapperOptions,
+    runHome: string,
+    warn: (message: string) => void,
+  ) {
+    this.#set = set;
+    this.#options = options;
+    this.#verified = `${runHome}/verified`;
+    this.#warn = warn;
+  }
+
+  /** Whether there is nothing to do, as far as that can be told from files: it is there, was found in this pool, and is to grow no more. */
+  isReady(): boolean {
+    const info = this.#set.find(BASE);
+    if (info?.initialized !== true || !pathExists(this.#verified)) return false;
+    return !this.#options.isBaseSizeGiven || info.size === this.#options.baseSize;
+  }
+
+  /** The filesystem that is to be made, and with which program; `undefined` when the device is there. Fails where it cannot be made. */
+  toMake(): MakeFilesystem | undefined {
+    if (this.#set.find(BASE)?.initialized === true) return undefined;
+    return chooseFilesystem(this.#options.filesystem);
+  }
+
+  /** Makes the device, or sees that it is the one that the layers are of, and lets it grow. */
+  async prepare(): Promise<void> {
+    const found = this.#set.metadata.device(BASE);
+    if (found?.initialized === true && !found.deleted) {
+      removeFile(this.#verified);
+      await this.#verify(found);
+      await this.#grow(found);
+    } else {
+      if (found === undefined) this.#mustBeEmpty();
+      else await this.#set.delete(BASE);
+      await this.#make();
+    }
+    writeNewFile(this.#verified, '', { durable: false });
+  }
+
+  /** A pool that others have used is not taken over: its devices would be somebody's. */
+  #mustBeEmpty(): void {
+    const { pool } = this.#set;
+    if (pool.isOurs && pool.files.data !== undefined) return;
+    const { dataUsed, transaction } = pool.status();
+    if (dataUsed === 0 && transaction === 0) return;
+    const why = dataUsed === 0 ? 'has a transaction ID that is not zero' : 'already has used data blocks';
+    throw new TsengineError(
+      'Conflict',
+      `devicemapper: unable to take ownership of the thin pool ${pool.name}, which ${why}: give an empty one`,
+    );
+  }
+
+  async #make(): Promise<void> {
+    const chosen = chooseFilesystem(this.#options.filesystem);
+    const { metadata } = this.#set;
+    const { baseSize } = this.#options;
+    const info = await this.#set.create(BASE, undefined, baseSize);
+    try {
+      const { node } = await this.#set.activate(BASE, info);
+      await makeFilesystem(chosen, node, this.#options.mkfsArguments);
+      const made = findFilesystem(node);
+      metadata.writeDeviceSet({
+        ...metadata.deviceSet(),
+        BaseDeviceUUID: made?.uuid ?? '',
+        BaseDeviceFilesystem: chosen.type,
+      });
+    } finally {
+      this.#set.deactivate(BASE);
+    }
+    metadata.writeDevice(BASE, { ...info, initialized: true });
+  }
+
+  async #verify(info: DeviceInfo): Promise<void> {
+    const { metadata } = this.#set;
+    const known = metadata.deviceSet();
+    const { node } = await this.#set.activate(BASE, info);
+    let found: ReturnType<typeof findFilesystem>;
+    try {
+      found = findFilesystem(node);
+    } finally {
+      this.#set.deactivate(BASE);
+    }
+    const uuid = found?.uuid ?? 'none';
+    if (known.BaseDeviceUUID !== '' && known.BaseDeviceUUID !== uuid) {
+      throw new TsengineError(
+        'Conflict',
+        `devicemapper: the base device's UUID is ${uuid} and not ${known.BaseDeviceUUID}: ${this.#set.pool.name} is another pool than the layers were made in`,
+      );
+    }
+    const type = found?.type ?? '';
+    if (known.BaseDeviceUUID === '' || known.BaseDeviceFilesystem === '') {
+      metadata.writeDeviceSet({ ...known, BaseDeviceUUID: uuid, BaseDeviceFilesystem: type });
+    }
+    const wanted = this.#options.filesystem;
+    if (wanted !== undefined && wanted !== type) {
+      this.#warn(`devicemapper: the base device has ${type} on it already: dm.fs=${wanted} is ignored`);
+    }
+  }
+
+  async #grow(info: DeviceInfo): Promise<void> {
+    const { baseSize, isBaseSizeGiven } = this.#options;
+    if (!isBaseSizeGiven) return;
+    this.mayHave(info.size, baseSize);
+    const grown = { ...info, size: baseSize };
+    if (baseSize > info.size) this.#set.metadata.writeDevice(BASE, grown);
+    await growLayer(this.#set, this.#options, BASE, grown);
+  }
+
+  /** Fails where a size is less than that of the base device: devices never shrink. */
+  mayHave(least: number, size: number): void {
+    if (size >= least) return;
+    throw new TsengineError(
+      'InvalidParameter',
+      `devicemapper: dm.basesize is ${size} bytes, and the base device has ${least} bytes already, which cannot become fewer`,
+    );
+  }
+}
+
+/** Gives the filesystem of a device that nobody uses the device's size. With the set's lock held. */
+export async function growLayer(
+  set: DeviceSet,
+  options: DevicemapperOptions,
+  id: string,
+  info: DeviceInfo,
+): Promise<void> {
+  const { node, minor } = await set.activate(id, info);
+  const target = set.mountPoint(id);
+  try {
+    makeDirectories(target, 0o700);
+    const type = findFilesystem(node)?.type ?? 'ext4';
+    const { mountOptions, xfsNospaceRetries } = options;
+    mountLayer({ node, minor, target, options: mountOptions, xfsNospaceRetries, flags: MS_NOATIME });
+    growFilesystem(target, type, node);
+  } finally {
+    dropMount(target);
+    set.deactivate(id);
+  }
+}

@@ -1,0 +1,476 @@
+/**
+ * The devices of a pool, one a layer, and what makes and deletes them in one step over all processes and kills.
+ *
+ * A change is a transaction, as Docker's: `transaction-metadata` gets the pool's transaction number plus one, with the device
+ * that is made or deleted; then the pool and the device's file are changed; then the pool is told its new number, in one step
+ * with which the change is done. Whoever finds a transaction begun whose number the pool has not deletes its device and its
+ * file: what was to be made was never there, and what was to be deleted is gone. All of that with the set's lock held.
+ *
+ * A device is active, which is to say that it has a name and can be mounted, only while somebody uses it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { discardDevice } from '../../linux/block-device.ts';
+import {
+  createDevice,
+  deviceStatus,
+  keepDevice,
+  listDevices,
+  removeDevice,
+  resumeDevice,
+  suspendDevice,
+} from '../../linux/device-mapper.ts';
+import { nodeOf } from '../../linux/device-node.ts';
+import {
+  listDirectory,
+  makeDirectories,
+  pathExists,
+  readTextIfAny,
+  removeDirectory,
+  removeFile,
+  writeFileAtomic,
+} from '../../linux/files.ts';
+import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { layerExists, noSuchLayer } from '../layer-id.ts';
+import { isMountPoint } from '../mount-counter.ts';
+import {
+  BASE,
+  type DeviceInfo,
+  hashOf,
+  idOf,
+  type Metadata,
+  MOST_DEVICE_ID,
+  type Transaction,
+} from './metadata.ts';
+import type { DevicemapperOptions } from './options.ts';
+import type { Pool } from './pool.ts';
+import { type PoolStatus, thinTable } from './pool-format.ts';
+
+const DRIVER = 'devicemapper';
+/** How often, and how long apart, a device that is busy for a moment is tried again. */
+const TRIES = 50;
+const PAUSE = 100;
+
+/** An active device. */
+export interface ActiveDevice {
+  readonly node: string;
+  readonly minor: number;
+}
+
+/** What a set is made of. */
+export interface DeviceSetParts {
+  readonly pool: Pool;
+  readonly metadata: Metadata;
+  readonly options: DevicemapperOptions;
+  /** A folder on tmpfs for what a reboot may forget. */
+  readonly runHome: string;
+  /** The folder of the mount points. */
+  readonly mounts: string;
+  warn(message: string): void;
+}
+
+/** The devices of one driver's home. Every method that says so is to be called with the set's lock held. */
+export class DeviceSet {
+  readonly pool: Pool;
+  readonly metadata: Metadata;
+  readonly #options: DevicemapperOptions;
+  readonly #runHome: string;
+  readonly #mounts: string;
+  readonly #warn: (message: string) => void;
+
+  constructor({ pool, metadata, options, runHome, mounts, warn }: DeviceSetParts) {
+    this.pool = pool;
+    this.metadata = metadata;
+    this.#options = options;
+    this.#runHome = runHome;
+    this.#mounts = mounts;
+    this.#warn = warn;
+  }
+
+  /** What a layer's device is called. */
+  nameOf(id: string): string {
+    return `${this.pool.prefix}-${id}`;
+  }
+
+  /** A layer's device; `undefined` where there is none, or it is deleted. */
+  find(id: string): DeviceInfo | undefined {
+    const info = this.metadata.device(id);
+    return info === undefined || info.deleted ? undefined : info;
+  }
+
+  /** The same. Fails with `NotFound`. */
+  must(id: string): DeviceInfo {
+    const info = this.find(id);
+    if (info === undefined) throw noSuchLayer(DRIVER, id);
+    return info;
+  }
+
+  /** Where a layer is mounted while somebody uses it. */
+  mountPoint(id: string): string {
+    return `${this.#mounts}/${id}`;
+  }
+
+  /** All mount points that are there. */
+  mountPoints(): string[] {
+    return listDirectory(this.#mounts).map((name) => `${this.#mounts}/${name}`);
+  }
+
+  /** Undoes a transaction that nobody finished, and lets devices go on that it had suspended. With the lock held. */
+  recover(): void {
+    const { transaction } = this.pool.status();
+    const begun = this.metadata.transaction();
+    if (begun === undefined || begun.open_transaction_id <= transaction) return;
+    for (const name of this.activeNames()) if (deviceStatus(name)?.isSuspended === true) resumeDevice(name);
+    const id = idOf(begun.device_hash);
+    this.#drop(id, begun.device_id);
+    this.metadata.writeTransaction({ ...begun, open_transaction_id: transaction });
+  }
+
+  /** Deletes a device with its file. One that belongs to another layer by now stays. */
+  #drop(id: string, deviceId: number): void {
+    dropMount(this.mountPoint(id));
+    removeDevice(this.nameOf(id), true);
+    const info = this.metadata.device(id);
+    try {
+      if (!this.#belongsToOther(id, deviceId)) this.#deleteFromPool(deviceId);
+    } catch (error) {
+      if (!hasErrno(error, 'EBUSY')) throw error;
+      if (info?.device_id === deviceId) this.#deleteLater(id, info);
+      return;
+    }
+    if (info?.device_id === deviceId) this.metadata.removeDevice(id);
+  }
+
+  #belongsToOther(id: string, deviceId: number): boolean {
+    return [BASE, ...this.metadata.ids()].some(
+      (other) => other !== id && this.metadata.device(other)?.device_id === deviceId,
+    );
+  }
+
+  /** One that the pool does not have is no error. */
+  #deleteFromPool(deviceId: number): void {
+    try {
+      this.pool.message('delete', deviceId);
+    } catch (error) {
+      if (!hasErrno(error, 'ENODATA', 'ENOENT')) throw error;
+    }
+  }
+
+  /** The devices of this home that have a name, but for the pool. */
+  activeNames(): string[] {
+    const { prefix, name: pool } = this.pool;
+    return listDevices().filter((name) => name.startsWith(`${prefix}-`) && name !== pool);
+  }
+
+  /**
+   * Makes a device: an empty one without a `parent`, else a snapshot of it. `finish` is part of the transaction: when it throws
+   * nothing is left. With the lock held.
+   */
+  async create(
+    id: string,
+    parent: string | undefined,
+    size: number,
+    finish: (info: DeviceInfo) => void | Promise<void> = () => {},
+  ): Promise<DeviceInfo> {
+    const status = this.#mustTakeMore();
+    const origin = parent === undefined ? undefined : this.must(parent);
+    const deviceId = this.#freeDeviceId(status.transaction);
+    const next = status.transaction + 1;
+    return await this.#transact(
+      { open_transaction_id: next, device_hash: hashOf(id), device_id: deviceId },
+      async (begun) => {
+        const made = this.#make(begun, parent, origin?.device_id);
+        const info = { device_id: made, size, transaction_id: next, initialized: false, deleted: false };
+        this.metadata.writeDevice(id, info);
+        await finish(info);
+        this.#noteDeviceId(next, made);
+        return info;
+      },
+    );
+  }
+
+  /** Makes the device in the pool and gives its number: another one, if the pool knows that one and we did not. */
+  #make(begun: Transaction, parent: string | undefined, origin: number | undefined): number {
+    for (let deviceId = begun.device_id; ; deviceId = (deviceId + 1) & MOST_DEVICE_ID) {
+      if (deviceId !== begun.device_id) this.metadata.writeTransaction({ ...begun, device_id: deviceId });
+      try {
+        if (parent === undefined || origin === undefined) this.pool.message('create_thin', deviceId);
+        else this.#snapshot(this.nameOf(parent), deviceId, origin);
+        return deviceId;
+      } catch (error) {
+        if (!hasErrno(error, 'EEXIST')) throw error;
+      }
+    }
+  }
+
+  /** A device that is in use is stopped for the moment, with its filesystem written and consistent. */
+  #snapshot(name: string, deviceId: number, origin: number): void {
+    const isStopped = this.#stop(name);
+    try {
+      this.pool.message('create_snap', deviceId, origin);
+    } finally {
+      if (isStopped) unlessGone(() => resumeDevice(name));
+    }
+  }
+
+  #stop(name: string): boolean {
+    if (deviceStatus(name)?.isLive !== true) return false;
+    return unlessGone(() => suspendDevice(name));
+  }
+
+  /** Does one transaction; undoes it when it fails. Where even that fails, as on a full disk, the next start does. */
+  async #transact<T>(begun: Transaction, work: (begun: Transaction) => T | Promise<T>): Promise<T> {
+    const before = begun.open_transaction_id - 1;
+    this.metadata.writeTransaction(begun);
+    try {
+      const result = await work(begun);
+      this.pool.message('set_transaction_id', before, begun.open_transaction_id);
+      return result;
+    } catch (error) {
+      try {
+        this.recover();
+      } catch (second) {
+        this.#warn(
+          `devicemapper: could not undo what failed, the next command will: ${errorMessage(second)}`,
+        );
+      }
+      throw error;
+    }
+  }
+
+  /** The pool, where it takes another device. */
+  #mustTakeMore(): PoolStatus {
+    const status = this.#mustBeWritable();
+    const { name } = this.pool;
+    if (status.mode === 'out_of_data_space') throw full(`the pool ${name} has no free block`);
+    const percent = this.#options.minFreePercent;
+    if (percent === 0) return status;
+    for (const [what, total, used] of [
+      ['data', status.dataTotal, status.dataUsed],
+      ['metadata', status.metadataTotal, status.metadataUsed],
+    ] as const) {
+      const least = Math.max(1, Math.floor((total * percent) / 100));
+      if (total - used >= least) continue;
+      throw full(
+        `the pool ${name} has ${total - used} free ${what} blocks, fewer than the ${least} that dm.min_free_space=${percent}% keeps`,
+      );
+    }
+    return status;
+  }
+
+  #mustBeWritable(): PoolStatus {
+    const status = this.pool.status();
+    if (!status.needsCheck && status.mode !== 'ro') return status;
+    const why = status.needsCheck ? 'needs a check' : 'is read-only';
+    throw new TsengineError(
+      'Unavailable',
+      `devicemapper: the pool ${this.pool.name} ${why}: stop what uses it, take it down with dmsetup remove and run thin_check, or thin_repair, on its metadata`,
+    );
+  }
+
+  /**
+   * A number that no device has. Which is next is kept in the run folder and holds for one transaction of the pool; after
+   * another engine's, or a reboot, all files are read.
+   */
+  #freeDeviceId(transaction: number): number {
+    const [noted, next] = (readTextIfAny(this.#nextFile()) ?? '').split(' ').map(Number);
+    if (noted === transaction && next !== undefined && next <= MOST_DEVICE_ID) return next;
+    const used = new Set(
+      [BASE, ...this.metadata.ids()].map((id) => this.metadata.device(id)?.device_id ?? -1),
+    );
+    const highest = Math.max(-1, ...used);
+    if (highest < MOST_DEVICE_ID) return highest + 1;
+    for (let deviceId = 0; deviceId <= MOST_DEVICE_ID; deviceId++) if (!used.has(deviceId)) return deviceId;
+    throw full(`the pool ${this.pool.name} has used all its ${MOST_DEVICE_ID + 1} numbers of devices`);
+  }
+
+  #noteDeviceId(transaction: number, used: number): void {
+    makeDirectories(this.#runHome, 0o700);
+    writeFileAtomic(this.#nextFile(), `${transaction} ${used + 1}`, { durable: false, alone: true });
+  }
+
+  #nextFile(): string {
+    return `${this.#runHome}/next-device`;
+  }
+
+  /** Gives a layer's device a name, at which it can be mounted. With the lock held. */
+  async activate(id: string, info: DeviceInfo = this.must(id)): Promise<ActiveDevice> {
+    const name = this.nameOf(id);
+    for (let tries = 0; ; tries++) {
+      const device = deviceStatus(name);
+      if (device === undefined) break;
+      // What a kill left before it had a table.
+      if (!device.isLive) removeDevice(name);
+      else if (!device.isLeaving || keepDevice(name)) {
+        // A kill while a snapshot was taken.
+        if (device.isSuspended) resumeDevice(name);
+        return { node: nodeOf(name, device.major, device.minor), minor: device.minor };
+      } else if (tries >= TRIES) throw busy(name);
+      else await sleep(PAUSE);
+    }
+    const pool = this.pool.device();
+    if (pool === undefined)
+      throw new TsengineError('Unavailable', `devicemapper: the pool ${this.pool.name} is not there`);
+    try {
+      const device = createDevice(name, thinTable(`${pool.major}:${pool.minor}`, info.device_id, info.size));
+      return { node: nodeOf(name, device.major, device.minor), minor: device.minor };
+    } catch (error) {
+      if (!hasErrno(error, 'ENODATA', 'ENOENT')) throw error;
+      throw new TsengineError(
+        'Corrupt',
+        `devicemapper: the pool ${this.pool.name} has no device ${info.device_id} for layer ${id}: it is another pool than the layers were made in`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Takes the name of a device away, at once or, where that may be deferred, as soon as nobody uses it. */
+  deactivate(id: string): void {
+    const name = this.nameOf(id);
+    if (this.#options.defersRemoval) {
+      removeDevice(name, true);
+      return;
+    }
+    for (let tries = 0; ; tries++) {
+      try {
+        removeDevice(name);
+        return;
+      } catch (error) {
+        if (!hasErrno(error, 'EBUSY')) throw error;
+        if (tries >= TRIES) throw busy(name);
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+    }
+  }
+
+  /** Deletes a layer's device, or marks it to be deleted when nobody uses it any more. With the lock held. */
+  async delete(id: string): Promise<void> {
+    const info = this.metadata.device(id);
+    if (info === undefined) return;
+    const { transaction } = this.#mustBeWritable();
+    if (!(await this.#isIdle(id))) {
+      this.#deleteLater(id, info);
+      return;
+    }
+    const begun = {
+      open_transaction_id: transaction + 1,
+      device_hash: hashOf(id),
+      device_id: info.device_id,
+    };
+    // What fails from here on ends in the same: the device is gone.
+    await this.#transact(begun, async () => {
+      if (this.#options.discardsOnRemove) await this.#discard(id, info);
+      this.#deleteFromPool(info.device_id);
+      this.metadata.removeDevice(id);
+    });
+    this.#keepNext(transaction);
+    removeFile(`${this.#laterFolder()}/${id}`);
+  }
+
+  /** A deletion changes nothing about which number is next. */
+  #keepNext(before: number): void {
+    const [noted, next] = (readTextIfAny(this.#nextFile()) ?? '').split(' ').map(Number);
+    if (noted === before && next !== undefined) this.#noteDeviceId(before + 1, next - 1);
+  }
+
+  async #isIdle(id: string): Promise<boolean> {
+    const name = this.nameOf(id);
+    for (let tries = 0; ; tries++) {
+      try {
+        if (removeDevice(name)) return true;
+      } catch (error) {
+        if (!hasErrno(error, 'EBUSY')) throw error;
+        if (this.#options.defersDeletion && tries >= 2) return false;
+        if (tries >= TRIES) throw busy(name);
+      }
+      await sleep(this.#options.defersDeletion ? PAUSE / 10 : PAUSE);
+    }
+  }
+
+  #deleteLater(id: string, info: DeviceInfo): void {
+    if (!info.deleted) this.metadata.writeDevice(id, { ...info, deleted: true });
+    makeDirectories(this.#laterFolder(), 0o700);
+    writeFileAtomic(`${this.#laterFolder()}/${id}`, '', { durable: false, alone: true });
+    removeDevice(this.nameOf(id), true);
+  }
+
+  #laterFolder(): string {
+    return `${this.#runHome}/deleted`;
+  }
+
+  /** Gives the blocks back to the file or device below the pool, which deleting does not. A device that takes none keeps them. */
+  async #discard(id: string, info: DeviceInfo): Promise<void> {
+    try {
+      const { node } = await this.activate(id, info);
+      discardDevice(node);
+    } catch (error) {
+      this.#warn(`devicemapper: could not discard the blocks of ${id}: ${errorMessage(error)}`);
+    } finally {
+      removeDevice(this.nameOf(id));
+    }
+  }
+
+  /** Which deleted layers wait for their last user; as far as this run folder knows. */
+  deletedLater(): string[] {
+    return listDirectory(this.#laterFolder());
+  }
+
+  /** Notes those that files say are deleted, which a reboot or another engine left. Reads all files. */
+  findDeleted(): void {
+    for (const id of this.metadata.ids()) {
+      const info = this.metadata.device(id);
+      if (info?.deleted === true) this.#deleteLater(id, info);
+    }
+  }
+
+  /** Deletes those that nobody uses any more. With the lock held. */
+  async deleteWaiting(): Promise<void> {
+    for (const id of this.deletedLater()) {
+      if (this.metadata.device(id)?.deleted === true) await this.delete(id);
+      else removeFile(`${this.#laterFolder()}/${id}`);
+    }
+  }
+
+  /** Makes sure that an id is free: deletes what still waits under it, or fails with `Conflict`. With the lock held. */
+  async mustBeFree(id: string): Promise<void> {
+    const info = this.metadata.device(id);
+    if (info?.deleted === true) await this.delete(id);
+    if (this.metadata.device(id) !== undefined) throw layerExists(DRIVER, id);
+  }
+}
+
+/** Unmounts what is at a layer's mount point, and removes that. An empty folder that cannot be removed does no harm. */
+export function dropMount(path: string): void {
+  if (isMountPoint(path)) unmount(path, MNT_DETACH);
+  if (!pathExists(path)) return;
+  try {
+    removeDirectory(path);
+  } catch (error) {
+    if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY', 'EROFS')) throw error;
+  }
+}
+
+function busy(name: string): TsengineError {
+  return new TsengineError(
+    'Conflict',
+    `devicemapper: the device ${name} is busy: another process or mount namespace has it open`,
+  );
+}
+
+function full(why: string): TsengineError {
+  return new TsengineError(
+    'System',
+    `devicemapper: no space left on device: ${why}: remove images and containers, grow the pool (dm.loopdatasize for loop files), or set dm.min_free_space lower`,
+  );
+}
+
+/** Gives false where the device went away meanwhile. */
+function unlessGone(run: () => void): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENXIO')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+/** devicemapper, as the registry knows it. */
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { deviceMapperVersion, hasTarget } from '../../linux/device-mapper.ts';
+import { makeDirectories, pathExists } from '../../linux/files.ts';
+import { holdsLayers } from '../data.ts';
+import type { DriverContext, DriverFactory, Support } from '../driver.ts';
+import { refusalOfReadOnly } from '../read-only.ts';
+import { DevicemapperDriver } from './driver.ts';
+import { chooseFilesystem } from './layer-filesystem.ts';
+import { BASE, Metadata } from './metadata.ts';
+import { type DevicemapperOptions, readEngineOptions } from './options.ts';
+import { blockPart, Pool } from './pool.ts';
+
+/** Why this kernel cannot serve anybody. */
+function refusal(): string | undefined {
+  try {
+    deviceMapperVersion();
+  } catch (error) {
+    if (hasErrno(error, 'EPERM', 'EACCES')) return "device-mapper's devices are made by root alone";
+    if (!hasErrno(error, 'ENODEV')) throw error;
+    return 'this kernel has no device-mapper: load its module dm_mod, or take a kernel built with CONFIG_BLK_DEV_DM and CONFIG_DM_THIN_PROVISIONING';
+  }
+  if (hasTarget('thin-pool')) return undefined;
+  return 'this kernel has device-mapper without thin pools: load its module dm_thin_pool, or take a kernel built with CONFIG_DM_THIN_PROVISIONING';
+}
+
+/** Finds out before anything is made whether a new store could be. */
+function mustBePossible(context: DriverContext, options: DevicemapperOptions): void {
+  const base = new Metadata(context.home).device(BASE);
+  const isNew = base?.initialized !== true;
+  if (isNew) chooseFilesystem(options.filesystem);
+  const { source } = options;
+  if (source.kind !== 'own') return;
+  for (const path of [source.data, source.metadata]) if (path !== undefined) blockPart(path);
+  const isLost = !isNew && source.data === undefined && !pathExists(`${context.home}/devicemapper/data`);
+  if (!isLost || new Pool(context.home, options).isActive()) return;
+  throw new TsengineError(
+    'Unavailable',
+    `devicemapper: the layers in ${context.home} are in a pool that is not there, and no loop file is: name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
+  );
+}
+
+async function poolOf(context: DriverContext, options: DevicemapperOptions): Promise<Pool> {
+  const { home } = context;
+  const { source } = options;
+  if (source.kind === 'lvm') {
+    const { setUpDirectLvm } = await import('./direct-lvm.ts');
+    makeDirectories(home, 0o700);
+    return new Pool(home, options, await setUpDirectLvm(home, source.setup));
+  }
+  makeDirectories(home, 0o700);
+  return new Pool(home, options, source.kind === 'pool' ? source.name : undefined);
+}
+
+/** See `DriverFactory`. */
+export const devicemapperFactory: DriverFactory = {
+  name: 'devicemapper',
+  async probe(context): Promise<Support> {
+    const reason = refusal();
+    return reason === undefined
+      ? (refusalOfReadOnly(context.home) ?? { supported: true })
+      : { supported: false, reason };
+  },
+  hasData: (home) => holdsLayers('devicemapper', home),
+  async open(context) {
+    const options = readEngineOptions(context);
+    const reason = refusal();
+    if (reason !== undefined) throw new TsengineError('Unavailable', `devicemapper: ${reason}`);
+    mustBePossible(context, options);
+    const driver = new DevicemapperDriver(context, options, await poolOf(context, options));
+    await driver.prepare();
+    return driver;
+  },
+};

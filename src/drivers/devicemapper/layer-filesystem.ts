@@ -1,0 +1,163 @@
+/** The filesystem of a layer's device: made once, on the base device, and then found on each snapshot of it. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { promisify } from 'node:util';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { readStart } from '../../linux/block-device.ts';
+import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount } from '../../linux/mount.ts';
+import type { LayerFilesystem } from './options.ts';
+
+/** Where programs of root's are, which a user's PATH often lacks. */
+const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin'];
+const PACKAGES: Readonly<Record<LayerFilesystem, string>> = { ext4: 'e2fsprogs', xfs: 'xfsprogs' };
+
+/** The path of a program; `undefined` where it is not installed. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(':').filter((folder) => folder !== ''), ...FOLDERS];
+  return folders
+    .map((folder) => `${folder}/${name}`)
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Runs a program to its end. Fails with what it said, in one line. */
+export async function runTool(program: string, args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, [...args], {
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+    return stdout;
+  } catch (error) {
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    const why = said === '' ? errorMessage(error) : said.replaceAll(/\s*\n\s*/g, ' ');
+    throw new TsengineError('System', `devicemapper: ${basename(program)} failed: ${why}`, { cause: error });
+  }
+}
+
+/** How a filesystem is to be made. */
+export interface MakeFilesystem {
+  readonly type: LayerFilesystem;
+  readonly program: string;
+}
+
+/** Which filesystem a base device gets: the one asked for, else xfs where it can be made, as with Docker. */
+export function chooseFilesystem(wanted: LayerFilesystem | undefined): MakeFilesystem {
+  const type = wanted ?? (findProgram('mkfs.xfs') !== undefined && knowsXfs() ? 'xfs' : 'ext4');
+  const program = findProgram(`mkfs.${type}`);
+  if (program !== undefined) return { type, program };
+  throw new TsengineError(
+    'Unavailable',
+    `devicemapper: mkfs.${type} is missing, which makes the base device's file system: install the package ${PACKAGES[type]}`,
+  );
+}
+
+/** Whether the kernel has xfs, or may load it. */
+function knowsXfs(): boolean {
+  if (readFileSync('/proc/filesystems', 'latin1').includes('\txfs\n')) return true;
+  try {
+    // Loads the module. There is nothing to mount.
+    mount({ source: 'none', target: '/proc/self/cwd', type: 'xfs' });
+    return true;
+  } catch (error) {
+    return !hasErrno(error, 'ENODEV');
+  }
+}
+
+/**
+ * Makes the filesystem. ext4's tables are written at once and completely, because blocks of the pool are not zeroed, and what
+ * they held before must not look like inodes.
+ */
+export async function makeFilesystem(
+  { type, program }: MakeFilesystem,
+  node: string,
+  extra: readonly string[],
+): Promise<void> {
+  const args =
+    type === 'xfs'
+      ? [...extra, node]
+      : ['-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0', ...extra, node];
+  await runTool(program, args);
+}
+
+/** What is on a device. */
+export interface FoundFilesystem {
+  readonly type: LayerFilesystem;
+  /** As blkid(8) writes it. */
+  readonly uuid: string;
+}
+
+/** ext4's superblock is at 1024: s_magic u16 at 0x38, s_uuid at 0x68. xfs's at 0: magic `XFSB`, sb_uuid at 32. */
+const ENOUGH = 2048;
+
+/** Which filesystem is on a device, told from its superblock; `undefined` for any other. */
+export function findFilesystem(node: string): FoundFilesystem | undefined {
+  const start = readStart(node, ENOUGH);
+  if (start.length < ENOUGH) return undefined;
+  if (start.toString('latin1', 0, 4) === 'XFSB') return { type: 'xfs', uuid: uuidAt(start, 32) };
+  if (start.readUInt16LE(1024 + 0x38) === 0xef53) return { type: 'ext4', uuid: uuidAt(start, 1024 + 0x68) };
+  return undefined;
+}
+
+function uuidAt(buffer: Buffer, at: number): string {
+  const hex = buffer.toString('hex', at, at + 16);
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+const FLAGS: ReadonlyMap<string, number> = new Map([
+  ['defaults', 0],
+  ['rw', 0],
+  ['ro', MS_RDONLY],
+  ['nosuid', MS_NOSUID],
+  ['nodev', MS_NODEV],
+  ['noexec', MS_NOEXEC],
+  ['noatime', MS_NOATIME],
+]);
+
+/** How a layer is mounted. */
+export interface LayerMount {
+  readonly node: string;
+  /** Of the device: the kernel calls it `dm-MINOR`. */
+  readonly minor: number;
+  readonly target: string;
+  /** The engine's `dm.mountopt`. */
+  readonly options: string;
+  readonly label?: string | undefined;
+  /** More flags for mount(2). */
+  readonly flags?: number;
+  /** Docker's `dm.xfs_nospace_max_retries`. */
+  readonly xfsNospaceRetries: string;
+}
+
+/** Mounts a layer's device. Snapshots of one xfs have its UUID all, which it takes only when told so. */
+export function mountLayer(request: LayerMount): void {
+  const { node, target, label } = request;
+  const found = findFilesystem(node);
+  if (found === undefined) {
+    throw new TsengineError('Corrupt', `devicemapper: there is neither ext4 nor xfs on ${node}`);
+  }
+  const words = request.options.split(',').filter((word) => word !== '');
+  const flags = words.reduce((sum, word) => sum | (FLAGS.get(word) ?? 0), request.flags ?? 0);
+  const data = [
+    ...(found.type === 'xfs' ? ['nouuid'] : []),
+    ...words.filter((word) => !FLAGS.has(word)),
+    ...(label === undefined || label === '' ? [] : [`context="${label}"`]),
+  ].join(',');
+  mount({ source: node, target, type: found.type, flags, data });
+  if (found.type === 'xfs') limitRetries(request.minor, request.xfsNospaceRetries);
+}
+
+/**
+ * Tells xfs how often it may try to write its metadata on a full pool: for ever, unless told otherwise, and whoever writes hangs
+ * meanwhile. Kernels before 4.7 know no such limit.
+ */
+function limitRetries(minor: number, retries: string): void {
+  const file = `/sys/fs/xfs/dm-${minor}/error/metadata/ENOSPC/max_retries`;
+  if (existsSync(file)) writeFileSync(file, retries);
+}

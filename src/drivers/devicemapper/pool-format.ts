@@ -1,0 +1,107 @@
+/**
+ * What a thin pool's lines and its metadata's first block say. Sources: the kernel's
+ * Documentation/admin-guide/device-mapper/thin-provisioning.rst, and drivers/md/dm-thin-metadata.c for the superblock.
+ */
+import { TsengineError } from '../../errors.ts';
+import type { Target } from '../../linux/device-mapper.ts';
+
+/** Sizes in device-mapper are in sectors of so many bytes. */
+export const SECTOR = 512;
+/** How many free blocks are few: the kernel tells who listens. As in Docker. */
+const LOW_WATER_MARK = 32_768;
+/**
+ * A block is not zeroed before it is first written: filesystems know what they wrote. A full pool fails writes, which else
+ * wait for a minute, or for ever.
+ */
+const FEATURES = ['skip_block_zeroing', 'error_if_no_space'];
+
+/** The table of a pool; `devices` as `major:minor`. */
+export function poolTable(
+  devices: { readonly metadata: string; readonly data: string },
+  dataBytes: number,
+  blockBytes: number,
+  isReadOnly = false,
+): Target {
+  const features = isReadOnly ? [...FEATURES, 'read_only'] : FEATURES;
+  const block = blockBytes / SECTOR;
+  const sectors = Math.floor(dataBytes / SECTOR);
+  const parameters = `${devices.metadata} ${devices.data} ${block} ${LOW_WATER_MARK} ${features.length} ${features.join(' ')}`;
+  return { type: 'thin-pool', sectors, parameters };
+}
+
+/** The table of a layer's device. `pool` is its `major:minor`. */
+export function thinTable(pool: string, deviceId: number, bytes: number): Target {
+  return { type: 'thin', sectors: Math.floor(bytes / SECTOR), parameters: `${pool} ${deviceId}` };
+}
+
+/** How a pool does. */
+export interface PoolStatus {
+  readonly transaction: number;
+  /** In blocks of 4 KiB. */
+  readonly metadataUsed: number;
+  readonly metadataTotal: number;
+  /** In blocks of the pool's own size. */
+  readonly dataUsed: number;
+  readonly dataTotal: number;
+  readonly mode: 'rw' | 'ro' | 'out_of_data_space';
+  readonly needsCheck: boolean;
+}
+
+/** Reads a pool's status line; `undefined` where the pool has failed, which is all it says then. */
+export function parsePoolStatus({ parameters }: Target): PoolStatus | undefined {
+  const [transaction = '', metadata = '', data = '', , mode = '', ...rest] = parameters.trim().split(' ');
+  const [metadataUsed, metadataTotal] = metadata.split('/').map(Number);
+  const [dataUsed, dataTotal] = data.split('/').map(Number);
+  if (metadataUsed === undefined || metadataTotal === undefined) return undefined;
+  if (dataUsed === undefined || dataTotal === undefined) return undefined;
+  return {
+    transaction: Number(transaction),
+    metadataUsed,
+    metadataTotal,
+    dataUsed,
+    dataTotal,
+    mode: mode === 'ro' || mode === 'out_of_data_space' ? mode : 'rw',
+    needsCheck: rest.includes('needs_check'),
+  };
+}
+
+/** What a pool's table line says. */
+export interface PoolDevices {
+  readonly metadata: string;
+  readonly data: string;
+  readonly blockBytes: number;
+}
+
+/** Reads a pool's table line. */
+export function parsePoolTable({ parameters }: Target): PoolDevices {
+  const [metadata = '', data = '', block = ''] = parameters.split(' ');
+  return { metadata, data, blockBytes: Number(block) * SECTOR };
+}
+
+const MAGIC = 27_022_010n;
+/** How much of the metadata is looked at: one block of it. */
+export const SUPERBLOCK_SIZE = 4096;
+
+/** What the first block of a pool's metadata says. */
+export interface Superblock {
+  readonly transaction: number;
+  readonly blockBytes: number;
+  /** The kernel gave up on it once, and gives nothing to write until thin_check or thin_repair cleared it. */
+  readonly needsCheck: boolean;
+}
+
+/** Reads the first block of a pool's metadata; `undefined` for one full of zeros, which the kernel makes a new pool of. */
+export function parseSuperblock(block: Buffer, path: string): Superblock | undefined {
+  if (block.every((byte) => byte === 0)) return undefined;
+  if (block.length < SUPERBLOCK_SIZE || block.readBigUInt64LE(32) !== MAGIC) {
+    throw new TsengineError(
+      'Corrupt',
+      `devicemapper: ${path} holds no thin pool's metadata: name another device, or empty it with dd if=/dev/zero of=${path} bs=4096 count=1`,
+    );
+  }
+  return {
+    transaction: Number(block.readBigUInt64LE(48)),
+    blockBytes: block.readUInt32LE(336) * SECTOR,
+    needsCheck: (block.readUInt32LE(4) & 1) !== 0,
+  };
+}

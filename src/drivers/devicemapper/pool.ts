@@ -1,0 +1,253 @@
+/**
+ * The thin pool of a data root: made when it is not there, of loop files in `devicemapper/devicemapper/{data,metadata}` (0600,
+ * sparse) or of block devices, or found where somebody else keeps it.
+ *
+ * A pool stays when the command ends, as mounts do, and is gone after a reboot; loop devices stay as long as it does. A kill
+ * while it is made leaves files, perhaps of no size yet, and a device without a table; the next start goes on from there.
+ */
+import { readlinkSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
+import {
+  createDevice,
+  deviceStatus,
+  type MappedDevice,
+  messageDevice,
+  reloadDevice,
+  removeDevice,
+  type Target,
+  targetOf,
+} from '../../linux/device-mapper.ts';
+import { closeFile, makeDirectories, openFile, pathExists } from '../../linux/files.ts';
+import { attachLoop, updateLoopSize } from '../../linux/loop.ts';
+import { ftruncate } from '../../linux/space.ts';
+import { fstat, lstat } from '../../linux/stat.ts';
+import { DEFAULT_BLOCK_SIZE, DEFAULT_LOOP_SIZES, type DevicemapperOptions } from './options.ts';
+import {
+  type PoolDevices,
+  type PoolStatus,
+  parsePoolStatus,
+  parsePoolTable,
+  parseSuperblock,
+  poolTable,
+  SECTOR,
+  SUPERBLOCK_SIZE,
+} from './pool-format.ts';
+
+/** The two block devices of a pool while it is made. */
+interface Parts extends Disposable {
+  readonly data: Part;
+  readonly metadata: Part;
+}
+
+/** One of them. */
+export interface Part {
+  /** What errors call it: the file or the device. */
+  readonly path: string;
+  readonly node: string;
+  readonly number: string;
+}
+
+function fails(message: string, cause?: unknown): TsengineError {
+  return new TsengineError('Unavailable', `devicemapper: ${message}`, { cause });
+}
+
+/** The pool of one driver's home. */
+export class Pool {
+  /** What devices of this home are called: `docker-MAJOR:MINOR-INODE`, of the home folder, as Docker calls them. */
+  readonly prefix: string;
+  readonly name: string;
+  /** Whether we made it and may take it away. */
+  readonly isOurs: boolean;
+  readonly #folder: string;
+  readonly #options: DevicemapperOptions;
+
+  /** `home` is there. */
+  constructor(home: string, options: DevicemapperOptions, name?: string) {
+    const { devMajor, devMinor, ino } = lstat(home);
+    this.prefix = `docker-${devMajor}:${devMinor}-${ino}`;
+    this.name = name ?? `${this.prefix}-pool`;
+    this.isOurs = name === undefined;
+    this.#folder = `${home}/devicemapper`;
+    this.#options = options;
+  }
+
+  /** The loop files, where they are what the pool is made of. */
+  get files(): { readonly data: string | undefined; readonly metadata: string | undefined } {
+    const { source } = this.#options;
+    if (source.kind !== 'own') return { data: undefined, metadata: undefined };
+    return {
+      data: source.data === undefined ? `${this.#folder}/data` : undefined,
+      metadata: source.metadata === undefined ? `${this.#folder}/metadata` : undefined,
+    };
+  }
+
+  /** The pool's device; `undefined` while it is not there. A device without a table is none. */
+  device(): MappedDevice | undefined {
+    const device = deviceStatus(this.name);
+    return device?.isLive === true ? device : undefined;
+  }
+
+  /** Whether the pool is there. Fails where its name is that of something else. */
+  isActive(): boolean {
+    const table = targetOf(this.name, 'table');
+    if (table === undefined) return false;
+    if (table.type === 'thin-pool') return true;
+    throw fails(
+      `/dev/mapper/${this.name} is a device of type ${table.type} and no thin pool: name another one`,
+    );
+  }
+
+  /** How the pool does. Fails where the kernel has given it up, or it is not there. */
+  status(): PoolStatus {
+    const target = targetOf(this.name, 'status');
+    if (target === undefined) throw fails(`the pool ${this.name} is not there`);
+    const status = parsePoolStatus(target);
+    if (status !== undefined) return status;
+    throw fails(
+      `the pool ${this.name} has failed: look at the kernel's messages, take it down with dmsetup remove and run thin_check on its metadata`,
+    );
+  }
+
+  /** What the pool is made of. */
+  devices(): PoolDevices {
+    const table = targetOf(this.name, 'table');
+    if (table === undefined) throw fails(`the pool ${this.name} is not there`);
+    return parsePoolTable(table);
+  }
+
+  /** Sends a message to the pool. */
+  message(...words: readonly (string | number)[]): void {
+    messageDevice(this.name, words.join(' '));
+  }
+
+  /** Makes the pool when it is not there, and lets it grow where a larger loop file was asked for. With the set's lock held. */
+  activate(): void {
+    if (this.isActive()) {
+      this.#checkBlockSize(this.devices().blockBytes);
+      this.#grow();
+      return;
+    }
+    if (!this.isOurs) {
+      throw fails(
+        `there is no thin pool /dev/mapper/${this.name}: make it (see dm.thinpooldev in Docker's documentation), or activate it`,
+      );
+    }
+    // What a kill left before it had a table.
+    removeDevice(this.name);
+    using parts = this.#parts();
+    createDevice(this.name, this.#table(parts));
+  }
+
+  /** Takes the pool away, if it is ours and nothing uses it. Gives whether it is gone. */
+  deactivate(): boolean {
+    if (!this.isOurs) return false;
+    try {
+      return removeDevice(this.name);
+    } catch (error) {
+      if (hasErrno(error, 'EBUSY')) return false;
+      throw error;
+    }
+  }
+
+  #table({ data, metadata }: Parts): Target {
+    const found = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
+    if (found?.needsCheck === true) throw this.#needsCheck(metadata.path);
+    if (found !== undefined) this.#checkBlockSize(found.blockBytes);
+    const block = found?.blockBytes ?? this.#options.blockSize ?? DEFAULT_BLOCK_SIZE;
+    const size = blockDeviceSize(data.node);
+    if (size < block)
+      throw fails(`${data.path} has ${size} bytes, which hold not one block of ${block} bytes`);
+    return poolTable({ data: data.number, metadata: metadata.number }, size, block);
+  }
+
+  #needsCheck(path: string): TsengineError {
+    return fails(
+      `the metadata of the pool ${this.name} needs a check: run thin_check --clear-needs-check-flag ${path}, or thin_repair`,
+    );
+  }
+
+  #checkBlockSize(found: number): void {
+    const wanted = this.#options.blockSize;
+    if (wanted === undefined || wanted === found) return;
+    throw new TsengineError(
+      'InvalidParameter',
+      `devicemapper: dm.blocksize is ${wanted} bytes, and the pool ${this.name} has blocks of ${found} bytes, which cannot be changed: leave the option out`,
+    );
+  }
+
+  #parts(): Parts {
+    const { source } = this.#options;
+    if (source.kind !== 'own') throw fails(`the pool ${this.name} is not there`);
+    using stack = new DisposableStack();
+    const part = (device: string | undefined, name: 'data' | 'metadata'): Part => {
+      if (device !== undefined) return blockPart(device);
+      makeDirectories(this.#folder, 0o700);
+      const path = `${this.#folder}/${name}`;
+      growFile(path, this.#wanted(name) ?? (pathExists(path) ? 0 : DEFAULT_LOOP_SIZES[name]));
+      const loop = stack.use(attachLoop(path));
+      return { path, node: loop.path, number: `${loop.major}:${loop.minor}` };
+    };
+    const data = part(source.data, 'data');
+    const metadata = part(source.metadata, 'metadata');
+    const held = stack.move();
+    return { data, metadata, [Symbol.dispose]: () => held.dispose() };
+  }
+
+  #wanted(name: 'data' | 'metadata'): number | undefined {
+    return name === 'data' ? this.#options.loopDataSize : this.#options.loopMetadataSize;
+  }
+
+  /** Gives a pool on loop files the sizes that were asked for; one that was full goes on then. Files never shrink. */
+  #grow(): void {
+    const devices = this.devices();
+    let hasGrown = false;
+    for (const name of ['data', 'metadata'] as const) {
+      const [file, size] = [this.files[name], this.#wanted(name)];
+      if (file === undefined || size === undefined || blockDeviceSize(nodeOfNumber(devices[name])) >= size)
+        continue;
+      growFile(file, size);
+      updateLoopSize(nodeOfNumber(devices[name]));
+      hasGrown = true;
+    }
+    const bytes = blockDeviceSize(nodeOfNumber(devices.data));
+    // A kill may have come between the two.
+    const isBehind = this.#options.loopDataSize !== undefined && bytes > this.size();
+    if (hasGrown || isBehind) reloadDevice(this.name, poolTable(devices, bytes, devices.blockBytes));
+  }
+
+  /** How many bytes the pool's table covers. */
+  size(): number {
+    return (targetOf(this.name, 'table')?.sectors ?? 0) * SECTOR;
+  }
+}
+
+/** The node of a block device by its numbers, `7:0`. */
+export function nodeOfNumber(number: string): string {
+  return `/dev/${basename(readlinkSync(`/sys/dev/block/${number}`))}`;
+}
+
+function growFile(file: string, size: number): void {
+  if (pathExists(file) && lstat(file).size >= size) return;
+  const fd = openFile(file, 'a', 0o600);
+  try {
+    ftruncate(fd, size);
+  } finally {
+    closeFile(fd);
+  }
+}
+
+/** A block device that was named. Fails where it is none. */
+export function blockPart(path: string): Part {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw fails(`there is no ${path}: name a block device that is there`);
+  if (!found.isBlockDevice()) throw fails(`${path} is no block device: name one`);
+  const fd = openFile(path, 'r');
+  try {
+    const { rdevMajor, rdevMinor } = fstat(fd);
+    return { path, node: path, number: `${rdevMajor}:${rdevMinor}` };
+  } finally {
+    closeFile(fd);
+  }
+}

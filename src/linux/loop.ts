@@ -1,0 +1,101 @@
+/**
+ * Loop devices: files as block devices. Source: loop(4), `linux/loop.h`; `LOOP_CONFIGURE` is there since Linux 5.8.
+ */
+import { hasErrno } from '../errors.ts';
+import { closeFile, openFile } from './files.ts';
+import { declare } from './libc.ts';
+import { LOOP_CONTROL, openMiscDevice } from './misc-device.ts';
+import { fstat } from './stat.ts';
+
+const LOOP_CTL_GET_FREE = 0x4c82;
+const LOOP_CONFIGURE = 0x4c0a;
+const LOOP_SET_CAPACITY = 0x4c07;
+const LOOP_GET_STATUS64 = 0x4c05;
+/** `struct loop_config`: fd u32, block_size u32, then `struct loop_info64` at 8, with lo_flags at 52 and lo_file_name at 56. */
+const CONFIG_SIZE = 304;
+const INFO_AT = 8;
+const INFO_SIZE = 232;
+const FLAGS_AT = 52;
+const FILE_NAME_AT = 56;
+const FILE_NAME_SIZE = 63;
+const LO_FLAGS_READ_ONLY = 1;
+const LO_FLAGS_AUTOCLEAR = 4;
+
+const ioctlCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'ioctl_loop');
+const ioctlNumber = declare('ioctl', 'int', ['int', 'ulong', 'ulong'], 'ioctl_loop');
+
+/** A file that is a block device for as long as somebody has that open: this descriptor, a mount, a device above it. */
+export interface LoopDevice extends Disposable {
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Attaches a file. The device detaches itself at its last close, so that no kill leaves one. */
+export function attachLoop(file: string, isReadOnly = false): LoopDevice {
+  const mode = isReadOnly ? 'r' : 'r+';
+  const backing = openFile(file, mode);
+  try {
+    for (;;) {
+      const path = `/dev/loop${freeLoop()}`;
+      const fd = openFile(path, mode);
+      try {
+        configure(fd, path, backing, file, isReadOnly);
+      } catch (error) {
+        closeFile(fd);
+        // Somebody else took it in between.
+        if (hasErrno(error, 'EBUSY')) continue;
+        throw error;
+      }
+      const { rdevMajor: major, rdevMinor: minor } = fstat(fd);
+      return { path, major, minor, [Symbol.dispose]: () => closeFile(fd) };
+    }
+  } finally {
+    closeFile(backing);
+  }
+}
+
+function freeLoop(): number {
+  const control = openMiscDevice(LOOP_CONTROL);
+  try {
+    return ioctlNumber({ path: LOOP_CONTROL.path }, control, LOOP_CTL_GET_FREE, 0);
+  } finally {
+    closeFile(control);
+  }
+}
+
+function configure(fd: number, path: string, backing: number, file: string, isReadOnly: boolean): void {
+  const config = Buffer.alloc(CONFIG_SIZE);
+  config.writeUInt32LE(backing, 0);
+  config.writeUInt32LE(LO_FLAGS_AUTOCLEAR | (isReadOnly ? LO_FLAGS_READ_ONLY : 0), INFO_AT + FLAGS_AT);
+  config.write(file.slice(0, FILE_NAME_SIZE), INFO_AT + FILE_NAME_AT, FILE_NAME_SIZE, 'latin1');
+  ioctlCall({ path: file, dest: path }, fd, LOOP_CONFIGURE, config);
+}
+
+/** Takes notice of the size that the file has by now. */
+export function updateLoopSize(path: string): void {
+  const fd = openFile(path, 'r');
+  try {
+    ioctlNumber({ path }, fd, LOOP_SET_CAPACITY, 0);
+  } finally {
+    closeFile(fd);
+  }
+}
+
+/** Whether the file behind an attached loop device is this one. False for a device that nothing is attached to. */
+export function isLoopOf(path: string, file: string): boolean {
+  const fd = openFile(path, 'r');
+  const backing = openFile(file, 'r');
+  try {
+    const info = Buffer.alloc(INFO_SIZE);
+    ioctlCall({ path }, fd, LOOP_GET_STATUS64, info);
+    // lo_device in the kernel's old encoding of a device number, lo_inode.
+    return info.readBigUInt64LE(8) === fstat(backing).ino;
+  } catch (error) {
+    if (hasErrno(error, 'ENXIO')) return false;
+    throw error;
+  } finally {
+    closeFile(backing);
+    closeFile(fd);
+  }
+}
