@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { hasErrno } from '../errors.ts';
 import { mknodAt } from './at.ts';
 import { SyscallError } from './errno.ts';
-import { makeDirectories, openFile, removeFile } from './files.ts';
+import { makeDirectories, openFile, removeDirectory, removeFile } from './files.ts';
 import { AT_FDCWD, S_IFCHR } from './stat.ts';
 
 /** A control device. */
@@ -43,7 +43,17 @@ export function openMiscDevice({ path, minor }: MiscDevice): number {
     return openFile(path, O_RDWR);
   } catch (error) {
     if (!hasErrno(error, 'ENODEV', 'ENXIO')) throw error;
-    removeFile(path);
+    unmakeNode(path);
     throw new SyscallError('open', 'ENODEV', { path });
+  }
+}
+
+/** Removes the node, and the folder that was made for it: nothing else is in that where the kernel has no such devices. */
+function unmakeNode(path: string): void {
+  removeFile(path);
+  try {
+    if (dirname(path) !== '/dev') removeDirectory(dirname(path));
+  } catch (error) {
+    if (!hasErrno(error, 'ENOTEMPTY', 'ENOENT')) throw error;
   }
 }

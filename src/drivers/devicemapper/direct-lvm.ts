@@ -12,8 +12,6 @@ import type { LvmSetup } from './options.ts';
 
 const GROUP = 'docker';
 const POOL = 'thinpool';
-/** What device-mapper calls the pool. */
-const POOL_DEVICE = `${GROUP}-${POOL}`;
 const PROFILES = '/etc/lvm/profile';
 const PROFILE = 'docker-thinpool';
 const TOOLS = ['pvcreate', 'vgcreate', 'lvcreate', 'lvconvert', 'lvchange', 'thin_check'] as const;
@@ -28,8 +26,8 @@ const CONFIG = z.object({
   AutoExtendThreshold: z.int(),
 });
 
-/** Makes the pool if it was not made yet, and gives its device's name. Fails before anything is changed where it cannot. */
-export async function setUpDirectLvm(home: string, setup: LvmSetup): Promise<string> {
+/** Makes the pool if it was not made yet, whose device is `LVM_POOL_DEVICE`. Fails before anything is changed where it cannot. */
+export async function setUpDirectLvm(home: string, setup: LvmSetup): Promise<void> {
   const path = `${home}/setup-config.json`;
   const wanted = {
     Device: setup.device,
@@ -40,7 +38,7 @@ export async function setUpDirectLvm(home: string, setup: LvmSetup): Promise<str
   };
   const made = readConfig(path);
   if (made !== undefined) {
-    if (JSON.stringify(made) === JSON.stringify(wanted)) return POOL_DEVICE;
+    if (JSON.stringify(made) === JSON.stringify(wanted)) return;
     throw new TsengineError(
       'InvalidParameter',
       `devicemapper: changing direct-lvm config is not supported: ${path} says what the pool was made with`,
@@ -51,7 +49,6 @@ export async function setUpDirectLvm(home: string, setup: LvmSetup): Promise<str
   await makePool(setup, tools);
   makeDirectories(home, 0o700);
   writeFileAtomic(path, JSON.stringify(wanted), { mode: 0o600 });
-  return POOL_DEVICE;
 }
 
 function readConfig(path: string): z.infer<typeof CONFIG> | undefined {

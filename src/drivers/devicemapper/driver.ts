@@ -14,13 +14,12 @@
  */
 import { realpathSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
-import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
+import { closeFd } from '../../linux/at.ts';
 import { removeDevice } from '../../linux/device-mapper.ts';
 import { makeDirectories, makeDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
 import { MNT_DETACH, MS_BIND, MS_NOATIME, MS_RDONLY, MS_REMOUNT, mount, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
-import { AT_FDCWD } from '../../linux/stat.ts';
 import { syncfs } from '../../linux/sync.ts';
 import type {
   Applied,
@@ -40,6 +39,7 @@ import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { BaseDevice, growLayer } from './base-device.ts';
 import { DeviceSet, dropMount } from './device-set.ts';
+import { heldOpen, openDirectory, openFrozen } from './frozen-view.ts';
 import { mountLayer } from './layer-filesystem.ts';
 import { BASE, Metadata, RESERVED } from './metadata.ts';
 import { type DevicemapperOptions, requestedSize } from './options.ts';
@@ -142,7 +142,7 @@ export class DevicemapperDriver implements GraphDriver {
 
   async get(id: string, mountLabel?: string, options: MountOptions = {}): Promise<MountedLayer> {
     this.#mustExist(id);
-    if (options.isReadOnly === true) return await this.#openView(id);
+    if (options.isReadOnly === true || this.#context.readOnly === true) return await this.#openView(id);
     const point = this.#point(id, mountLabel);
     await this.#counter.acquire(id, point);
     let released = false;
@@ -158,6 +158,8 @@ export class DevicemapperDriver implements GraphDriver {
 
   async put(id: string): Promise<void> {
     this.#check(id);
+    // What is mounted is another engine's.
+    if (this.#context.readOnly === true) return;
     await this.#counter.release(id, this.#point(id, undefined));
   }
 
@@ -204,6 +206,11 @@ export class DevicemapperDriver implements GraphDriver {
    * device with it.
    */
   async #openView(id: string): Promise<MountedLayer> {
+    const { readOnly, runHome } = this.#context;
+    if (readOnly === true) {
+      const [pool, mountPoint] = [this.#pool, this.#set.mountPoint(id)];
+      return openFrozen({ pool, info: this.#set.must(id), mountPoint, tree: ROOTFS, runHome });
+    }
     using _layer = await this.#counter.lock(id);
     const path = this.#set.mountPoint(id);
     let fd: number;
@@ -219,14 +226,7 @@ export class DevicemapperDriver implements GraphDriver {
         removeDevice(this.#set.nameOf(id), true);
       }
     }
-    let closed = false;
-    return {
-      path: `/proc/self/fd/${fd}/.`,
-      [Symbol.asyncDispose]: async () => {
-        if (!closed) closeFd(fd);
-        closed = true;
-      },
-    };
+    return heldOpen(fd);
   }
 
   async remove(id: string): Promise<void> {
@@ -319,10 +319,6 @@ export class DevicemapperDriver implements GraphDriver {
     this.#check(id);
     this.#set.must(id);
   }
-}
-
-function openDirectory(path: string): number {
-  return openAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
 }
 
 async function syncFilesystem(path: string): Promise<void> {

@@ -4,11 +4,11 @@ import { deviceMapperVersion, hasTarget } from '../../linux/device-mapper.ts';
 import { makeDirectories, pathExists } from '../../linux/files.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, Support } from '../driver.ts';
-import { refusalOfReadOnly } from '../read-only.ts';
+import { existingFolder, onlyReading, refusalOfReadOnly } from '../read-only.ts';
 import { DevicemapperDriver } from './driver.ts';
 import { chooseFilesystem } from './layer-filesystem.ts';
 import { BASE, Metadata } from './metadata.ts';
-import { type DevicemapperOptions, readEngineOptions } from './options.ts';
+import { type DevicemapperOptions, LVM_POOL_DEVICE, readEngineOptions } from './options.ts';
 import { blockPart, Pool } from './pool.ts';
 
 /** Why this kernel cannot serve anybody. */
@@ -40,16 +40,20 @@ function mustBePossible(context: DriverContext, options: DevicemapperOptions): v
   );
 }
 
+/** The name of a pool that we did not make. */
+function namedPool({ source }: DevicemapperOptions): string | undefined {
+  return source.kind === 'pool' ? source.name : source.kind === 'lvm' ? LVM_POOL_DEVICE : undefined;
+}
+
 async function poolOf(context: DriverContext, options: DevicemapperOptions): Promise<Pool> {
   const { home } = context;
   const { source } = options;
   if (source.kind === 'lvm') {
     const { setUpDirectLvm } = await import('./direct-lvm.ts');
-    makeDirectories(home, 0o700);
-    return new Pool(home, options, await setUpDirectLvm(home, source.setup));
+    await setUpDirectLvm(home, source.setup);
   }
   makeDirectories(home, 0o700);
-  return new Pool(home, options, source.kind === 'pool' ? source.name : undefined);
+  return new Pool(home, options, namedPool(options));
 }
 
 /** See `DriverFactory`. */
@@ -66,6 +70,10 @@ export const devicemapperFactory: DriverFactory = {
     const options = readEngineOptions(context);
     const reason = refusal();
     if (reason !== undefined) throw new TsengineError('Unavailable', `devicemapper: ${reason}`);
+    if (context.readOnly === true) {
+      const pool = new Pool(existingFolder(context.home), options, namedPool(options));
+      return onlyReading(new DevicemapperDriver(context, options, pool), context.home);
+    }
     mustBePossible(context, options);
     const driver = new DevicemapperDriver(context, options, await poolOf(context, options));
     await driver.prepare();

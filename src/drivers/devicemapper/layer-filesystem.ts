@@ -139,9 +139,7 @@ export interface LayerMount {
 export function mountLayer(request: LayerMount): void {
   const { node, target, label } = request;
   const found = findFilesystem(node);
-  if (found === undefined) {
-    throw new TsengineError('Corrupt', `devicemapper: there is neither ext4 nor xfs on ${node}`);
-  }
+  if (found === undefined) throw noFilesystem(node);
   const words = request.options.split(',').filter((word) => word !== '');
   const flags = words.reduce((sum, word) => sum | (FLAGS.get(word) ?? 0), request.flags ?? 0);
   const data = [
@@ -151,6 +149,11 @@ export function mountLayer(request: LayerMount): void {
   ].join(',');
   mount({ source: node, target, type: found.type, flags, data });
   if (found.type === 'xfs') limitRetries(request.minor, request.xfsNospaceRetries);
+}
+
+/** The error for a device with something else on it. */
+export function noFilesystem(node: string): TsengineError {
+  return new TsengineError('Corrupt', `devicemapper: there is neither ext4 nor xfs on ${node}`);
 }
 
 /**

@@ -15,6 +15,9 @@ export type PoolSource =
   /** Two block devices; a loop file in place of each that is not given. */
   | { readonly kind: 'own'; readonly data: string | undefined; readonly metadata: string | undefined };
 
+/** What device-mapper calls the pool that LVM makes: volume group `docker`, pool `thinpool`. */
+export const LVM_POOL_DEVICE = 'docker-thinpool';
+
 /** What LVM is told, as Docker keeps it in `setup-config.json`. A percentage of 0 is Docker's default. */
 export interface LvmSetup {
   readonly device: string;

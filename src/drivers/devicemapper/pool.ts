@@ -73,6 +73,16 @@ export class Pool {
     this.#options = options;
   }
 
+  /** The two devices that the pool is made of, or the files in place of them. Fails where it is somebody else's pool. */
+  source(): Record<'data' | 'metadata', { readonly device: string | undefined; readonly file: string }> {
+    const { source } = this.#options;
+    if (source.kind !== 'own') throw fails(`the pool ${this.name} is not there`);
+    return {
+      data: { device: source.data, file: `${this.#folder}/data` },
+      metadata: { device: source.metadata, file: `${this.#folder}/metadata` },
+    };
+  }
+
   /** The loop files, where they are what the pool is made of. */
   get files(): { readonly data: string | undefined; readonly metadata: string | undefined } {
     const { source } = this.#options;
@@ -178,19 +188,17 @@ export class Pool {
   }
 
   #parts(): Parts {
-    const { source } = this.#options;
-    if (source.kind !== 'own') throw fails(`the pool ${this.name} is not there`);
+    const source = this.source();
     using stack = new DisposableStack();
-    const part = (device: string | undefined, name: 'data' | 'metadata'): Part => {
+    const part = (name: 'data' | 'metadata'): Part => {
+      const { device, file } = source[name];
       if (device !== undefined) return blockPart(device);
       makeDirectories(this.#folder, 0o700);
-      const path = `${this.#folder}/${name}`;
-      growFile(path, this.#wanted(name) ?? (pathExists(path) ? 0 : DEFAULT_LOOP_SIZES[name]));
-      const loop = stack.use(attachLoop(path));
-      return { path, node: loop.path, number: `${loop.major}:${loop.minor}` };
+      growFile(file, this.#wanted(name) ?? (pathExists(file) ? 0 : DEFAULT_LOOP_SIZES[name]));
+      const loop = stack.use(attachLoop(file));
+      return { path: file, node: loop.path, number: `${loop.major}:${loop.minor}` };
     };
-    const data = part(source.data, 'data');
-    const metadata = part(source.metadata, 'metadata');
+    const [data, metadata] = [part('data'), part('metadata')];
     const held = stack.move();
     return { data, metadata, [Symbol.dispose]: () => held.dispose() };
   }

@@ -40,7 +40,8 @@ export async function makeSubject(
     home,
     scratch,
     open,
-    elsewhere: (job, environment) => elsewhere({ driver: name, home, runHome, options, job }, environment ?? {}),
+    elsewhere: (job, environment) =>
+      elsewhere({ driver: name, home, runHome, options, job }, environment ?? {}),
     [Symbol.asyncDispose]: () => driver.cleanup(),
   };
 }
