@@ -54,7 +54,7 @@ trap 'rm -f "$report"' EXIT
 status=0
 {
   # shellcheck disable=SC2086
-  as_root env TSENGINE_TEST_ALL="$all" TSENGINE_TEST_FULL="$full" "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=$(($(nproc) + 1)) --test-timeout=$patience \
+  as_root env TSENGINE_TEST_ALL="$all" TSENGINE_TEST_FULL="$full" "$node" --disable-warning=ExperimentalWarning --import ./test/helpers/compile-cache.ts --test --test-concurrency=$(($(nproc) + 1)) --test-timeout=$patience \
     --test-reporter=spec $files || echo "$?" >"$report.status"
 } 2>&1 | tee "$report"
 [ ! -e "$report.status" ] || { status=$(cat "$report.status") && rm -f "$report.status"; }

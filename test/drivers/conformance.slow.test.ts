@@ -1,5 +1,7 @@
 import { conformance } from '../helpers/conformance.ts';
 import { makeSubject } from '../helpers/stores.ts';
 
-conformance('overlay2 on this filesystem', 'slow', () => makeSubject('overlay2'));
-conformance('vfs on this filesystem', 'slow', () => makeSubject('vfs'));
+for (const selection of ['lengthy', 'slow'] as const) {
+  conformance('overlay2 on this filesystem', selection, () => makeSubject('overlay2'));
+  conformance('vfs on this filesystem', selection, () => makeSubject('vfs'));
+}

@@ -1,9 +1,14 @@
 import { after, before, describe, test } from 'node:test';
-import { CHECKS, type Subject } from '../../src/drivers/conformance/index.ts';
+import { CHECKS, type Check, type Subject } from '../../src/drivers/conformance/index.ts';
 import { FULL } from './scope.ts';
 
-/** Which checks to run. */
-export type Selection = 'quick' | 'slow';
+/** Which checks to run: `quick` is those that are `brief` and those that are `lengthy`. */
+export type Selection = 'brief' | 'lengthy' | 'quick' | 'slow';
+
+function isSelected({ slow = false, lengthy = false }: Check, selection: Selection): boolean {
+  if (slow || selection === 'slow') return slow && selection === 'slow';
+  return selection === 'quick' || lengthy === (selection === 'lengthy');
+}
 
 /** Runs the checks of the suite, each as a test, on one subject that `make` gives. */
 export function conformance(name: string, selection: Selection, make: () => Promise<Subject>): void {
@@ -16,7 +21,7 @@ export function conformance(name: string, selection: Selection, make: () => Prom
       await subject?.[Symbol.asyncDispose]();
     });
     for (const check of CHECKS) {
-      if ((check.slow === true) !== (selection === 'slow')) continue;
+      if (!isSelected(check, selection)) continue;
       // Every run has those at every seventh call.
       if (!FULL && /^killed in (create|remove) at every system call$/.test(check.name)) continue;
       test(check.name, async (t) => {

@@ -15,8 +15,7 @@ import { FULL } from '../helpers/scope.ts';
 const FILES = [
   'test/engine/**/*.test.ts',
   'test/linux/*.test.ts',
-  'test/drivers/*[!w].test.ts',
-  'test/e2e/foreground.test.ts',
+  'test/e2e/foreground.slow.test.ts',
   'test/e2e/docker-run.slow.test.ts',
 ];
 

@@ -130,10 +130,12 @@ async function failsCleanly(
 export const crashChecks: readonly Check[] = [
   {
     name: 'killed in create at every seventh system call: a layer whole or not there',
+    lengthy: true,
     run: killed('create', 7),
   },
   {
     name: 'killed in remove at every seventh system call: a layer whole or not there',
+    lengthy: true,
     run: killed('remove', 7),
   },
   { name: 'killed in create at every system call', slow: true, run: killed('create', 1) },
@@ -148,6 +150,7 @@ export const crashChecks: readonly Check[] = [
   },
   {
     name: 'cleanup unmounts what a killed process left, and twice is as good as once',
+    lengthy: true,
     run: async (subject) => {
       const image = await imageLayer(subject.driver, undefined, (root) => write(`${root}/a`, 'a'));
       const id = await containerLayer(subject.driver, image);

@@ -191,6 +191,7 @@ async function histories(subject: Subject, first: number, count: number): Promis
 export const historyChecks: readonly Check[] = [
   {
     name: '15 random histories end as in plain folders, in trees, changes and tars',
+    lengthy: true,
     run: (subject) => histories(subject, 1, 15),
   },
   {

@@ -121,6 +121,7 @@ export const lifeChecks: readonly Check[] = [
   },
   {
     name: 'a mount is counted over processes',
+    lengthy: true,
     run: async (subject) => {
       const { driver } = subject;
       const image = await imageLayer(driver, undefined, (root) => write(`${root}/a`, 'a'));
@@ -136,6 +137,7 @@ export const lifeChecks: readonly Check[] = [
   },
   {
     name: 'gets and puts of several processes at once end with nothing mounted',
+    lengthy: true,
     run: async (subject) => {
       const image = await imageLayer(subject.driver, undefined, (root) => write(`${root}/a`, 'a'));
       const id = await containerLayer(subject.driver, image);

@@ -28,8 +28,10 @@ export interface Subject extends AsyncDisposable {
 export interface Check {
   /** Says what holds when it passes. */
   readonly name: string;
-  /** Whether it takes more than a second or two; left out of a quick run. */
+  /** Whether it takes more than a few seconds; left out of a quick run. */
   readonly slow?: boolean;
+  /** Whether it takes a second or two: part of a quick run, and not of what is run at every edit. */
+  readonly lengthy?: boolean;
   /** Why the check says nothing about a driver of these capabilities; `undefined` when it does. */
   excused?(capabilities: Capabilities): string | undefined;
   /** Throws when the promise is not kept. Leaves layers behind as it likes: ids are never used twice. */

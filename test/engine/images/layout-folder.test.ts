@@ -1,4 +1,4 @@
-/** OCI image layouts that are folders: what skopeo and umoci really write is in tools.test.ts. */
+/** OCI image layouts that are folders: what skopeo and umoci really write is in tools.slow.test.ts. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
