@@ -7,7 +7,7 @@ import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
-import { findProgram, runTool } from './layer-filesystem.ts';
+import { findProgram, runProgram } from '../../linux/programs.ts';
 import type { LvmSetup } from './options.ts';
 
 const GROUP = 'docker';
@@ -101,15 +101,15 @@ async function makePool(setup: LvmSetup, tool: (name: Tool) => string): Promise<
     '--extents',
     `${percent}%VG`,
   ];
-  await runTool(tool('pvcreate'), ['-f', '-y', setup.device]);
-  await runTool(tool('vgcreate'), [GROUP, setup.device]);
-  await runTool(tool('lvcreate'), volume(POOL, data));
-  await runTool(tool('lvcreate'), volume(`${POOL}meta`, metadata));
+  await runProgram(tool('pvcreate'), ['-f', '-y', setup.device], 'devicemapper');
+  await runProgram(tool('vgcreate'), [GROUP, setup.device], 'devicemapper');
+  await runProgram(tool('lvcreate'), volume(POOL, data), 'devicemapper');
+  await runProgram(tool('lvcreate'), volume(`${POOL}meta`, metadata), 'devicemapper');
   const convert = ['-y', '--zero', 'n', '-c', '512K', '--thinpool', `${GROUP}/${POOL}`];
-  await runTool(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${POOL}meta`]);
+  await runProgram(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${POOL}meta`], 'devicemapper');
   makeDirectories(PROFILES, 0o755);
   const [threshold, percent] = [setup.autoextendThreshold || 80, setup.autoextendPercent || 20];
   const profile = `activation{\nthin_pool_autoextend_threshold=${threshold}\nthin_pool_autoextend_percent=${percent}\n}`;
   writeFileAtomic(`${PROFILES}/${PROFILE}.profile`, profile, { mode: 0o600 });
-  await runTool(tool('lvchange'), ['--metadataprofile', PROFILE, `${GROUP}/${POOL}`]);
+  await runProgram(tool('lvchange'), ['--metadataprofile', PROFILE, `${GROUP}/${POOL}`], 'devicemapper');
 }

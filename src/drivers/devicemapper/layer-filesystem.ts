@@ -1,45 +1,12 @@
 /** The filesystem of a layer's device: made once, on the base device, and then found on each snapshot of it. */
-import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { promisify } from 'node:util';
-import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { readStart } from '../../linux/block-device.ts';
 import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount } from '../../linux/mount.ts';
+import { findProgram, runProgram } from '../../linux/programs.ts';
 import type { LayerFilesystem } from './options.ts';
 
-/** Where programs of root's are, which a user's PATH often lacks. */
-const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin'];
 const PACKAGES: Readonly<Record<LayerFilesystem, string>> = { ext4: 'e2fsprogs', xfs: 'xfsprogs' };
-
-/** The path of a program; `undefined` where it is not installed. */
-export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(':').filter((folder) => folder !== ''), ...FOLDERS];
-  return folders
-    .map((folder) => `${folder}/${name}`)
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** Runs a program to its end. Fails with what it said, in one line. */
-export async function runTool(program: string, args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(program, [...args], {
-      env: { ...process.env, LC_ALL: 'C' },
-    });
-    return stdout;
-  } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    const why = said === '' ? errorMessage(error) : said.replaceAll(/\s*\n\s*/g, ' ');
-    throw new TsengineError('System', `devicemapper: ${basename(program)} failed: ${why}`, { cause: error });
-  }
-}
 
 /** How a filesystem is to be made. */
 export interface MakeFilesystem {
@@ -83,7 +50,7 @@ export async function makeFilesystem(
     type === 'xfs'
       ? [...extra, node]
       : ['-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0', ...extra, node];
-  await runTool(program, args);
+  await runProgram(program, args, 'devicemapper');
 }
 
 /** What is on a device. */
