@@ -241,4 +241,35 @@ export interface DriverFactory {
   hasData(home: string): boolean;
   /** Opens the driver; fails with `Unavailable` where `probe` says no, with `InvalidParameter` on a bad option. */
   open(context: DriverContext): Promise<GraphDriver>;
+  /**
+   * How `driver setup` makes a place for this driver on a file; absent where any folder will do. Apart from the driver, so
+   * that it is loaded by whoever needs it.
+   */
+  readonly stores?: () => Promise<StoreMaker>;
+}
+
+/** Where a store is, or is to be. */
+export interface StorePlace {
+  /** The driver's folder in the data root. */
+  readonly home: string;
+  /** The driver's folder in the exec root. */
+  readonly runHome: string;
+  /** The file that holds it. */
+  readonly image: string;
+  /** Its size in bytes. */
+  readonly size: number;
+}
+
+/** Makes a filesystem or a pool on a file, and brings it to the driver's home. One process at a time calls. */
+export interface StoreMaker {
+  /** Fails with `Unavailable` and the way out where this machine cannot have such a store: no kernel module, no tools. */
+  check(): Promise<void>;
+  /** Makes it in `image`, which is a hole of its size. */
+  make(place: StorePlace): Promise<void>;
+  /** Whether it is where the driver finds it. Cheap. */
+  isAttached(place: StorePlace): Promise<boolean>;
+  /** Brings it there. */
+  attach(place: StorePlace): Promise<void>;
+  /** The reverse; harmless where it is not attached, or only half made. Fails with `Conflict` while something uses it. */
+  detach(place: StorePlace): Promise<void>;
 }

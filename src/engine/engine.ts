@@ -100,6 +100,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   };
   try {
     root = await openRoot({ ...config, ...empty });
+    if (!root.readOnly && pathExists(`${root.stateDir}/stores`))
+      await (await import('./driver-stores.ts')).attachDriverStores(root);
     return { ...(await wire(root, config, options)), [Symbol.asyncDispose]: async () => close() };
   } catch (error) {
     close();

@@ -75,6 +75,15 @@ export function commandGroups(
           load: () => import('./driver-ls.ts'),
           onlyReads: true,
         },
+        setup: {
+          summary: 'Make a file system or pool on a file for a storage driver',
+          load: () => import('./driver-setup.ts'),
+          makesRoot: true,
+        },
+        teardown: {
+          summary: 'Take away what driver setup made',
+          load: () => import('./driver-teardown.ts'),
+        },
       },
     },
     lab: {

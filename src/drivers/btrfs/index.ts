@@ -25,6 +25,7 @@ export const btrfsFactory: DriverFactory = {
       : { supported: false, reason };
   },
   hasData: (home) => holdsLayers('btrfs', home),
+  stores: async () => (await import('./store.ts')).btrfsStore,
   async open(context) {
     const options = readEngineOptions(context);
     const reason = refusal(context);

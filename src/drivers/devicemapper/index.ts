@@ -66,6 +66,7 @@ export const devicemapperFactory: DriverFactory = {
       : { supported: false, reason };
   },
   hasData: (home) => holdsLayers('devicemapper', home),
+  stores: async () => (await import('./store.ts')).devicemapperStore,
   async open(context) {
     const options = readEngineOptions(context);
     const reason = refusal();

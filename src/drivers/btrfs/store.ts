@@ -1,0 +1,62 @@
+/** A btrfs filesystem on a file, mounted at the driver's home. */
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { makeDirectories } from '../../linux/files.ts';
+import { attachLoop } from '../../linux/loop.ts';
+import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
+import { findMountAt } from '../../linux/mountinfo.ts';
+import { findProgram, runProgram } from '../../linux/programs.ts';
+import type { StoreMaker, StorePlace } from '../driver.ts';
+import { makeImage, mustHaveImage } from '../store-image.ts';
+
+function mkfs(): string {
+  const program = findProgram('mkfs.btrfs');
+  if (program !== undefined) return program;
+  throw new TsengineError(
+    'Unavailable',
+    'btrfs: mkfs.btrfs is missing, which makes the file system: install the package btrfs-progs',
+  );
+}
+
+/** See `StoreMaker`. A crash leaves the file, and what is mounted is so until the machine stops. */
+export const btrfsStore: StoreMaker = {
+  async check() {
+    mkfs();
+  },
+
+  async make(place) {
+    makeImage(place);
+    await runProgram(mkfs(), ['-q', '-f', place.image], 'cannot set up btrfs');
+  },
+
+  async isAttached({ home }) {
+    return findMountAt(home)?.type === 'btrfs';
+  },
+
+  async attach(place) {
+    mustHaveImage(place, 'btrfs');
+    makeDirectories(place.home, 0o711);
+    using device = attachLoop(place.image);
+    try {
+      mount({ source: device.path, target: place.home, type: 'btrfs', flags: MS_NOATIME });
+    } catch (error) {
+      if (!hasErrno(error, 'ENODEV')) throw error;
+      throw new TsengineError(
+        'Unavailable',
+        'this kernel has no btrfs: take one that has, or another storage driver',
+        { cause: error },
+      );
+    }
+  },
+
+  async detach({ home }: StorePlace) {
+    if (findMountAt(home) === undefined) return;
+    try {
+      unmount(home);
+    } catch (error) {
+      if (!hasErrno(error, 'EBUSY')) throw error;
+      throw new TsengineError('Conflict', `${home} is in use: stop what works in it, containers first`, {
+        cause: error,
+      });
+    }
+  },
+};

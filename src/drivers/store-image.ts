@@ -1,0 +1,25 @@
+/** The file that a store made by `driver setup` is on. */
+import { TsengineError } from '../errors.ts';
+import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
+import { ftruncate } from '../linux/space.ts';
+import type { DriverName, StorePlace } from './driver.ts';
+
+/** Makes the file, anew: a hole of the store's size, readable for root alone. */
+export function makeImage({ image, size }: StorePlace): void {
+  removeFile(image);
+  const fd = openFile(image, 'wx', 0o600);
+  try {
+    ftruncate(fd, size);
+  } finally {
+    closeFile(fd);
+  }
+}
+
+/** Fails with `Unavailable` and the way out where the file is gone. */
+export function mustHaveImage({ image }: StorePlace, name: DriverName): void {
+  if (pathExists(image)) return;
+  throw new TsengineError(
+    'Unavailable',
+    `${image}, which driver setup made for ${name}, is gone: bring it back, or give it up with "tsengine driver teardown --force ${name}"`,
+  );
+}

@@ -1,0 +1,117 @@
+/** `driver setup` and `driver teardown`, by way of btrfs, which this kernel has. Those of other drivers are tried in the lab. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { unmount } from '../../src/linux/mount.ts';
+import { findMountAt } from '../../src/linux/mountinfo.ts';
+import { tinyRootfs } from '../helpers/base-image.ts';
+import { type Cli, openCli } from '../helpers/cli.ts';
+
+const RUN = ['run', '--rm', '--network', 'none', 'tiny'];
+const stores = (cli: Cli) => `${cli.dataRoot}/tsengine/stores`;
+const home = (cli: Cli) => `${cli.dataRoot}/btrfs`;
+
+async function withStore(): Promise<Cli> {
+  const cli = openCli('btrfs');
+  cli.ok(['driver', 'setup', '--size', '1g', 'btrfs']);
+  return cli;
+}
+
+function fails(cli: Cli, args: readonly string[], words: RegExp): void {
+  const { status, stderr } = cli.run(args);
+  assert.equal(status, 1, stderr);
+  assert.match(stderr, words);
+  assert.equal(stderr.trim().split('\n').length, 1, stderr);
+}
+
+function nothingLeft(cli: Cli): void {
+  assert.equal(findMountAt(home(cli)), undefined);
+  assert.equal(existsSync(home(cli)), false);
+  assert.equal(existsSync(`${cli.dataRoot}/image/btrfs`), false);
+  assert.deepEqual(existsSync(stores(cli)) ? readdirSync(stores(cli)) : [], []);
+}
+
+test('a store is made, used, attached again after a boot and taken away', async () => {
+  await using cli = await withStore();
+  assert.equal(findMountAt(home(cli))?.type, 'btrfs');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
+  // What a boot leaves: the file, and nothing mounted.
+  unmount(home(cli));
+  assert.deepEqual(readdirSync(home(cli)), []);
+  assert.equal(cli.ok([...RUN, 'echo', 'two']), 'two\n');
+  fails(cli, ['driver', 'setup', 'btrfs'], /has a store already.*driver teardown btrfs/);
+  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers.*--force/);
+  assert.equal(cli.ok([...RUN, 'echo', 'three']), 'three\n');
+  cli.ok(['run', '-d', '--network', 'none', 'tiny', 'sleep', '1000']);
+  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+  nothingLeft(cli);
+  assert.deepEqual(
+    readdirSync(cli.dataRoot).includes('containers') ? readdirSync(`${cli.dataRoot}/containers`) : [],
+    [],
+  );
+});
+
+test('a store in use stays', async () => {
+  await using cli = await withStore();
+  const before = process.cwd();
+  process.chdir(home(cli));
+  try {
+    fails(cli, ['driver', 'teardown', 'btrfs'], /is in use: stop what works in it/);
+  } finally {
+    process.chdir(before);
+  }
+  assert.equal(findMountAt(home(cli))?.type, 'btrfs');
+  cli.ok(['driver', 'teardown', 'btrfs']);
+  nothingLeft(cli);
+  fails(cli, ['driver', 'teardown', 'btrfs'], /has no store that driver setup made/);
+});
+
+test('what a killed setup or teardown left is made anew, or taken away for good', async () => {
+  await using cli = await withStore();
+  const record = `${stores(cli)}/btrfs/store.json`;
+  const ready = readFileSync(record, 'utf8');
+  writeFileSync(record, ready.replace('ready', 'making'));
+  cli.ok(['driver', 'setup', '--size', '512m', 'btrfs']);
+  assert.equal(JSON.parse(readFileSync(record, 'utf8')).size, 512 * 1024 * 1024);
+  writeFileSync(record, readFileSync(record, 'utf8').replace('ready', 'going'));
+  unmount(home(cli));
+  // Not attached any more: the driver finds what the data root is on.
+  assert.equal(findMountAt(home(cli)), undefined);
+  cli.run(['images']);
+  assert.equal(findMountAt(home(cli)), undefined);
+  fails(cli, ['driver', 'setup', 'btrfs'], /driver teardown btrfs/);
+  cli.ok(['driver', 'teardown', 'btrfs']);
+  nothingLeft(cli);
+});
+
+test('a store whose file is gone or whose record is damaged is told in one line', async () => {
+  await using cli = await withStore();
+  const record = `${stores(cli)}/btrfs/store.json`;
+  const image = `${stores(cli)}/btrfs/image`;
+  unmount(home(cli));
+  renameSync(image, `${image}.away`);
+  fails(cli, ['images'], /image, which driver setup made for btrfs, is gone/);
+  renameSync(`${image}.away`, image);
+  cli.ok(['images']);
+  const text = readFileSync(record);
+  writeFileSync(record, '{"version": 7}');
+  fails(cli, ['images'], /store\.json is damaged/);
+  writeFileSync(record, text);
+  unmount(home(cli));
+  renameSync(image, `${image}.away`);
+  const { status, stderr } = cli.run(['driver', 'teardown', '--force', 'btrfs']);
+  assert.equal(status, 0, stderr);
+  nothingLeft(cli);
+});
+
+test('what cannot be had is refused, and leaves nothing', async () => {
+  await using cli = openCli('overlay2');
+  fails(cli, ['driver', 'setup', '--size', '3m', 'btrfs'], /too small/);
+  fails(cli, ['driver', 'setup', '--size', 'big', 'btrfs'], /invalid size/);
+  fails(cli, ['driver', 'setup', 'vfs'], /needs no store/);
+  fails(cli, ['driver', 'setup', 'extfs'], /unknown storage driver/);
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  nothingLeft(cli);
+  assert.equal(cli.ok([...RUN, 'echo', 'still']), 'still\n');
+});
