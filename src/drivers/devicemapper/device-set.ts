@@ -25,7 +25,6 @@ import {
   listDirectory,
   makeDirectories,
   pathExists,
-  readTextIfAny,
   removeDirectory,
   removeFile,
   writeFileAtomic,
@@ -33,6 +32,7 @@ import {
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { layerExists, noSuchLayer } from '../layer-id.ts';
 import { isMountPoint } from '../mount-counter.ts';
+import { DeviceIds } from './device-ids.ts';
 import {
   BASE,
   type DeviceInfo,
@@ -76,6 +76,7 @@ export class DeviceSet {
   readonly #options: DevicemapperOptions;
   readonly #runHome: string;
   readonly #mounts: string;
+  readonly #ids: DeviceIds;
   readonly #warn: (message: string) => void;
 
   constructor({ pool, metadata, options, runHome, mounts, warn }: DeviceSetParts) {
@@ -84,6 +85,7 @@ export class DeviceSet {
     this.#options = options;
     this.#runHome = runHome;
     this.#mounts = mounts;
+    this.#ids = new DeviceIds(metadata, runHome);
     this.#warn = warn;
   }
 
@@ -117,9 +119,11 @@ export class DeviceSet {
 
   /** Undoes a transaction that nobody finished, and lets devices go on that it had suspended. With the lock held. */
   recover(): void {
-    const { transaction } = this.pool.status();
+    const { transaction, mode, needsCheck } = this.pool.status();
     const begun = this.metadata.transaction();
     if (begun === undefined || begun.open_transaction_id <= transaction) return;
+    // Then nothing can be undone, and what there is can still be read.
+    if (mode === 'ro' || needsCheck) return;
     for (const name of this.activeNames()) if (deviceStatus(name)?.isSuspended === true) resumeDevice(name);
     const id = idOf(begun.device_hash);
     this.#drop(id, begun.device_id);
@@ -174,7 +178,7 @@ export class DeviceSet {
   ): Promise<DeviceInfo> {
     const status = this.#mustTakeMore();
     const origin = parent === undefined ? undefined : this.must(parent);
-    const deviceId = this.#freeDeviceId(status.transaction);
+    const deviceId = this.#ids.free(status.transaction);
     const next = status.transaction + 1;
     return await this.#transact(
       { open_transaction_id: next, device_hash: hashOf(id), device_id: deviceId },
@@ -183,7 +187,7 @@ export class DeviceSet {
         const info = { device_id: made, size, transaction_id: next, initialized: false, deleted: false };
         this.metadata.writeDevice(id, info);
         await finish(info);
-        this.#noteDeviceId(next, made);
+        this.#ids.note(next, made + 1);
         return info;
       },
     );
@@ -268,31 +272,6 @@ export class DeviceSet {
     );
   }
 
-  /**
-   * A number that no device has. Which is next is kept in the run folder and holds for one transaction of the pool; after
-   * another engine's, or a reboot, all files are read.
-   */
-  #freeDeviceId(transaction: number): number {
-    const [noted, next] = (readTextIfAny(this.#nextFile()) ?? '').split(' ').map(Number);
-    if (noted === transaction && next !== undefined && next <= MOST_DEVICE_ID) return next;
-    const used = new Set(
-      [BASE, ...this.metadata.ids()].map((id) => this.metadata.device(id)?.device_id ?? -1),
-    );
-    const highest = Math.max(-1, ...used);
-    if (highest < MOST_DEVICE_ID) return highest + 1;
-    for (let deviceId = 0; deviceId <= MOST_DEVICE_ID; deviceId++) if (!used.has(deviceId)) return deviceId;
-    throw full(`the pool ${this.pool.name} has used all its ${MOST_DEVICE_ID + 1} numbers of devices`);
-  }
-
-  #noteDeviceId(transaction: number, used: number): void {
-    makeDirectories(this.#runHome, 0o700);
-    writeFileAtomic(this.#nextFile(), `${transaction} ${used + 1}`, { durable: false, alone: true });
-  }
-
-  #nextFile(): string {
-    return `${this.#runHome}/next-device`;
-  }
-
   /** Gives a layer's device a name, at which it can be mounted. With the lock held. */
   async activate(id: string, info: DeviceInfo = this.must(id)): Promise<ActiveDevice> {
     const name = this.nameOf(id);
@@ -358,19 +337,19 @@ export class DeviceSet {
       device_id: info.device_id,
     };
     // What fails from here on ends in the same: the device is gone.
-    await this.#transact(begun, async () => {
-      if (this.#options.discardsOnRemove) await this.#discard(id, info);
-      this.#deleteFromPool(info.device_id);
-      this.metadata.removeDevice(id);
-    });
-    this.#keepNext(transaction);
+    try {
+      await this.#transact(begun, async () => {
+        if (this.#options.discardsOnRemove) await this.#discard(id, info);
+        this.#deleteFromPool(info.device_id);
+        this.metadata.removeDevice(id);
+      });
+    } catch (error) {
+      // Somebody opened it meanwhile, by another name.
+      if (hasErrno(error, 'EBUSY') && this.find(id) === undefined) return;
+      throw error;
+    }
+    this.#ids.keep(transaction);
     removeFile(`${this.#laterFolder()}/${id}`);
-  }
-
-  /** A deletion changes nothing about which number is next. */
-  #keepNext(before: number): void {
-    const [noted, next] = (readTextIfAny(this.#nextFile()) ?? '').split(' ').map(Number);
-    if (noted === before && next !== undefined) this.#noteDeviceId(before + 1, next - 1);
   }
 
   async #isIdle(id: string): Promise<boolean> {
