@@ -1,5 +1,6 @@
 /** The rows of `info`, as Docker's. */
 
+import { pathExists } from '../../linux/files.ts';
 import { statfs } from '../../linux/statfs.ts';
 import { isUdevRunning } from '../../linux/udev-cookie.ts';
 import type { StatusRow } from '../driver.ts';
@@ -27,7 +28,7 @@ export function statusRows(set: DeviceSet, options: DevicemapperOptions): readon
   const { files } = pool;
   const block = devices.blockBytes;
   const room = (file: string | undefined, free: number): number =>
-    file === undefined ? free : Math.min(free, statfs(file).available);
+    file === undefined || !pathExists(file) ? free : Math.min(free, statfs(file).available);
   const space = (
     name: string,
     used: number,
