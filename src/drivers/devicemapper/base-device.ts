@@ -85,7 +85,7 @@ export class BaseDevice {
     const { baseSize } = this.#options;
     const info = await this.#set.create(BASE, undefined, baseSize);
     try {
-      const { node } = await this.#set.activate(BASE, info);
+      const { node } = await this.#set.active.activate(BASE, info);
       await makeFilesystem(chosen, node, this.#options.mkfsArguments);
       const made = findFilesystem(node);
       metadata.writeDeviceSet({
@@ -94,7 +94,7 @@ export class BaseDevice {
         BaseDeviceFilesystem: chosen.type,
       });
     } finally {
-      this.#set.deactivate(BASE);
+      this.#set.active.deactivate(BASE);
     }
     metadata.writeDevice(BASE, { ...info, initialized: true });
   }
@@ -102,12 +102,12 @@ export class BaseDevice {
   async #verify(info: DeviceInfo): Promise<void> {
     const { metadata } = this.#set;
     const known = metadata.deviceSet();
-    const { node } = await this.#set.activate(BASE, info);
+    const { node } = await this.#set.active.activate(BASE, info);
     let found: ReturnType<typeof findFilesystem>;
     try {
       found = findFilesystem(node);
     } finally {
-      this.#set.deactivate(BASE);
+      this.#set.active.deactivate(BASE);
     }
     const uuid = found?.uuid ?? 'none';
     if (known.BaseDeviceUUID !== '' && known.BaseDeviceUUID !== uuid) {
@@ -152,7 +152,7 @@ export async function growLayer(
   id: string,
   info: DeviceInfo,
 ): Promise<void> {
-  const { node, minor } = await set.activate(id, info);
+  const { node, minor } = await set.active.activate(id, info);
   const target = set.mountPoint(id);
   try {
     makeDirectories(target, 0o700);
@@ -162,6 +162,6 @@ export async function growLayer(
     growFilesystem(target, type, node);
   } finally {
     dropMount(target);
-    set.deactivate(id);
+    set.active.deactivate(id);
   }
 }
