@@ -28,7 +28,7 @@ check_pool() {
   for again in $(seq 50); do dmsetup ls | grep -q "^${pool%pool}[^p]" || break; sleep 0.1; done
   dmsetup ls | grep "^${pool%pool}[^p]" && fail "devices of $1 are still there"
   dmsetup remove --retry "$pool"
-  thin_check "${2:-$1/devicemapper/devicemapper/metadata}" >/dev/null || fail "thin_check of $1"
+  thin_check "${2:-$1/devicemapper/devicemapper/metadata}" >/dev/null 2>&1 || fail "thin_check of $1"
   losetup -a | grep " ($1/" && fail "loop devices of $1 are still there"
   echo "ok thin_check of $1"
 }
