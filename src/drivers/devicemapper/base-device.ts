@@ -15,6 +15,7 @@ import {
   type MakeFilesystem,
   makeFilesystem,
   mountLayer,
+  noFilesystem,
 } from './layer-filesystem.ts';
 import { BASE, type DeviceInfo } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
@@ -54,8 +55,8 @@ export class BaseDevice {
   /** Makes the device, or sees that it is the one that the layers are of, and lets it grow. */
   async prepare(): Promise<void> {
     const found = this.#set.metadata.device(BASE);
+    removeFile(this.#verified);
     if (found?.initialized === true && !found.deleted) {
-      removeFile(this.#verified);
       await this.#verify(found);
       await this.#grow(found);
     } else {
@@ -85,6 +86,17 @@ export class BaseDevice {
     const { baseSize } = this.#options;
     const info = await this.#set.create(BASE, undefined, baseSize);
     try {
+      await this.#format(chosen, info);
+    } catch (error) {
+      await this.#set.delete(BASE);
+      throw error;
+    }
+    metadata.writeDevice(BASE, { ...info, initialized: true });
+  }
+
+  async #format(chosen: MakeFilesystem, info: DeviceInfo): Promise<void> {
+    const { metadata } = this.#set;
+    try {
       const { node } = await this.#set.active.activate(BASE, info);
       await makeFilesystem(chosen, node, this.#options.mkfsArguments);
       const made = findFilesystem(node);
@@ -96,7 +108,6 @@ export class BaseDevice {
     } finally {
       this.#set.active.deactivate(BASE);
     }
-    metadata.writeDevice(BASE, { ...info, initialized: true });
   }
 
   async #verify(info: DeviceInfo): Promise<void> {
@@ -109,14 +120,14 @@ export class BaseDevice {
     } finally {
       this.#set.active.deactivate(BASE);
     }
-    const uuid = found?.uuid ?? 'none';
+    if (found === undefined) throw noFilesystem(node);
+    const { uuid, type } = found;
     if (known.BaseDeviceUUID !== '' && known.BaseDeviceUUID !== uuid) {
       throw new TsengineError(
         'Conflict',
         `devicemapper: the base device's UUID is ${uuid} and not ${known.BaseDeviceUUID}: ${this.#set.pool.name} is another pool than the layers were made in`,
       );
     }
-    const type = found?.type ?? '';
     if (known.BaseDeviceUUID === '' || known.BaseDeviceFilesystem === '') {
       metadata.writeDeviceSet({ ...known, BaseDeviceUUID: uuid, BaseDeviceFilesystem: type });
     }

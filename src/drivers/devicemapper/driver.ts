@@ -106,15 +106,17 @@ export class DevicemapperDriver implements GraphDriver {
   /** Gives the set's lock, with the pool there and nothing unfinished. */
   async #ready(): Promise<Lock> {
     const lock = await this.#metadata.lock();
+    let wasActive = true;
     try {
       this.#metadata.sweep();
-      const wasActive = this.#pool.isActive();
+      wasActive = this.#pool.isActive();
       this.#pool.activate();
       this.#set.recover();
       if (!wasActive) this.#set.findDeleted();
       if (!wasActive || !this.#base.isReady()) await this.#base.prepare();
       return lock;
     } catch (error) {
+      if (!wasActive) this.#pool.deactivate();
       lock.release();
       throw error;
     }
