@@ -37,8 +37,8 @@ function suite(options: readonly string[], flags: string, onDisks: boolean): str
     : [...options, 'dm.loopdatasize=6G', 'dm.loopmetadatasize=64M'];
   const words = [...all, 'dm.basesize=1G'].map((option) => `--storage-opt ${option}`).join(' ');
   return [
-    `set -eu; mkdir /work; tsengine ${words} driver check devicemapper --data-root /work ${flags}`,
-    'test -z "$(ls -A /work)"; dmsetup ls | grep -v "No devices found" && exit 1',
+    `set -eu; mkdir /store; tsengine ${words} driver check devicemapper --data-root /store ${flags}`,
+    'test -z "$(ls -A /store)"; dmsetup ls | grep -v "No devices found" && exit 1',
     'test -z "$(losetup -a)"',
     ...(onDisks ? ['thin_check /dev/lab/disk2'] : []),
   ].join('\n');

@@ -2,12 +2,12 @@
 set -u
 . "$(dirname "$0")/common.sh"
 one=$(readlink -f /dev/lab/disk1) two=$(readlink -f /dev/lab/disk2)
-fresh=/work/fresh
+fresh=/store/fresh
 mkdir -p $fresh
 refused() {
   what=$1 wanted=$2
   shift 2
-  expect "$what" "tsengine: devicemapper: $wanted" tsengine --data-root $fresh -s devicemapper "$@" import /work/image.tar box
+  expect "$what" "tsengine: devicemapper: $wanted" tsengine --data-root $fresh -s devicemapper "$@" import /store/image.tar box
   [ ! -e $fresh/devicemapper ] || fail "$what: something was made: $(find $fresh/devicemapper)"
 }
 refused 'an unknown option' 'unknown option dm.nosuch' --storage-opt dm.nosuch=1
@@ -20,30 +20,30 @@ refused 'direct-lvm without LVM' '*needs pvcreate, which is missing: install the
 echo something | dd of=$two conv=notrunc 2>/dev/null
 refused 'metadata of something else' "$two holds no thin pool's metadata*" --storage-opt dm.datadev=$one --storage-opt dm.metadatadev=$two
 dd if=/dev/zero of=$two bs=4096 count=1 2>/dev/null
-mv /usr/sbin/mkfs.ext4 /work/mkfs.ext4
+mv /usr/sbin/mkfs.ext4 /store/mkfs.ext4
 refused 'a missing mkfs' 'mkfs.ext4 is missing*install the package e2fsprogs' --storage-opt dm.fs=ext4
-mv /work/mkfs.ext4 /usr/sbin/mkfs.ext4
+mv /store/mkfs.ext4 /usr/sbin/mkfs.ext4
 
 pools='--storage-opt dm.basesize=512M --storage-opt dm.loopdatasize=1G --storage-opt dm.loopmetadatasize=16M'
-root=/work/root
+root=/store/root
 use() { tsengine --data-root $root -s devicemapper "$@"; }
-use $pools import /work/image.tar box >/dev/null || fail import
+use $pools import /store/image.tar box >/dev/null || fail import
 expect 'another block size' '*dm.blocksize is 524288 bytes, and the pool * has blocks of 65536 bytes*' use --storage-opt dm.blocksize=512K images
 expect 'a smaller base device' '*dm.basesize is 104857600 bytes, and the base device has 536870912*' use --storage-opt dm.basesize=100M info
 expect 'a size below the image' '*container size 104857600 is too small*' use run --rm --network none --storage-opt size=100M box true
 pool=$(dmsetup ls | grep -o 'docker-[^ 	]*-pool')
 expect 'a pool with devices of others' '*unable to take ownership of the thin pool*' \
-  tsengine --data-root /work/other -s devicemapper --storage-opt dm.thinpooldev=$pool import /work/image.tar box
+  tsengine --data-root /store/other -s devicemapper --storage-opt dm.thinpooldev=$pool import /store/image.tar box
 layer=$(ls $root/devicemapper/metadata | grep -E '^[0-9a-f]{64}$' | head -n 1)
-cp $root/devicemapper/metadata/$layer /work/kept
+cp $root/devicemapper/metadata/$layer /store/kept
 echo '{"device_id":"x"}' >$root/devicemapper/metadata/$layer
 expect 'a damaged file' "*metadata/$layer is damaged (device_id: *" use run --rm --network none box true
-cp /work/kept $root/devicemapper/metadata/$layer
+cp /store/kept $root/devicemapper/metadata/$layer
 check_pool $root
 thin_metadata=$root/devicemapper/devicemapper/metadata
-mv $root/devicemapper/devicemapper/data /work/data
+mv $root/devicemapper/devicemapper/data /store/data
 expect 'a pool that is gone' '*are in a pool that is not there*name it with --storage-opt dm.thinpooldev=*' use info
-mv /work/data $root/devicemapper/devicemapper/data
+mv /store/data $root/devicemapper/devicemapper/data
 # The flag that the kernel sets when it gives up on a pool's metadata; the checksum is of all that follows it.
 python3 - $thin_metadata <<'PYTHON'
 import sys

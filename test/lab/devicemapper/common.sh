@@ -1,9 +1,9 @@
 # What the scripts for machines with devicemapper share. `expect WHAT WANTED COMMAND…` ends the script when the output is another.
 export PATH="$PATH:/usr/sbin:/sbin"
-mkdir -p /work/image/bin
-cp /usr/bin/busybox /work/image/bin/
-for name in sh echo cat ls dd sync true touch rm mkdir df sleep; do ln -sf busybox /work/image/bin/$name; done
-tar -C /work/image -c . >/work/image.tar
+mkdir -p /store/image/bin
+cp /usr/bin/busybox /store/image/bin/
+for name in sh echo cat ls dd sync true touch rm mkdir df sleep; do ln -sf busybox /store/image/bin/$name; done
+tar -C /store/image -c . >/store/image.tar
 
 fail() {
   echo "FAILED: $*" >&2

@@ -2,14 +2,14 @@
 set -u
 . "$(dirname "$0")/common.sh"
 pools='--storage-opt dm.basesize=512M --storage-opt dm.loopdatasize=2G --storage-opt dm.loopmetadatasize=16M'
-root=/work/root
+root=/store/root
 use() { tsengine --data-root $root -s devicemapper "$@"; }
-use $pools import /work/image.tar box >/dev/null || fail import
+use $pools import /store/image.tar box >/dev/null || fail import
 expect 'a container runs' 'hi' use run --name one --network none box sh -c 'echo hi | tee /dev/null >/file; cat /file; mkdir /dir; rm /bin/touch'
 expect 'its changes' '*D /bin/touch*A /dir*A /file*' use diff one
 expect 'a larger one' '* 636 *' use run --rm --network none --storage-opt size=700M box df -m /
-mkdir /work/image/other && tar -C /work/image -c . >/work/other.tar
-use --storage-opt dm.basesize=600M import /work/other.tar larger >/dev/null || fail 'growing the base device'
+mkdir /store/image/other && tar -C /store/image -c . >/store/other.tar
+use --storage-opt dm.basesize=600M import /store/other.tar larger >/dev/null || fail 'growing the base device'
 size=$(use run --rm --network none larger df -m / | tail -n 1 | awk '{print $1}')
 [ "$size" -gt 500 ] || fail "the base device did not grow: $size MB"
 looking="tsengine --read-only-root --data-root $root"

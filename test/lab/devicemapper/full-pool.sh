@@ -2,11 +2,11 @@
 set -u
 . "$(dirname "$0")/common.sh"
 for fs in ext4 xfs; do
-  root=/work/root-$fs
+  root=/store/root-$fs
   same="--data-root $root -s devicemapper --storage-opt dm.fs=$fs --storage-opt dm.basesize=1G --storage-opt dm.loopmetadatasize=16M"
   small="$same --storage-opt dm.loopdatasize=300M --storage-opt dm.min_free_space=0%"
   large="$same --storage-opt dm.loopdatasize=900M --storage-opt dm.min_free_space=0%"
-  tsengine $small import /work/image.tar box >/dev/null || fail import
+  tsengine $small import /store/image.tar box >/dev/null || fail import
   before=$(cut -d. -f1 /proc/uptime)
   expect "$fs: a container that fills the pool gets an error" '*dd: [1-9]*' tsengine $small run --name filler --network none box sh -c \
     'dd if=/dev/zero of=/big bs=1M count=500 conv=fsync; echo dd: $?'
