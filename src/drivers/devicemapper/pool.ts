@@ -16,6 +16,7 @@ import {
   messageDevice,
   reloadDevice,
   removeDevice,
+  resumeDevice,
   type Target,
   targetOf,
 } from '../../linux/device-mapper.ts';
@@ -130,6 +131,8 @@ export class Pool {
   /** Makes the pool when it is not there, and lets it grow where a larger loop file was asked for. With the set's lock held. */
   activate(): void {
     if (this.isActive()) {
+      // A kill while it grew.
+      if (this.device()?.isSuspended === true) resumeDevice(this.name);
       checkBlockSize(this.devices().blockBytes, this.#options, `the pool ${this.name}`);
       this.#grow();
       return;
