@@ -34,6 +34,7 @@ const SUSPENDED = 1 << 1;
 const STATUS_TABLE = 1 << 4;
 const ACTIVE_PRESENT = 1 << 5;
 const BUFFER_FULL = 1 << 8;
+const NO_FLUSH = 1 << 11;
 const UEVENT_GENERATED = 1 << 13;
 const DEFERRED_REMOVE = 1 << 17;
 /** `struct dm_target_spec` without parameters: sector_start u64, length u64, status i32, next u32, target_type char[16]. */
@@ -191,10 +192,13 @@ export function deviceStatus(name: string): MappedDevice | undefined {
   return unlessGone(() => decode(call(DEV_STATUS, name)));
 }
 
-/** The first target of a device with its status line, or with its table line; `undefined` where there is no such device. */
+/**
+ * The first target of a device with its status line, or with its table line; `undefined` where there is no such device. A status
+ * is that of the moment: a pool is not made to write its metadata first.
+ */
 export function targetOf(name: string, what: 'status' | 'table'): Target | undefined {
   return unlessGone(() => {
-    const answer = callForData(TABLE_STATUS, name, what === 'table' ? STATUS_TABLE : 0);
+    const answer = callForData(TABLE_STATUS, name, what === 'table' ? STATUS_TABLE : NO_FLUSH);
     if (answer.readUInt32LE(20) === 0) return undefined;
     const at = answer.readUInt32LE(16);
     return {

@@ -15,6 +15,7 @@ import {
   type MakeFilesystem,
   makeFilesystem,
   mountLayer,
+  noFilesystem,
 } from './layer-filesystem.ts';
 import { BASE, type DeviceInfo } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
@@ -54,8 +55,8 @@ export class BaseDevice {
   /** Makes the device, or sees that it is the one that the layers are of, and lets it grow. */
   async prepare(): Promise<void> {
     const found = this.#set.metadata.device(BASE);
+    removeFile(this.#verified);
     if (found?.initialized === true && !found.deleted) {
-      removeFile(this.#verified);
       await this.#verify(found);
       await this.#grow(found);
     } else {
@@ -85,7 +86,18 @@ export class BaseDevice {
     const { baseSize } = this.#options;
     const info = await this.#set.create(BASE, undefined, baseSize);
     try {
-      const { node } = await this.#set.activate(BASE, info);
+      await this.#format(chosen, info);
+    } catch (error) {
+      await this.#set.delete(BASE);
+      throw error;
+    }
+    metadata.writeDevice(BASE, { ...info, initialized: true });
+  }
+
+  async #format(chosen: MakeFilesystem, info: DeviceInfo): Promise<void> {
+    const { metadata } = this.#set;
+    try {
+      const { node } = await this.#set.active.activate(BASE, info);
       await makeFilesystem(chosen, node, this.#options.mkfsArguments);
       const made = findFilesystem(node);
       metadata.writeDeviceSet({
@@ -94,29 +106,28 @@ export class BaseDevice {
         BaseDeviceFilesystem: chosen.type,
       });
     } finally {
-      this.#set.deactivate(BASE);
+      this.#set.active.deactivate(BASE);
     }
-    metadata.writeDevice(BASE, { ...info, initialized: true });
   }
 
   async #verify(info: DeviceInfo): Promise<void> {
     const { metadata } = this.#set;
     const known = metadata.deviceSet();
-    const { node } = await this.#set.activate(BASE, info);
+    const { node } = await this.#set.active.activate(BASE, info);
     let found: ReturnType<typeof findFilesystem>;
     try {
       found = findFilesystem(node);
     } finally {
-      this.#set.deactivate(BASE);
+      this.#set.active.deactivate(BASE);
     }
-    const uuid = found?.uuid ?? 'none';
+    if (found === undefined) throw noFilesystem(node);
+    const { uuid, type } = found;
     if (known.BaseDeviceUUID !== '' && known.BaseDeviceUUID !== uuid) {
       throw new TsengineError(
         'Conflict',
         `devicemapper: the base device's UUID is ${uuid} and not ${known.BaseDeviceUUID}: ${this.#set.pool.name} is another pool than the layers were made in`,
       );
     }
-    const type = found?.type ?? '';
     if (known.BaseDeviceUUID === '' || known.BaseDeviceFilesystem === '') {
       metadata.writeDeviceSet({ ...known, BaseDeviceUUID: uuid, BaseDeviceFilesystem: type });
     }
@@ -152,7 +163,7 @@ export async function growLayer(
   id: string,
   info: DeviceInfo,
 ): Promise<void> {
-  const { node, minor } = await set.activate(id, info);
+  const { node, minor } = await set.active.activate(id, info);
   const target = set.mountPoint(id);
   try {
     makeDirectories(target, 0o700);
@@ -162,6 +173,6 @@ export async function growLayer(
     growFilesystem(target, type, node);
   } finally {
     dropMount(target);
-    set.deactivate(id);
+    set.active.deactivate(id);
   }
 }

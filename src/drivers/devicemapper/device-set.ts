@@ -5,34 +5,23 @@
  * that is made or deleted; then the pool and the device's file are changed; then the pool is told its new number, in one step
  * with which the change is done. Whoever finds a transaction begun whose number the pool has not deletes its device and its
  * file: what was to be made was never there, and what was to be deleted is gone. All of that with the set's lock held.
- *
- * A device is active, which is to say that it has a name and can be mounted, only while somebody uses it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { discardDevice } from '../../linux/block-device.ts';
-import {
-  createDevice,
-  deviceStatus,
-  keepDevice,
-  listDevices,
-  removeDevice,
-  resumeDevice,
-  suspendDevice,
-} from '../../linux/device-mapper.ts';
-import { nodeOf } from '../../linux/device-node.ts';
+import { deviceStatus, removeDevice, resumeDevice, suspendDevice } from '../../linux/device-mapper.ts';
 import {
   listDirectory,
   makeDirectories,
   pathExists,
-  readTextIfAny,
   removeDirectory,
   removeFile,
   writeFileAtomic,
 } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
-import { layerExists, noSuchLayer } from '../layer-id.ts';
+import { isLayerId, layerExists, noSuchLayer } from '../layer-id.ts';
 import { isMountPoint } from '../mount-counter.ts';
+import { ActiveDevices } from './active-devices.ts';
+import { DeviceIds } from './device-ids.ts';
 import {
   BASE,
   type DeviceInfo,
@@ -44,18 +33,9 @@ import {
 } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
 import type { Pool } from './pool.ts';
-import { type PoolStatus, thinTable } from './pool-format.ts';
+import type { PoolStatus } from './pool-format.ts';
 
 const DRIVER = 'devicemapper';
-/** How often, and how long apart, a device that is busy for a moment is tried again. */
-const TRIES = 50;
-const PAUSE = 100;
-
-/** An active device. */
-export interface ActiveDevice {
-  readonly node: string;
-  readonly minor: number;
-}
 
 /** What a set is made of. */
 export interface DeviceSetParts {
@@ -73,23 +53,22 @@ export interface DeviceSetParts {
 export class DeviceSet {
   readonly pool: Pool;
   readonly metadata: Metadata;
+  readonly active: ActiveDevices;
   readonly #options: DevicemapperOptions;
   readonly #runHome: string;
   readonly #mounts: string;
+  readonly #ids: DeviceIds;
   readonly #warn: (message: string) => void;
 
   constructor({ pool, metadata, options, runHome, mounts, warn }: DeviceSetParts) {
     this.pool = pool;
     this.metadata = metadata;
+    this.active = new ActiveDevices(pool, options);
     this.#options = options;
     this.#runHome = runHome;
     this.#mounts = mounts;
+    this.#ids = new DeviceIds(metadata, runHome);
     this.#warn = warn;
-  }
-
-  /** What a layer's device is called. */
-  nameOf(id: string): string {
-    return `${this.pool.prefix}-${id}`;
   }
 
   /** A layer's device; `undefined` where there is none, or it is deleted. */
@@ -117,10 +96,12 @@ export class DeviceSet {
 
   /** Undoes a transaction that nobody finished, and lets devices go on that it had suspended. With the lock held. */
   recover(): void {
-    const { transaction } = this.pool.status();
+    const { transaction, mode, needsCheck } = this.pool.status();
     const begun = this.metadata.transaction();
     if (begun === undefined || begun.open_transaction_id <= transaction) return;
-    for (const name of this.activeNames()) if (deviceStatus(name)?.isSuspended === true) resumeDevice(name);
+    // Then nothing can be undone, and what there is can still be read.
+    if (mode === 'ro' || needsCheck) return;
+    this.active.resumeAll();
     const id = idOf(begun.device_hash);
     this.#drop(id, begun.device_id);
     this.metadata.writeTransaction({ ...begun, open_transaction_id: transaction });
@@ -129,7 +110,7 @@ export class DeviceSet {
   /** Deletes a device with its file. One that belongs to another layer by now stays. */
   #drop(id: string, deviceId: number): void {
     dropMount(this.mountPoint(id));
-    removeDevice(this.nameOf(id), true);
+    removeDevice(this.active.nameOf(id), true);
     const info = this.metadata.device(id);
     try {
       if (!this.#belongsToOther(id, deviceId)) this.#deleteFromPool(deviceId);
@@ -156,12 +137,6 @@ export class DeviceSet {
     }
   }
 
-  /** The devices of this home that have a name, but for the pool. */
-  activeNames(): string[] {
-    const { prefix, name: pool } = this.pool;
-    return listDevices().filter((name) => name.startsWith(`${prefix}-`) && name !== pool);
-  }
-
   /**
    * Makes a device: an empty one without a `parent`, else a snapshot of it. `finish` is part of the transaction: when it throws
    * nothing is left. With the lock held.
@@ -174,7 +149,7 @@ export class DeviceSet {
   ): Promise<DeviceInfo> {
     const status = this.#mustTakeMore();
     const origin = parent === undefined ? undefined : this.must(parent);
-    const deviceId = this.#freeDeviceId(status.transaction);
+    const deviceId = this.#ids.free(status.transaction);
     const next = status.transaction + 1;
     return await this.#transact(
       { open_transaction_id: next, device_hash: hashOf(id), device_id: deviceId },
@@ -183,7 +158,7 @@ export class DeviceSet {
         const info = { device_id: made, size, transaction_id: next, initialized: false, deleted: false };
         this.metadata.writeDevice(id, info);
         await finish(info);
-        this.#noteDeviceId(next, made);
+        this.#ids.note(next, made + 1);
         return info;
       },
     );
@@ -195,7 +170,7 @@ export class DeviceSet {
       if (deviceId !== begun.device_id) this.metadata.writeTransaction({ ...begun, device_id: deviceId });
       try {
         if (parent === undefined || origin === undefined) this.pool.message('create_thin', deviceId);
-        else this.#snapshot(this.nameOf(parent), deviceId, origin);
+        else this.#snapshot(this.active.nameOf(parent), deviceId, origin);
         return deviceId;
       } catch (error) {
         if (!hasErrno(error, 'EEXIST')) throw error;
@@ -268,87 +243,12 @@ export class DeviceSet {
     );
   }
 
-  /**
-   * A number that no device has. Which is next is kept in the run folder and holds for one transaction of the pool; after
-   * another engine's, or a reboot, all files are read.
-   */
-  #freeDeviceId(transaction: number): number {
-    const [noted, next] = (readTextIfAny(this.#nextFile()) ?? '').split(' ').map(Number);
-    if (noted === transaction && next !== undefined && next <= MOST_DEVICE_ID) return next;
-    const used = new Set(
-      [BASE, ...this.metadata.ids()].map((id) => this.metadata.device(id)?.device_id ?? -1),
-    );
-    const highest = Math.max(-1, ...used);
-    if (highest < MOST_DEVICE_ID) return highest + 1;
-    for (let deviceId = 0; deviceId <= MOST_DEVICE_ID; deviceId++) if (!used.has(deviceId)) return deviceId;
-    throw full(`the pool ${this.pool.name} has used all its ${MOST_DEVICE_ID + 1} numbers of devices`);
-  }
-
-  #noteDeviceId(transaction: number, used: number): void {
-    makeDirectories(this.#runHome, 0o700);
-    writeFileAtomic(this.#nextFile(), `${transaction} ${used + 1}`, { durable: false, alone: true });
-  }
-
-  #nextFile(): string {
-    return `${this.#runHome}/next-device`;
-  }
-
-  /** Gives a layer's device a name, at which it can be mounted. With the lock held. */
-  async activate(id: string, info: DeviceInfo = this.must(id)): Promise<ActiveDevice> {
-    const name = this.nameOf(id);
-    for (let tries = 0; ; tries++) {
-      const device = deviceStatus(name);
-      if (device === undefined) break;
-      // What a kill left before it had a table.
-      if (!device.isLive) removeDevice(name);
-      else if (!device.isLeaving || keepDevice(name)) {
-        // A kill while a snapshot was taken.
-        if (device.isSuspended) resumeDevice(name);
-        return { node: nodeOf(name, device.major, device.minor), minor: device.minor };
-      } else if (tries >= TRIES) throw busy(name);
-      else await sleep(PAUSE);
-    }
-    const pool = this.pool.device();
-    if (pool === undefined)
-      throw new TsengineError('Unavailable', `devicemapper: the pool ${this.pool.name} is not there`);
-    try {
-      const device = createDevice(name, thinTable(`${pool.major}:${pool.minor}`, info.device_id, info.size));
-      return { node: nodeOf(name, device.major, device.minor), minor: device.minor };
-    } catch (error) {
-      if (!hasErrno(error, 'ENODATA', 'ENOENT')) throw error;
-      throw new TsengineError(
-        'Corrupt',
-        `devicemapper: the pool ${this.pool.name} has no device ${info.device_id} for layer ${id}: it is another pool than the layers were made in`,
-        { cause: error },
-      );
-    }
-  }
-
-  /** Takes the name of a device away, at once or, where that may be deferred, as soon as nobody uses it. */
-  deactivate(id: string): void {
-    const name = this.nameOf(id);
-    if (this.#options.defersRemoval) {
-      removeDevice(name, true);
-      return;
-    }
-    for (let tries = 0; ; tries++) {
-      try {
-        removeDevice(name);
-        return;
-      } catch (error) {
-        if (!hasErrno(error, 'EBUSY')) throw error;
-        if (tries >= TRIES) throw busy(name);
-      }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
-    }
-  }
-
   /** Deletes a layer's device, or marks it to be deleted when nobody uses it any more. With the lock held. */
   async delete(id: string): Promise<void> {
     const info = this.metadata.device(id);
     if (info === undefined) return;
     const { transaction } = this.#mustBeWritable();
-    if (!(await this.#isIdle(id))) {
+    if (!(await this.active.isIdle(id))) {
       this.#deleteLater(id, info);
       return;
     }
@@ -358,40 +258,26 @@ export class DeviceSet {
       device_id: info.device_id,
     };
     // What fails from here on ends in the same: the device is gone.
-    await this.#transact(begun, async () => {
-      if (this.#options.discardsOnRemove) await this.#discard(id, info);
-      this.#deleteFromPool(info.device_id);
-      this.metadata.removeDevice(id);
-    });
-    this.#keepNext(transaction);
-    removeFile(`${this.#laterFolder()}/${id}`);
-  }
-
-  /** A deletion changes nothing about which number is next. */
-  #keepNext(before: number): void {
-    const [noted, next] = (readTextIfAny(this.#nextFile()) ?? '').split(' ').map(Number);
-    if (noted === before && next !== undefined) this.#noteDeviceId(before + 1, next - 1);
-  }
-
-  async #isIdle(id: string): Promise<boolean> {
-    const name = this.nameOf(id);
-    for (let tries = 0; ; tries++) {
-      try {
-        if (removeDevice(name)) return true;
-      } catch (error) {
-        if (!hasErrno(error, 'EBUSY')) throw error;
-        if (this.#options.defersDeletion && tries >= 2) return false;
-        if (tries >= TRIES) throw busy(name);
-      }
-      await sleep(this.#options.defersDeletion ? PAUSE / 10 : PAUSE);
+    try {
+      await this.#transact(begun, async () => {
+        if (this.#options.discardsOnRemove) await this.#discard(id, info);
+        this.#deleteFromPool(info.device_id);
+        this.metadata.removeDevice(id);
+      });
+    } catch (error) {
+      // Somebody opened it meanwhile, by another name.
+      if (hasErrno(error, 'EBUSY') && this.find(id) === undefined) return;
+      throw error;
     }
+    this.#ids.keep(transaction);
+    removeFile(`${this.#laterFolder()}/${id}`);
   }
 
   #deleteLater(id: string, info: DeviceInfo): void {
     if (!info.deleted) this.metadata.writeDevice(id, { ...info, deleted: true });
     makeDirectories(this.#laterFolder(), 0o700);
     writeFileAtomic(`${this.#laterFolder()}/${id}`, '', { durable: false, alone: true });
-    removeDevice(this.nameOf(id), true);
+    removeDevice(this.active.nameOf(id), true);
   }
 
   #laterFolder(): string {
@@ -401,18 +287,19 @@ export class DeviceSet {
   /** Gives the blocks back to the file or device below the pool, which deleting does not. A device that takes none keeps them. */
   async #discard(id: string, info: DeviceInfo): Promise<void> {
     try {
-      const { node } = await this.activate(id, info);
+      const { node } = await this.active.activate(id, info);
       discardDevice(node);
     } catch (error) {
       this.#warn(`devicemapper: could not discard the blocks of ${id}: ${errorMessage(error)}`);
     } finally {
-      removeDevice(this.nameOf(id));
+      removeDevice(this.active.nameOf(id));
     }
   }
 
   /** Which deleted layers wait for their last user; as far as this run folder knows. */
   deletedLater(): string[] {
-    return listDirectory(this.#laterFolder());
+    // Others are files that are being written.
+    return listDirectory(this.#laterFolder()).filter(isLayerId);
   }
 
   /** Notes those that files say are deleted, which a reboot or another engine left. Reads all files. */
@@ -448,13 +335,6 @@ export function dropMount(path: string): void {
   } catch (error) {
     if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY', 'EROFS')) throw error;
   }
-}
-
-function busy(name: string): TsengineError {
-  return new TsengineError(
-    'Conflict',
-    `devicemapper: the device ${name} is busy: another process or mount namespace has it open`,
-  );
 }
 
 function full(why: string): TsengineError {

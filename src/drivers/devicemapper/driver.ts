@@ -37,6 +37,7 @@ import type {
 import { checkLayerId, isLayerId, layerInUse } from '../layer-id.ts';
 import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import type { ActiveDevice } from './active-devices.ts';
 import { BaseDevice, growLayer } from './base-device.ts';
 import { DeviceSet, dropMount } from './device-set.ts';
 import { heldOpen, openDirectory, openFrozen } from './frozen-view.ts';
@@ -105,15 +106,17 @@ export class DevicemapperDriver implements GraphDriver {
   /** Gives the set's lock, with the pool there and nothing unfinished. */
   async #ready(): Promise<Lock> {
     const lock = await this.#metadata.lock();
+    let wasActive = true;
     try {
       this.#metadata.sweep();
-      const wasActive = this.#pool.isActive();
+      wasActive = this.#pool.isActive();
       this.#pool.activate();
       this.#set.recover();
       if (!wasActive) this.#set.findDeleted();
       if (!wasActive || !this.#base.isReady()) await this.#base.prepare();
       return lock;
     } catch (error) {
+      if (!wasActive) this.#pool.deactivate();
       lock.release();
       throw error;
     }
@@ -191,14 +194,14 @@ export class DevicemapperDriver implements GraphDriver {
     }
   }
 
-  async #activate(id: string): ReturnType<DeviceSet['activate']> {
+  async #activate(id: string): Promise<ActiveDevice> {
     using _lock = await this.#ready();
-    return await this.#set.activate(id);
+    return await this.#set.active.activate(id, this.#set.must(id));
   }
 
   #unmount(id: string): void {
     dropMount(this.#set.mountPoint(id));
-    this.#set.deactivate(id);
+    this.#set.active.deactivate(id);
   }
 
   /**
@@ -223,7 +226,7 @@ export class DevicemapperDriver implements GraphDriver {
       } finally {
         dropMount(path);
         // Deferred in any case: nobody comes back to do it.
-        removeDevice(this.#set.nameOf(id), true);
+        removeDevice(this.#set.active.nameOf(id), true);
       }
     }
     return heldOpen(fd);
@@ -249,7 +252,7 @@ export class DevicemapperDriver implements GraphDriver {
   async metadata(id: string): Promise<Readonly<Record<string, string>>> {
     this.#mustExist(id);
     const { device_id, size } = this.#set.must(id);
-    return { DeviceId: String(device_id), DeviceName: this.#set.nameOf(id), DeviceSize: String(size) };
+    return { DeviceId: String(device_id), DeviceName: this.#set.active.nameOf(id), DeviceSize: String(size) };
   }
 
   async list(): Promise<readonly string[]> {
@@ -301,7 +304,7 @@ export class DevicemapperDriver implements GraphDriver {
     for (const { mountPoint } of ours.reverse()) unmount(mountPoint, MNT_DETACH);
     for (const name of this.#set.mountPoints()) dropMount(name);
     if (this.#pool.device() !== undefined) {
-      for (const name of this.#set.activeNames()) removeDevice(name, true);
+      for (const name of this.#set.active.names()) removeDevice(name, true);
       this.#set.recover();
       if (this.#pool.deactivate()) removeFile(`${this.#context.runHome}/verified`);
     }

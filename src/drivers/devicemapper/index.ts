@@ -9,7 +9,7 @@ import { DevicemapperDriver } from './driver.ts';
 import { chooseFilesystem } from './layer-filesystem.ts';
 import { BASE, Metadata } from './metadata.ts';
 import { type DevicemapperOptions, LVM_POOL_DEVICE, readEngineOptions } from './options.ts';
-import { blockPart, Pool } from './pool.ts';
+import { mustBeUsable, Pool } from './pool.ts';
 
 /** Why this kernel cannot serve anybody. */
 function refusal(): string | undefined {
@@ -30,8 +30,8 @@ function mustBePossible(context: DriverContext, options: DevicemapperOptions): v
   const isNew = base?.initialized !== true;
   if (isNew) chooseFilesystem(options.filesystem);
   const { source } = options;
+  if (isNew) mustBeUsable(options);
   if (source.kind !== 'own') return;
-  for (const path of [source.data, source.metadata]) if (path !== undefined) blockPart(path);
   const isLost = !isNew && source.data === undefined && !pathExists(`${context.home}/devicemapper/data`);
   if (!isLost || new Pool(context.home, options).isActive()) return;
   throw new TsengineError(

@@ -16,6 +16,7 @@ import {
   messageDevice,
   reloadDevice,
   removeDevice,
+  resumeDevice,
   type Target,
   targetOf,
 } from '../../linux/device-mapper.ts';
@@ -101,12 +102,7 @@ export class Pool {
 
   /** Whether the pool is there. Fails where its name is that of something else. */
   isActive(): boolean {
-    const table = targetOf(this.name, 'table');
-    if (table === undefined) return false;
-    if (table.type === 'thin-pool') return true;
-    throw fails(
-      `/dev/mapper/${this.name} is a device of type ${table.type} and no thin pool: name another one`,
-    );
+    return isPool(this.name);
   }
 
   /** How the pool does. Fails where the kernel has given it up, or it is not there. */
@@ -135,15 +131,13 @@ export class Pool {
   /** Makes the pool when it is not there, and lets it grow where a larger loop file was asked for. With the set's lock held. */
   activate(): void {
     if (this.isActive()) {
-      this.#checkBlockSize(this.devices().blockBytes);
+      // A kill while it grew.
+      if (this.device()?.isSuspended === true) resumeDevice(this.name);
+      checkBlockSize(this.devices().blockBytes, this.#options, `the pool ${this.name}`);
       this.#grow();
       return;
     }
-    if (!this.isOurs) {
-      throw fails(
-        `there is no thin pool /dev/mapper/${this.name}: make it (see dm.thinpooldev in Docker's documentation), or activate it`,
-      );
-    }
+    if (!this.isOurs) mustBePool(this.name);
     // What a kill left before it had a table.
     removeDevice(this.name);
     using parts = this.#parts();
@@ -162,29 +156,11 @@ export class Pool {
   }
 
   #table({ data, metadata }: Parts): Target {
-    const found = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
-    if (found?.needsCheck === true) throw this.#needsCheck(metadata.path);
-    if (found !== undefined) this.#checkBlockSize(found.blockBytes);
-    const block = found?.blockBytes ?? this.#options.blockSize ?? DEFAULT_BLOCK_SIZE;
+    const block = checkedBlockSize(metadata, this.#options);
     const size = blockDeviceSize(data.node);
     if (size < block)
       throw fails(`${data.path} has ${size} bytes, which hold not one block of ${block} bytes`);
     return poolTable({ data: data.number, metadata: metadata.number }, size, block);
-  }
-
-  #needsCheck(path: string): TsengineError {
-    return fails(
-      `the metadata of the pool ${this.name} needs a check: run thin_check --clear-needs-check-flag ${path}, or thin_repair`,
-    );
-  }
-
-  #checkBlockSize(found: number): void {
-    const wanted = this.#options.blockSize;
-    if (wanted === undefined || wanted === found) return;
-    throw new TsengineError(
-      'InvalidParameter',
-      `devicemapper: dm.blocksize is ${wanted} bytes, and the pool ${this.name} has blocks of ${found} bytes, which cannot be changed: leave the option out`,
-    );
   }
 
   #parts(): Parts {
@@ -229,6 +205,51 @@ export class Pool {
   size(): number {
     return (targetOf(this.name, 'table')?.sectors ?? 0) * SECTOR;
   }
+}
+
+/** Finds out, before anything is made, whether a pool can be what the options say: whether what they name is there and fits. */
+export function mustBeUsable(options: DevicemapperOptions): void {
+  const { source } = options;
+  if (source.kind === 'pool') mustBePool(source.name);
+  if (source.kind !== 'own') return;
+  if (source.data !== undefined) blockPart(source.data);
+  if (source.metadata !== undefined) checkedBlockSize(blockPart(source.metadata), options);
+}
+
+/** Whether there is a pool of this name. Fails where it is that of something else. */
+function isPool(name: string): boolean {
+  const table = targetOf(name, 'table');
+  if (table === undefined) return false;
+  if (table.type === 'thin-pool') return true;
+  throw fails(`/dev/mapper/${name} is a device of type ${table.type} and no thin pool: name another one`);
+}
+
+function mustBePool(name: string): void {
+  if (isPool(name)) return;
+  throw fails(
+    `there is no thin pool /dev/mapper/${name}: make it (see dm.thinpooldev in Docker's documentation), or activate it`,
+  );
+}
+
+/** The size of a pool's blocks: what its metadata says, or what a new one gets. */
+function checkedBlockSize({ node, path }: Part, options: DevicemapperOptions): number {
+  const found = parseSuperblock(readStart(node, SUPERBLOCK_SIZE), path);
+  if (found === undefined) return options.blockSize ?? DEFAULT_BLOCK_SIZE;
+  if (found.needsCheck) {
+    throw fails(
+      `the pool's metadata on ${path} needs a check: run thin_check --clear-needs-check-flag ${path}, or thin_repair`,
+    );
+  }
+  checkBlockSize(found.blockBytes, options, `the pool on ${path}`);
+  return found.blockBytes;
+}
+
+function checkBlockSize(found: number, { blockSize: wanted }: DevicemapperOptions, pool: string): void {
+  if (wanted === undefined || wanted === found) return;
+  throw new TsengineError(
+    'InvalidParameter',
+    `devicemapper: dm.blocksize is ${wanted} bytes, and ${pool} has blocks of ${found} bytes, which cannot be changed: leave the option out`,
+  );
 }
 
 /** The node of a block device by its numbers, `7:0`. */

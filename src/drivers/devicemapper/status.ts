@@ -1,5 +1,6 @@
 /** The rows of `info`, as Docker's. */
 
+import { pathExists } from '../../linux/files.ts';
 import { statfs } from '../../linux/statfs.ts';
 import { isUdevRunning } from '../../linux/udev-cookie.ts';
 import type { StatusRow } from '../driver.ts';
@@ -27,7 +28,7 @@ export function statusRows(set: DeviceSet, options: DevicemapperOptions): readon
   const { files } = pool;
   const block = devices.blockBytes;
   const room = (file: string | undefined, free: number): number =>
-    file === undefined ? free : Math.min(free, statfs(file).available);
+    file === undefined || !pathExists(file) ? free : Math.min(free, statfs(file).available);
   const space = (
     name: string,
     used: number,
@@ -44,6 +45,7 @@ export function statusRows(set: DeviceSet, options: DevicemapperOptions): readon
     ['Pool Blocksize', human(block)],
     ['Base Device Size', human(set.find(BASE)?.size ?? 0)],
     ['Backing Filesystem', metadata.deviceSet().BaseDeviceFilesystem],
+    ['Udev Sync Supported', String(isUdevRunning())],
     ['Data file', nodeOfNumber(devices.data)],
     ['Metadata file', nodeOfNumber(devices.metadata)],
     ...(files.data === undefined ? [] : [['Data loop file', files.data] as const]),
@@ -54,7 +56,6 @@ export function statusRows(set: DeviceSet, options: DevicemapperOptions): readon
       'Thin Pool Minimum Free Space',
       human(Math.floor((status.dataTotal * options.minFreePercent) / 100) * block),
     ],
-    ['Udev Sync Supported', String(isUdevRunning())],
     ['Deferred Removal Enabled', String(options.defersRemoval)],
     ['Deferred Deletion Enabled', String(options.defersDeletion)],
     ['Deferred Deleted Device Count', String(set.deletedLater().length)],

@@ -1,0 +1,89 @@
+/**
+ * devicemapper in machines, because the kernel that tests run on may have no device-mapper. Every run has a part of the suite on
+ * 6.1; a full run all of it, on loop files and block devices, ext4 and xfs, with udev and without, on four kernels, and the
+ * scripts in devicemapper/, which say what they look for.
+ *
+ *     TSENGINE_TEST_FULL=1 sh scripts/node24.sh --test --test-name-pattern='full pool' test/lab/devicemapper.slow.test.ts
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type MachineRequest, runInMachine } from '../../src/lab/lab.ts';
+import { FULL } from '../helpers/scope.ts';
+
+const MIB = 1024 * 1024;
+const HOUR = 3_600_000;
+const FOLDER = '/opt/tsengine/test/lab/devicemapper';
+const skip = FULL ? false : 'npm run test:full';
+
+/** Runs a script in a machine, and gives what it printed. */
+async function runThere(request: Omit<MachineRequest, 'command'>, script: string): Promise<string> {
+  let said = '';
+  const { exitCode } = await runInMachine({
+    timeoutMs: HOUR,
+    ...request,
+    command: ['bash', '-c', script],
+    onOutput: (_, data) => {
+      said += data.toString();
+    },
+  });
+  assert.equal(exitCode, 0, said);
+  return said;
+}
+
+/** The suite, on loop files in the root image or on two block devices, whose metadata is checked at the end. */
+function suite(options: readonly string[], flags: string, onDisks: boolean): string {
+  const all = onDisks
+    ? [...options, 'dm.datadev=/dev/lab/disk1', 'dm.metadatadev=/dev/lab/disk2']
+    : [...options, 'dm.loopdatasize=6G', 'dm.loopmetadatasize=64M'];
+  const words = [...all, 'dm.basesize=1G'].map((option) => `--storage-opt ${option}`).join(' ');
+  return [
+    `set -eu; mkdir /store; tsengine ${words} driver check devicemapper --data-root /store ${flags}`,
+    'test -z "$(ls -A /store)"; dmsetup ls | grep -v "No devices found" && exit 1',
+    'test -z "$(losetup -a)"',
+    ...(onDisks ? ['thin_check /dev/lab/disk2'] : []),
+  ].join('\n');
+}
+
+test('devicemapper keeps promises of the suite on block devices', { timeout: HOUR }, async () => {
+  const part =
+    'two containers|removed layer|mounted is not|stands is not|not there is said|kept, seen from|image is renamed|named as Docker|leaves as a tar|killed in remove at every seventh|left, and twice';
+  const request = { kernel: 'debian:6.1', disks: [4096 * MIB, 64 * MIB] };
+  const said = await runThere(request, suite(['dm.fs=ext4'], `--only '${part}'`, true));
+  assert.match(said, /\n11 passed, 0 failed, 0 excused\n/);
+});
+
+for (const { kernel, fs, onDisks, udev } of [
+  { kernel: 'debian:6.1', fs: 'xfs', onDisks: false, udev: false },
+  { kernel: 'debian:6.1', fs: 'ext4', onDisks: true, udev: true },
+  { kernel: 'debian:5.10', fs: 'ext4', onDisks: false, udev: false },
+  { kernel: 'debian:6.12', fs: 'xfs', onDisks: true, udev: false },
+  { kernel: 'debian:7.2', fs: 'xfs', onDisks: false, udev: true },
+] as const) {
+  const where = onDisks ? 'block devices' : 'loop files';
+  const title = `all of the suite on ${kernel}, ${fs} on ${where}, ${udev ? 'with' : 'without'} udev`;
+  test(title, { timeout: 2 * HOUR, skip }, async () => {
+    const disks = onDisks ? { disks: [8192 * MIB, 64 * MIB] } : {};
+    const request = { kernel, ...disks, ...(udev ? { with: ['systemd'] as const } : {}) };
+    const said = await runThere(request, suite([`dm.fs=${fs}`], '--full', onDisks));
+    assert.match(said, / 0 failed, 1 excused\n/);
+  });
+}
+
+test('containers, sizes, removal of what is in use, and roots that are only looked at', {
+  timeout: HOUR,
+  skip,
+}, async () => {
+  await runThere({ kernel: 'debian:6.1' }, `bash ${FOLDER}/engine.sh`);
+});
+
+test('a full pool fails at once and goes on when it is grown', { timeout: HOUR, skip }, async () => {
+  await runThere({ kernel: 'debian:6.1' }, `bash ${FOLDER}/full-pool.sh`);
+});
+
+test('what is wrong is told in one line, and nothing is changed', { timeout: HOUR, skip }, async () => {
+  await runThere({ kernel: 'debian:6.1', disks: [1024 * MIB, 64 * MIB] }, `bash ${FOLDER}/bad-input.sh`);
+});
+
+test("Docker's roots open here, and ours in Docker", { timeout: HOUR, skip }, async () => {
+  await runThere({ kernel: 'debian:6.1', with: ['docker', 'systemd'] }, `bash ${FOLDER}/docker.sh`);
+});
