@@ -75,6 +75,8 @@ export interface Capabilities {
   readonly xattrs: boolean;
   /** `get` mounts layers that have a parent, and counts: such a layer is not removed while somebody has it. */
   readonly mounts: boolean;
+  /** Writing a sparse file of a lower layer, or its attributes, fills its holes; absent where it does not. */
+  readonly fillsHoles?: boolean;
   /** A container may rename a directory that comes from a lower layer; else rename(2) says `EXDEV` and programs copy. */
   readonly renameLowerDirectory: boolean;
 }
