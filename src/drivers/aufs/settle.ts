@@ -24,7 +24,7 @@ import { LowerLayers } from '../layer-changes.ts';
 import type { Side } from '../same-file.ts';
 import { aufsMarks, isMarkName, whiteoutOf } from './marks.ts';
 
-/** Where fuse-overlayfs notes the path, in a lower layer, of the file that it copied up. */
+/** Where fuse-overlayfs notes the path, in a lower layer, of the file that it copied up; a NUL byte ends it. */
 const ORIGIN = 'user.fuseoverlayfs.origin';
 /** What marks an opaque directory beside AUFS's file. */
 const OPAQUE = 'trusted.overlay.opaque';
@@ -82,6 +82,11 @@ function markOpaque(fd: number): void {
   closeFd(openAt(fd, WHITEOUT_OPAQUE, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o444));
 }
 
+function untilNul(text: Buffer): Buffer {
+  const end = text.indexOf(0);
+  return end < 0 ? text : text.subarray(0, end);
+}
+
 function identity({ devMajor, devMinor, ino }: FileStat): string {
   return `${devMajor}:${devMinor}:${ino}`;
 }
@@ -91,7 +96,7 @@ function partedNames(branchFd: number, lower: LowerLayers): Parted[] {
   eachFile(branchFd, Buffer.alloc(0), (dirfd, name, path, stat) => {
     if ((stat.mode & S_IFMT) !== S_IFREG) return;
     const origin = lgetxattr(viaFd(dirfd, name), ORIGIN);
-    const side = origin && lower.lookup(Buffer.concat([Buffer.from('/'), origin]))?.side;
+    const side = origin && lower.lookup(Buffer.concat([Buffer.from('/'), untilNul(origin)]))?.side;
     if (side && side.stat.nlink > 1 && !isDirectoryStat(side.stat)) {
       copies.set(identity(side.stat), { path, root: side.fd });
     }
