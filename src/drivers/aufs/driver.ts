@@ -69,9 +69,10 @@ export class AufsDriver implements GraphDriver {
       xattrs: true,
       mounts: true,
       // Tried when somebody asks.
-      get fillsHoles() {
-        return backend.fillsHoles();
+      get copyUpLoses() {
+        return context.readOnly === true ? [] : backend.copyUpLoses();
       },
+      longestName: backend.longestName,
       renameLowerDirectory: false,
     };
   }

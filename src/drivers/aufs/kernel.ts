@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { LIMITS } from '../../archive/types.ts';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { makeDirectories, readTextIfAny } from '../../linux/files.ts';
 import {
@@ -23,6 +24,8 @@ import type { BackendContext, UnionBackend, UnionRequest } from './union.ts';
 const XINO = '/dev/shm/aufs.xino';
 /** CONFIG_AUFS_BRANCH_MAX_127, the default; `/sys/fs/aufs/config` tells of others. */
 const BRANCHES = 127;
+/** What AUFS needs of 255 bytes for names of its own: statfs(2) says 242. */
+const AUFS_RESERVED = 13;
 
 /** Whether this kernel has AUFS and lets us mount it. A module that is not loaded yet does not count. */
 export function hasKernelAufs(): boolean {
@@ -151,7 +154,8 @@ export function kernelBackend(
     title: 'AUFS of the kernel',
     mountType: 'aufs',
     maxParents: maxBranches() - 1,
-    fillsHoles: () => false,
+    longestName: LIMITS.nameComponent - AUFS_RESERVED,
+    copyUpLoses: () => [],
     mount: mountUnion,
     isUnsettled: () => false,
     showsMore: () => false,

@@ -10,20 +10,26 @@
  * - It calls all directories opaque that are made in it: those that hide nothing are not exported as such.
  * - When one of several names of a file is written, only one of them is in the branch afterwards, perhaps another one: the
  *   others are made after the unmount, as AUFS's auplink does; until then a layer is compared with its parent.
- * - Copying a file up fills its holes, unless the filesystem shares blocks.
+ * - Copying a file up fills its holes (unless the filesystem shares blocks), and loses the set-ID bits of files that are not
+ *   root's and the times of symbolic links: capabilities say so.
+ * - Each name is looked for with `.wh.` before it: names are 251 bytes at most.
  */
 import { constants, openSync } from 'node:fs';
 import { LIMITS } from '../../archive/types.ts';
+import { WHITEOUT_PREFIX } from '../../archive/whiteouts.ts';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { closeFile, makeDirectories, makeDirectory, pathExists, readInto } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { makePipe, spawnDetached, waitHere } from '../../linux/spawn.ts';
+import type { CopyUpLoss } from '../driver.ts';
 import { isMountPoint } from '../mount-counter.ts';
 import { WORK_FOLDER } from './layout.ts';
 import { parted, settleBranch } from './settle.ts';
 import { sharesBlocks } from './shares-blocks.ts';
 import type { BackendContext, UnionBackend, UnionRequest } from './union.ts';
+
+const NAME_MAX = LIMITS.nameComponent;
 
 /** Makes fuse-overlayfs write `.wh.` files where it may make devices as well. Source: its manual. */
 const AUFS_FORMAT = { FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT: '1' };
@@ -48,7 +54,11 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
     title: `${name} (FUSE) in AUFS's format: this kernel has no AUFS`,
     mountType: 'fuse.fuse-overlayfs',
     maxParents: LIMITS.lowerLayers,
-    fillsHoles: () => !sharesBlocks(`${layout.home}/${WORK_FOLDER}`),
+    longestName: NAME_MAX - WHITEOUT_PREFIX.length,
+    copyUpLoses: () => {
+      const losses: CopyUpLoss[] = ['set-id', 'link-time'];
+      return sharesBlocks(layout.home) ? losses : ['holes', ...losses];
+    },
     mount: (request) => {
       if (request.isReadOnly !== true) {
         if (pathExists(layout.work(request.id))) settle(request.id, request.parents);

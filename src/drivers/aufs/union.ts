@@ -1,4 +1,5 @@
 /** What lays a layer's branches over each other: the kernel's AUFS, or a program that keeps the same format on disk. */
+import type { CopyUpLoss } from '../driver.ts';
 import type { Layout } from './layout.ts';
 
 /** One union. */
@@ -26,7 +27,9 @@ export interface UnionBackend {
   /** The most layers that one may stand on. */
   readonly maxParents: number;
   /** See `Capabilities`. */
-  fillsHoles(): boolean;
+  readonly longestName: number;
+  /** See `Capabilities`. */
+  copyUpLoses(): readonly CopyUpLoss[];
   /** Mounts. When it throws, nothing is mounted. */
   mount(request: UnionRequest): void;
   /** Whether the branch may not be what the union shows: it is mounted, or was when something ended. */

@@ -147,7 +147,8 @@ async function history(subject: Subject, seed: number): Promise<void> {
   const random = randomNumbers(seed);
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp;
   const kind = { linksBreak, attributes: attributePrefix(subject) };
-  const options: DescribeOptions = linksBreak ? { links: false } : {};
+  const linkTimes = driver.capabilities.copyUpLoses?.includes('link-time') !== true;
+  const options: DescribeOptions = { links: !linksBreak, linkTimes };
   const plain = `${scratch}/history-${seed}-${newId().slice(0, 16)}`;
   fs.mkdirSync(plain);
   let parent: string | undefined;
