@@ -9,7 +9,8 @@
  *   attributes, beside AUFS's own marks: removed after the unmount (settle.ts), and never part of a layer's tar.
  * - It calls all directories opaque that are made in it: those that hide nothing are not exported as such.
  * - When one of several names of a file is written, only one of them is in the branch afterwards, perhaps another one: the
- *   others are made after the unmount, as AUFS's auplink does; until then a layer is compared with its parent.
+ *   others are made after the unmount, as AUFS's auplink does; until then a layer is compared with its parent. When that one name
+ *   is deleted before, what was written is gone with it.
  * - Copying a file up fills its holes (unless the filesystem shares blocks), and loses the set-ID bits of files that are not
  *   root's and the times of symbolic links: capabilities say so.
  * - Each name is looked for with `.wh.` before it: names are 251 bytes at most.
@@ -56,7 +57,7 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
     maxParents: LIMITS.lowerLayers,
     longestName: NAME_MAX - WHITEOUT_PREFIX.length,
     copyUpLoses: () => {
-      const losses: CopyUpLoss[] = ['set-id', 'link-time'];
+      const losses: CopyUpLoss[] = ['set-id', 'link-time', 'linked-change'];
       return sharesBlocks(layout.home) ? losses : ['holes', ...losses];
     },
     mount: (request) => {

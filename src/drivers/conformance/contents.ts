@@ -318,4 +318,27 @@ export const contentChecks: readonly Check[] = [
       });
     },
   },
+  {
+    name: 'what was written to one name of a file is kept under the others, also when that one is deleted, as the driver says',
+    run: async ({ driver }) => {
+      const { hardLinksAcrossCopyUp, copyUpLoses = [] } = driver.capabilities;
+      const base = await imageLayer(driver, undefined, (root) => {
+        directory(`${root}/sub`);
+        for (const name of ['kept', 'gone']) {
+          write(`${root}/${name}`, 'shared');
+          fs.linkSync(`${root}/${name}`, `${root}/sub/${name}`);
+        }
+      });
+      const top = await imageLayer(driver, base, (root) => {
+        fs.appendFileSync(`${root}/gone`, ' and more');
+        fs.rmSync(`${root}/gone`);
+        fs.appendFileSync(`${root}/kept`, ' and more');
+      });
+      await inside(driver, top, (root) => {
+        const has = (name: string) => fs.readFileSync(`${root}/sub/${name}`, 'utf8') === 'shared and more';
+        assert.equal(has('kept'), hardLinksAcrossCopyUp);
+        assert.equal(has('gone'), hardLinksAcrossCopyUp && !copyUpLoses.includes('linked-change'));
+      });
+    },
+  },
 ];
