@@ -13,7 +13,13 @@ import {
 import { FilePacker, type PackOptions, packError } from './pack-files.ts';
 import { procPath } from './unpack-attributes.ts';
 import { comparePaths, isGone, lstatUnlessGone, openBeneath, type WalkEntry, walkTree } from './walk.ts';
-import { isWhiteoutDevice, type OverlayPrefix, WHITEOUT_OPAQUE } from './whiteouts.ts';
+import {
+  isWhiteoutDevice,
+  nameKind,
+  type OverlayPrefix,
+  WHITEOUT_OPAQUE,
+  WHITEOUT_OPAQUE_OLD,
+} from './whiteouts.ts';
 
 export type { PackOptions } from './pack-files.ts';
 
@@ -29,6 +35,15 @@ export interface PackOverlayOptions extends PackOptions {
   readonly xattrPrefix?: OverlayPrefix;
 }
 
+/** How an AUFS branch is packed. */
+export interface PackAufsOptions extends PackOptions {
+  /**
+   * Whether a directory that hides what lower layers have in it hides anything: whoever makes one new may mark it as well.
+   * The path is relative, without slashes at its ends; all do when this is not given.
+   */
+  readonly hides?: (path: Buffer) => boolean;
+}
+
 /** A path that differs from a lower layer's: absolute within the tree, `/` first. Its contents are read from the tree. */
 export interface PathChange {
   readonly kind: 'modified' | 'added' | 'deleted';
@@ -36,7 +51,7 @@ export interface PathChange {
 }
 
 /*
- * What all three promise. The stream is an uncompressed tar in the order of `comparePaths`, and the same tree gives the
+ * What all of them promise. The stream is an uncompressed tar in the order of `comparePaths`, and the same tree gives the
  * same bytes. Kept: types, modes, numeric owners, modification times to the nanosecond, links of both kinds, devices,
  * `user.*` and `trusted.*` attributes, file capabilities, ACLs, large holes. Left out, with a warning: sockets, and
  * names that start with `.wh.`. Nothing is followed out of the tree, whatever is renamed in it meanwhile. Files may
@@ -67,6 +82,54 @@ export async function* packOverlayDiff(
     yield* packUpperFile(packer, file, prefix);
   }
   yield* packer.out.end();
+}
+
+/**
+ * The writable branch of an AUFS union as a layer: whiteouts leave as they are, but always with the same attributes, and
+ * AUFS's own files (`.wh..wh.plnk` and others) not at all.
+ */
+export async function* packAufsDiff(branch: string, options: PackAufsOptions = {}): AsyncGenerator<Buffer> {
+  const packer = new FilePacker(options);
+  const accepts = (file: WalkEntry): boolean =>
+    isWhiteoutFile(file) || (!isMark(file) && packer.accepts(file));
+  for (const file of walkTree(branch, accepts)) {
+    if (isWhiteoutFile(file)) {
+      yield* packer.out.header(emptyFile(file.path));
+      continue;
+    }
+    yield* packer.file(file);
+    if (
+      (file.stat.mode & S_IFMT) === S_IFDIR &&
+      isOpaqueBranch(file) &&
+      options.hides?.(file.path) !== false
+    ) {
+      yield* packer.out.header(opaqueEntry(file.path));
+    }
+  }
+  yield* packer.out.end();
+}
+
+function kindOf({ name }: WalkEntry): ReturnType<typeof nameKind> {
+  return nameKind(name.toString('latin1'));
+}
+
+function isWhiteoutFile(file: WalkEntry): boolean {
+  return kindOf(file).kind === 'whiteout' && (file.stat.mode & S_IFMT) === S_IFREG;
+}
+
+function isMark(file: WalkEntry): boolean {
+  const { kind } = kindOf(file);
+  return kind === 'opaque' || kind === 'metadata';
+}
+
+function isOpaqueBranch({ dirfd, name }: WalkEntry): boolean {
+  return [WHITEOUT_OPAQUE, WHITEOUT_OPAQUE_OLD].some(
+    (mark) => lstatUnlessGone(dirfd, Buffer.concat([name, Buffer.from(`/${mark}`)])) !== undefined,
+  );
+}
+
+function opaqueEntry(path: Buffer): ReturnType<typeof emptyFile> {
+  return emptyFile(Buffer.concat([path, Buffer.from(`/${WHITEOUT_OPAQUE}`)]));
 }
 
 /**
@@ -131,7 +194,7 @@ function* packUpperFile(packer: FilePacker, file: WalkEntry, prefix: OverlayPref
   if (xattrs !== undefined) refuse(xattrs);
   yield* packer.file(file, { known: xattrs?.layer, check: refuse });
   if (type === S_IFDIR && xattrs?.overlay.get(`${prefix}opaque`)?.toString() === 'y') {
-    yield* packer.out.header(emptyFile(Buffer.concat([file.path, Buffer.from(`/${WHITEOUT_OPAQUE}`)])));
+    yield* packer.out.header(opaqueEntry(file.path));
   }
 }
 

@@ -12,14 +12,15 @@ import {
 } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { inUserNamespace } from '../linux/namespaces.ts';
+import { withDirectory } from '../linux/open-directory.ts';
 import { lstatIfAny, S_IFBLK, S_IFCHR, S_IFIFO } from '../linux/stat.ts';
-import { lsetxattr } from '../linux/xattr.ts';
 import { LIMITS, type TarEntry, type TarSink } from './types.ts';
-import { Attributes, procPath } from './unpack-attributes.ts';
+import { Attributes } from './unpack-attributes.ts';
 import { PendingDirectories } from './unpack-directories.ts';
 import { FileBeingWritten } from './unpack-file.ts';
 import { HardLinks } from './unpack-links.ts';
 import { LowerFiles } from './unpack-lower.ts';
+import { aufsMarks, type LayerMarks, overlayMarks } from './unpack-marks.ts';
 import { cleanPath, type LayerPath, latin1, refusal, unpackError } from './unpack-name.ts';
 import { failedWith, isDirectory, LayerTree } from './unpack-tree.ts';
 import { nameKind, type OverlayPrefix } from './whiteouts.ts';
@@ -27,10 +28,10 @@ import { nameKind, type OverlayPrefix } from './whiteouts.ts';
 /** How a layer is unpacked. */
 export interface UnpackerOptions {
   /**
-   * What whiteouts become. `overlay`: devices 0/0 and opaque attributes in the directory of one layer. `delete`: they
-   * remove what lower layers have in a directory that holds the whole tree.
+   * What whiteouts become. `overlay`: devices 0/0 and opaque attributes in the directory of one layer. `aufs`: the empty
+   * files that they are in the archive. `delete`: they remove what lower layers have in a directory that holds the whole tree.
    */
-  readonly whiteouts: 'overlay' | 'delete';
+  readonly whiteouts: 'overlay' | 'aufs' | 'delete';
   /** The prefix of the opaque attribute; `trusted.overlay.` when not given. */
   readonly xattrPrefix?: OverlayPrefix;
 }
@@ -67,7 +68,7 @@ export interface UnpackResult {
 export class Unpacker implements TarSink {
   readonly #tree: LayerTree;
   readonly #lower: LowerFiles | undefined;
-  readonly #opaqueXattr: string | undefined;
+  readonly #marks: LayerMarks | undefined;
   readonly #links: HardLinks;
   readonly #attributes = new Attributes();
   readonly #directories: PendingDirectories;
@@ -80,14 +81,13 @@ export class Unpacker implements TarSink {
 
   /** `target` is a directory that exists; nothing else may write in it until `finish` or `close`. */
   constructor(target: string, options: UnpackerOptions) {
-    const overlay = options.whiteouts === 'overlay';
-    this.#opaqueXattr = overlay ? `${options.xattrPrefix ?? 'trusted.overlay.'}opaque` : undefined;
+    this.#marks = marksOf(options);
     this.#tree = new LayerTree(target, {
-      opaqueXattr: this.#opaqueXattr,
+      marks: this.#marks,
       onMade: (dirfd, name) => this.#lower?.own(dirfd, name),
     });
     try {
-      this.#lower = overlay ? undefined : new LowerFiles(this.#tree.rootFd);
+      this.#lower = this.#marks !== undefined ? undefined : new LowerFiles(this.#tree.rootFd);
     } catch (error) {
       this.#tree.close();
       throw error;
@@ -192,6 +192,7 @@ export class Unpacker implements TarSink {
     }
     if ((entry.type === 'char' || entry.type === 'block') && this.#withoutDevices) return;
     this.#make(dirfd, name, entry, where.path);
+    if (entry.type !== 'directory') this.#marks?.uncover(dirfd, name, undefined);
     if (this.#lower?.any === true) this.#lower.own(dirfd, name);
   }
 
@@ -276,33 +277,26 @@ export class Unpacker implements TarSink {
 
   /** A name of lower layers is gone. */
   #whiteout(dirfd: number, name: Buffer, entry: TarEntry): void {
-    if (this.#opaqueXattr === undefined) {
+    const marks = this.#marks;
+    if (marks === undefined) {
       this.#lower?.remove(dirfd, name, entry.name);
       this.#tree.forget();
       return;
     }
-    try {
-      mknodAt(dirfd, name, S_IFCHR, 0, 0);
-    } catch (error) {
-      if (!failedWith(error, 'EEXIST')) throw error;
-      // The layer's own: a file hides the lower one already, a directory has to be told to.
-      const own = lstatIfAny(dirfd, name);
-      if (own !== undefined && isDirectory(own)) this.#makeOpaque(procPath(dirfd, name), this.#opaqueXattr);
-    }
+    const own = marks.hide(dirfd, name);
+    // The layer's own: a file hides the lower one already, a directory has to be told to.
+    if (own !== undefined && isDirectory(own)) withDirectory(dirfd, name, (fd) => marks.makeOpaque(fd));
   }
 
   /** The directory hides what lower layers have in it. */
   #opaque(dirfd: number, entry: TarEntry): void {
-    if (this.#opaqueXattr !== undefined) {
-      this.#makeOpaque(procPath(dirfd, Buffer.from('.')), this.#opaqueXattr);
+    const marks = this.#marks;
+    if (marks !== undefined) {
+      withDirectory(dirfd, '.', (fd) => marks.makeOpaque(fd));
       return;
     }
     this.#lower?.empty(dirfd, entry.name);
     this.#tree.forget();
-  }
-
-  #makeOpaque(path: Buffer, attribute: string): void {
-    lsetxattr(path, attribute, Buffer.from('y'));
   }
 
   #stash(entry: TarEntry, where: LayerPath): void {
@@ -321,4 +315,9 @@ export class Unpacker implements TarSink {
     if (before !== undefined) this.#tree.remove(dirfd, name, before);
     return make();
   }
+}
+
+function marksOf({ whiteouts, xattrPrefix }: UnpackerOptions): LayerMarks | undefined {
+  if (whiteouts === 'delete') return undefined;
+  return whiteouts === 'aufs' ? aufsMarks() : overlayMarks(`${xattrPrefix ?? 'trusted.overlay.'}opaque`);
 }

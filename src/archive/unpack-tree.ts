@@ -16,9 +16,8 @@ import {
 import { SyscallError } from '../linux/errno.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
 import { AT_FDCWD, type FileStat, lstatIfAny, S_IFDIR, S_IFLNK, S_IFMT } from '../linux/stat.ts';
-import { fsetxattr } from '../linux/xattr.ts';
+import type { LayerMarks } from './unpack-marks.ts';
 import { latin1, refusal } from './unpack-name.ts';
-import { isWhiteoutDevice } from './whiteouts.ts';
 
 /** Open directories that are kept; a layer's members mostly come directory by directory. */
 const CACHED = 64;
@@ -29,8 +28,8 @@ const MADE_MODE = 0o755;
 
 /** What a `LayerTree` is told. */
 export interface LayerTreeOptions {
-  /** The attribute that makes a directory opaque, when whiteouts are overlayfs's. */
-  readonly opaqueXattr?: string | undefined;
+  /** How whiteouts are kept in the layer; absent where lower layers' files are removed at once. */
+  readonly marks?: LayerMarks | undefined;
   /** Called with each directory that is made because a layer left it out. */
   readonly onMade?: (dirfd: number, name: Buffer) => void;
 }
@@ -139,14 +138,15 @@ export class LayerTree {
 
   /** Makes a directory that hides the whiteout of its name, if that is what the name was; its attributes are not set. */
   makeDirectory(dirfd: number, name: Buffer, before: FileStat | undefined): number {
-    if (before !== undefined) this.remove(dirfd, name, before);
+    const { marks } = this.#options;
+    const wasHidden = marks?.uncover(dirfd, name, before) === true;
+    if (before !== undefined && !wasHidden) this.remove(dirfd, name, before);
     mkdirAt(dirfd, name, 0o700);
     const fd = openAt(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    const opaque = this.#options.opaqueXattr;
-    if (opaque === undefined || before === undefined || !isWhiteoutDevice(before)) return fd;
+    if (!wasHidden) return fd;
     // Removed and made again: what the lower directory of this name holds must stay hidden.
     try {
-      fsetxattr(fd, opaque, Buffer.from('y'));
+      marks?.makeOpaque(fd);
     } catch (error) {
       closeFd(fd);
       throw error;
@@ -197,9 +197,7 @@ export class LayerTree {
 
   #makeMissing(member: Buffer, dirfd: number, name: Buffer, mayBeThere: boolean): number {
     const before = mayBeThere ? lstatIfAny(dirfd, name) : undefined;
-    const hidden =
-      before !== undefined && isWhiteoutDevice(before) && this.#options.opaqueXattr !== undefined;
-    if (before !== undefined && !hidden) {
+    if (before !== undefined && this.#options.marks?.isWhiteout(before) !== true) {
       const link = (before.mode & S_IFMT) === S_IFLNK;
       throw refusal(
         member,

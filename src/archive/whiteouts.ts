@@ -1,5 +1,6 @@
 /**
- * How a layer says that something of a lower layer is gone, in its two forms.
+ * How a layer says that something of a lower layer is gone, in its two forms. That of a tar is AUFS's, which keeps the same
+ * names on disk.
  *
  * | means                                | in a tar (OCI image spec, "Whiteouts")     | on overlayfs (kernel, `overlayfs.rst`)         |
  * |--------------------------------------|--------------------------------------------|------------------------------------------------|
@@ -19,11 +20,16 @@ export const WHITEOUT_PREFIX = '.wh.';
 export const WHITEOUT_META_PREFIX = '.wh..wh.';
 /** The name of the file that makes its directory opaque. */
 export const WHITEOUT_OPAQUE = '.wh..wh..opq';
+/** The same in the first AUFS, before 2008: read, never written. */
+export const WHITEOUT_OPAQUE_OLD = '.wh.__dir_opaque';
 /** AUFS's directory of files that hard links of the layer point to. */
 export const WHITEOUT_LINKS = '.wh..wh.plnk';
 
 /** The prefix of overlayfs's own extended attributes: `user.` when mounted with `userxattr`. */
 export type OverlayPrefix = 'trusted.overlay.' | 'user.overlay.';
+
+/** What the names of the extended attributes begin with that overlayfs and fuse-overlayfs keep for themselves. */
+const UNION_PREFIXES = ['trusted.overlay.', 'user.overlay.', 'user.fuseoverlayfs.'] as const;
 
 /** What a name in a layer's tar is. */
 export type NameKind =
@@ -46,7 +52,7 @@ export function nameKind(path: string): NameKind {
   const below = components.find((component) => component.startsWith(WHITEOUT_PREFIX));
   if (below !== undefined) return { kind: 'invalid', reason: 'it lies below a whiteout' };
   if (!base.startsWith(WHITEOUT_PREFIX)) return PLAIN;
-  if (base === WHITEOUT_OPAQUE) return { kind: 'opaque' };
+  if (base === WHITEOUT_OPAQUE || base === WHITEOUT_OPAQUE_OLD) return { kind: 'opaque' };
   if (base.startsWith(WHITEOUT_META_PREFIX)) return METADATA;
   const hides = base.slice(WHITEOUT_PREFIX.length);
   if (hides === '' || hides === '.' || hides === '..') {
@@ -61,12 +67,12 @@ export function isWhiteoutDevice(stat: FileStat): boolean {
 }
 
 /**
- * Whether an extended attribute is overlayfs's own, under either prefix. Such attributes never cross the border of a
+ * Whether an extended attribute is overlayfs's own, under either prefix, or that of fuse-overlayfs. Such attributes never cross the border of a
  * layer: from a tar they would make the kernel look for a directory elsewhere (`redirect`), take a file's content from
  * a lower one (`metacopy`) or hide what the layer's own whiteouts do not hide.
  */
 export function isOverlayXattr(name: string): boolean {
-  return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
+  return UNION_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /**

@@ -59,6 +59,12 @@ export type DriverName = 'aufs' | 'overlay2' | 'devicemapper' | 'btrfs' | 'zfs' 
 /** One row of `info`, in order: `['Backing Filesystem', 'extfs']`. */
 export type StatusRow = readonly [label: string, value: string];
 
+/**
+ * What may be lost when a file is copied up: its holes, the set-ID bits of one that is not root's, the time of a symbolic link
+ * that is renamed, what was written to a file of several names when the written name is deleted before the unmount.
+ */
+export type CopyUpLoss = 'holes' | 'set-id' | 'link-time' | 'linked-change';
+
 /** What a driver, on this kernel and this store, can do. Tests assert each both ways; nothing is skipped silently. */
 export interface Capabilities {
   /** `diff` and `changes` cost what changed, not the size of the tree. */
@@ -75,6 +81,10 @@ export interface Capabilities {
   readonly xattrs: boolean;
   /** `get` mounts layers that have a parent, and counts: such a layer is not removed while somebody has it. */
   readonly mounts: boolean;
+  /** What a file of a lower layer loses when it, or an attribute of it, is written; absent where nothing is lost. */
+  readonly copyUpLoses?: readonly CopyUpLoss[];
+  /** Bytes of the longest name that can be made in a layer that has a parent; absent where it is the kernel's, 255. */
+  readonly longestName?: number;
   /** A container may rename a directory that comes from a lower layer; else rename(2) says `EXDEV` and programs copy. */
   readonly renameLowerDirectory: boolean;
 }

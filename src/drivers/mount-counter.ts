@@ -16,6 +16,7 @@ import { listDirectory, makeDirectories, openFile, removeFile, writeAll } from '
 import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
 import { ftruncate } from '../linux/space.ts';
 import { type FileStat, fstat, lstat } from '../linux/stat.ts';
+import { statfs } from '../linux/statfs.ts';
 
 /** A mount that can be made and taken back. */
 export interface CountedMount {
@@ -159,11 +160,28 @@ function statIfAny(path: string): FileStat | undefined {
 
 /**
  * Whether a filesystem of its own is mounted at `path`: its device differs from that of the folder it is in. Two
- * lstat calls, however many mounts the machine has. Bind mounts are not seen, and no driver makes any.
+ * lstat calls, however many mounts the machine has. Bind mounts are not seen, and no driver makes any. A FUSE mount whose
+ * daemon died is one still.
  */
 export function isMountPoint(path: string): boolean {
-  const point = statIfAny(path);
+  let point: FileStat | undefined;
+  try {
+    point = statIfAny(path);
+  } catch (error) {
+    if (hasErrno(error, 'ENOTCONN')) return true;
+    throw error;
+  }
   const folder = statIfAny(path.slice(0, path.lastIndexOf('/')) || '/');
   if (point === undefined || folder === undefined) return false;
   return point.devMajor !== folder.devMajor || point.devMinor !== folder.devMinor;
+}
+
+/** Whether a FUSE filesystem is mounted at `path` whose daemon died: all that is asked of it fails, but for what the kernel remembers. */
+export function isDeadMount(path: string): boolean {
+  try {
+    statfs(path);
+    return false;
+  } catch (error) {
+    return hasErrno(error, 'ENOTCONN');
+  }
 }

@@ -27,7 +27,7 @@ const DRIVERS: readonly Registered[] = [
   },
   { name: 'zfs', onlyByName: false },
   { name: 'vfs', onlyByName: false, load: async () => (await import('./vfs/index.ts')).vfsFactory },
-  { name: 'aufs', onlyByName: true },
+  { name: 'aufs', onlyByName: true, load: async () => (await import('./aufs/index.ts')).aufsFactory },
   {
     name: 'devicemapper',
     onlyByName: true,

@@ -22,13 +22,13 @@ export class SizeSum {
   }
 }
 
-/** The size of everything below `root`, in bytes. */
-export function treeSize(root: string): number {
+/** The size of everything below `root`, in bytes, but for names that are to be skipped, with what is below them. */
+export function treeSize(root: string, skips: (name: Buffer) => boolean = () => false): number {
   const sum = new SizeSum();
   const walk = (fd: number): void => {
     for (const name of namesIn(fd)) {
       const stat = lstatIfAny(fd, name);
-      if (stat === undefined) continue;
+      if (stat === undefined || skips(name)) continue;
       if (isDirectoryStat(stat)) withDirectory(fd, name, walk);
       else sum.add(stat);
     }

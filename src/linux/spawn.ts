@@ -160,3 +160,15 @@ export function spawnDetached(request: SpawnRequest): number {
 export async function reap(pid: number): Promise<void> {
   await waitpidCall.async(undefined, pid, null, 0);
 }
+
+/**
+ * Waits for the end of a process that `spawnDetached` started, on this thread: for one that takes a moment. Gives its exit
+ * status, 128 and the signal's number when a signal ended it. Source: wait(2).
+ */
+export function waitHere(pid: number): number {
+  const status = Buffer.alloc(4);
+  waitpidCall(undefined, pid, status, 0);
+  const word = status.readInt32LE(0);
+  const signal = word & 0x7f;
+  return signal === 0 ? (word >> 8) & 0xff : 128 + signal;
+}

@@ -1,11 +1,14 @@
 import type { DriverName } from '../../src/drivers/driver.ts';
 import { conformance } from '../helpers/conformance.ts';
 import { type FilesystemType, makeFilesystem } from '../helpers/loop.ts';
+import { FULL } from '../helpers/scope.ts';
 import { makeSubject } from '../helpers/stores.ts';
 
 /** Drivers on filesystems that differ in what they can do, and btrfs on its own. */
 const PAIRS: readonly (readonly [DriverName, FilesystemType])[] = [
   ['btrfs', 'btrfs'],
+  ['aufs', 'ext4'],
+  ...(FULL ? ([['aufs', 'xfs']] as const) : []),
   ['overlay2', 'ext4'],
   ['overlay2', 'xfs'],
   ['overlay2', 'btrfs'],

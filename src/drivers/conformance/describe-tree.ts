@@ -25,6 +25,8 @@ export interface DescribeOptions {
   readonly directoryTimes?: boolean;
   /** Times of everything else. Kept when not given. */
   readonly times?: boolean;
+  /** Times of symbolic links, where times are kept. Kept when not given. */
+  readonly linkTimes?: boolean;
   /** Which names are one file. Kept when not given. */
   readonly links?: boolean;
   /** Where sparse files have data. Left out when not given: filesystems differ in what they tell. */
@@ -61,7 +63,9 @@ function describe(fd: number, name: Buffer, stat: FileStat, options: DescribeOpt
     `${stat.uid}:${stat.gid}`,
   ];
   const directory = isDirectoryStat(stat);
-  if (directory ? options.directoryTimes === true : options.times !== false) {
+  const isLink = (stat.mode & S_IFMT) === S_IFLNK;
+  const withTime = options.times !== false && !(isLink && options.linkTimes === false);
+  if (directory ? options.directoryTimes === true : withTime) {
     parts.push(`${stat.mtime.sec}.${String(stat.mtime.nsec).padStart(9, '0')}`);
   }
   switch (stat.mode & S_IFMT) {

@@ -321,7 +321,7 @@ export const differenceChecks: readonly Check[] = [
     },
   },
   {
-    name: 'sparse files take no more space after a copy and after a tar',
+    name: 'sparse files take no more space after a tar, and after a copy as the driver says',
     run: async (subject) => {
       const { driver } = subject;
       const base = await imageLayer(driver, undefined, (root) => {
@@ -333,7 +333,8 @@ export const differenceChecks: readonly Check[] = [
         await inside(driver, id, (root) => {
           const { size, blocks } = fs.lstatSync(`${root}/sparse`);
           assert.equal(size, 50_000_000);
-          assert.ok(blocks * 512 < 2_000_000, `${blocks * 512} bytes allocated`);
+          const isFilled = id === top && driver.capabilities.copyUpLoses?.includes('holes') === true;
+          assert.equal(blocks * 512 >= 2_000_000, isFilled, `${blocks * 512} bytes allocated`);
         });
       }
     },

@@ -145,9 +145,11 @@ function work(random: Random, layer: string, plain: string, count: number, kind:
 async function history(subject: Subject, seed: number): Promise<void> {
   const { driver, scratch } = subject;
   const random = randomNumbers(seed);
-  const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp;
+  const losses = driver.capabilities.copyUpLoses ?? [];
+  const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp || losses.includes('linked-change');
   const kind = { linksBreak, attributes: attributePrefix(subject) };
-  const options: DescribeOptions = linksBreak ? { links: false } : {};
+  const linkTimes = !losses.includes('link-time');
+  const options: DescribeOptions = { links: !linksBreak, linkTimes };
   const plain = `${scratch}/history-${seed}-${newId().slice(0, 16)}`;
   fs.mkdirSync(plain);
   let parent: string | undefined;

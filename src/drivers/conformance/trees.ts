@@ -52,13 +52,18 @@ export function sparse(path: string, size: number, offset: number, data: string)
   stamp(path);
 }
 
+/** The longest name that can be made in every layer of the driver. */
+export function longestName(driver: Subject['driver'] | undefined): string {
+  return 'n'.repeat(driver?.capabilities.longestName ?? 255);
+}
+
 /** Incompressible bytes, different each time. */
 export function noise(size: number): Buffer {
   return randomFillSync(Buffer.alloc(size));
 }
 
-/** What the filesystem takes no extended attributes of, such as `security.`. */
-type Without = Pick<Subject, 'without'>;
+/** What the filesystem takes no extended attributes of, such as `security.`, and what the driver says of names. */
+type Without = Pick<Subject, 'without'> & Partial<Pick<Subject, 'driver'>>;
 
 function takes({ without = [] }: Without, name: string): boolean {
   return !without.some((prefix) => name.startsWith(prefix));
@@ -107,7 +112,7 @@ export function makeEverything(root: string, subject: Without = {}): void {
   makeSpecialFiles(root);
   sparse(`${root}/sparse`, 5_000_000, 1_048_576, 'data in the middle');
   write(Buffer.concat([Buffer.from(`${root}/`), BYTES_NAME]), 'a name of bytes');
-  write(`${root}/${'n'.repeat(255)}`, 'a long name');
+  write(`${root}/${longestName(subject.driver)}`, 'a long name');
 }
 
 function makeSpecialFiles(root: string): void {

@@ -1,0 +1,95 @@
+/** aufs, as the registry knows it. */
+import { dirname } from 'node:path';
+import { TsengineError } from '../../errors.ts';
+import { pathExists } from '../../linux/files.ts';
+import { fsName, statfs } from '../../linux/statfs.ts';
+import { holdsLayers } from '../data.ts';
+import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
+import { MountCounter } from '../mount-counter.ts';
+import { existingFolder, onlyReading, refusalOfReadOnly } from '../read-only.ts';
+import { Staging } from '../staging.ts';
+import { openView, sweepViews } from '../view.ts';
+import { AufsDriver, type AufsParts } from './driver.ts';
+import { hasKernelAufs, kernelBackend } from './kernel.ts';
+import { Layout } from './layout.ts';
+import { type AufsOptions, findProgram, noProgram, readEngineOptions } from './options.ts';
+import { programBackend } from './program.ts';
+import type { UnionBackend } from './union.ts';
+
+/** What Docker's aufs does not take as the filesystem of its branches. With either backend: a root goes from one to the other. */
+const NOT_BELOW: ReadonlySet<string> = new Set(['aufs', 'btrfs', 'ecryptfs']);
+
+/** The backend that serves a data root, or why there is none. */
+function chooseBackend(
+  context: DriverContext,
+  options: AufsOptions,
+): { readonly backend: UnionBackend } | { readonly reason: string } {
+  const folder = existingFolder(context.home);
+  const found = fsName(statfs(folder).magic);
+  if (NOT_BELOW.has(found)) {
+    return {
+      reason: `AUFS is not supported over ${found}, and ${folder} is on it: put the data root on ext4 or xfs`,
+    };
+  }
+  const parts = { layout: new Layout(context.home), warn: (message: string) => context.warn(message) };
+  if (options.program === undefined && hasKernelAufs()) {
+    return { backend: kernelBackend(parts, context.runHome) };
+  }
+  const program = findProgram(options);
+  if (program === undefined) return { reason: noProgram(options) };
+  if (!pathExists('/dev/fuse')) {
+    return {
+      reason: `this kernel has no AUFS, and ${program} needs /dev/fuse, which is not there: modprobe fuse`,
+    };
+  }
+  return { backend: programBackend(parts, program) };
+}
+
+async function probe(context: DriverContext): Promise<Support> {
+  const chosen = chooseBackend(context, readEngineOptions(context));
+  if ('reason' in chosen) return { supported: false, reason: chosen.reason };
+  return refusalOfReadOnly(context.home) ?? { supported: true, notes: [chosen.backend.title] };
+}
+
+async function open(context: DriverContext): Promise<GraphDriver> {
+  const chosen = chooseBackend(context, readEngineOptions(context));
+  if ('reason' in chosen) throw new TsengineError('Unavailable', chosen.reason);
+  const layout = new Layout(context.home);
+  const staging = new Staging(context.home);
+  const parts = { context, layout, staging, backend: chosen.backend };
+  if (context.readOnly === true) return onlyReading(new ReadOnlyAufs(parts), context.home);
+  layout.make(dirname(context.home));
+  staging.sweep((path) => layout.discard(path));
+  new MountCounter(context.runHome).sweep();
+  sweepViews(context.runHome);
+  return new AufsDriver(parts);
+}
+
+/** `get` gives a view, which is gone when whoever has it closes it, or dies: there is nothing to count or to clean up. */
+class ReadOnlyAufs extends AufsDriver {
+  readonly #parts: AufsParts;
+
+  constructor(parts: AufsParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+
+  override async get(id: string): ReturnType<AufsDriver['get']> {
+    const { layout, backend, context } = this.#parts;
+    const parents = layout.parents(id);
+    if (parents.length === 0) return { path: layout.diff(id), [Symbol.asyncDispose]: async () => {} };
+    return await openView(context.runHome, (target) =>
+      backend.mount({ target, id, parents, isReadOnly: true }),
+    );
+  }
+
+  override async put(): Promise<void> {}
+}
+
+/** Docker's aufs: layers as branches of a union, by the kernel's AUFS or by a FUSE program that keeps its format. */
+export const aufsFactory: DriverFactory = {
+  name: 'aufs',
+  probe,
+  hasData: (home) => holdsLayers('aufs', home),
+  open,
+};

@@ -1,0 +1,64 @@
+/** The storage options of aufs. Docker's has none at all. */
+import { accessSync, constants } from 'node:fs';
+import { TsengineError } from '../../errors.ts';
+import { pathExists } from '../../linux/files.ts';
+import type { CreateOptions, DriverContext } from '../driver.ts';
+
+/** What mounts unions where the kernel has no AUFS. */
+const DEFAULT_PROGRAM = 'fuse-overlayfs';
+/** Where programs are beside PATH, which services often have without them. */
+const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** The engine's options. */
+export interface AufsOptions {
+  /** `aufs.mount_program`: a path or a name; with it the program is taken even where the kernel has AUFS. */
+  readonly program: string | undefined;
+}
+
+/** Reads the engine's `--storage-opt` values. */
+export function readEngineOptions({ options }: Pick<DriverContext, 'options'>): AufsOptions {
+  let program: string | undefined;
+  for (const [key, value] of options) {
+    if (key.toLowerCase() !== 'aufs.mount_program') {
+      throw new TsengineError('InvalidParameter', `aufs: unknown option ${key}: it takes aufs.mount_program`);
+    }
+    if (value === '')
+      throw new TsengineError('InvalidParameter', `${key}: name a program like ${DEFAULT_PROGRAM}`);
+    program = value;
+  }
+  return { program };
+}
+
+/** A layer takes no options: words as Docker's, with the option's name. */
+export function refuseLayerOptions(options: CreateOptions | undefined): void {
+  const [key] = Object.keys(options?.storageOptions ?? {});
+  if (key === undefined) return;
+  throw new TsengineError('InvalidParameter', `--storage-opt is not supported for aufs: ${key}`);
+}
+
+/** Where the program that mounts is; `undefined` when it is nowhere. */
+export function findProgram({ program = DEFAULT_PROGRAM }: AufsOptions): string | undefined {
+  if (program.startsWith('/')) return isProgram(program) ? program : undefined;
+  if (program.includes('/')) return undefined;
+  const folders = [...(process.env.PATH ?? '').split(':'), ...FOLDERS].filter((folder) =>
+    folder.startsWith('/'),
+  );
+  return folders.map((folder) => `${folder}/${program}`).find(isProgram);
+}
+
+function isProgram(path: string): boolean {
+  if (!pathExists(path)) return false;
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Why no union can be mounted; a line with the way out. */
+export function noProgram({ program }: AufsOptions): string {
+  if (program !== undefined)
+    return `aufs.mount_program ${program}: there is no such program: install it, or name its path`;
+  return `this kernel has no AUFS, and ${DEFAULT_PROGRAM} is not installed: install the package ${DEFAULT_PROGRAM}, or name another with --storage-opt aufs.mount_program=PATH`;
+}

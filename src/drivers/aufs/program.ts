@@ -1,0 +1,139 @@
+/**
+ * Unions by a FUSE program that keeps AUFS's format on disk, for kernels without AUFS: fuse-overlayfs, or one that takes its
+ * arguments. It mounts, then goes on as a daemon of its own that ends when the union is unmounted and nobody has a file of
+ * it open.
+ *
+ * What fuse-overlayfs (1.10) does otherwise than AUFS, and what is done about it:
+ *
+ * - It notes where files came from (`user.fuseoverlayfs.origin`) and opaque directories (`trusted.overlay.opaque`) in extended
+ *   attributes, beside AUFS's own marks: removed after the unmount (settle.ts), and never part of a layer's tar.
+ * - It calls all directories opaque that are made in it: those that hide nothing are not exported as such.
+ * - When one of several names of a file is written, only one of them is in the branch afterwards, perhaps another one: the
+ *   others are made after the unmount, as AUFS's auplink does; until then a layer is compared with its parent. When that one name
+ *   is deleted before, what was written is gone with it.
+ * - Copying a file up fills its holes (unless the filesystem shares blocks), and loses the set-ID bits of files that are not
+ *   root's and the times of symbolic links: capabilities say so.
+ * - Each name is looked for with `.wh.` before it: names are 251 bytes at most.
+ */
+import { constants, openSync } from 'node:fs';
+import { LIMITS } from '../../archive/types.ts';
+import { WHITEOUT_PREFIX } from '../../archive/whiteouts.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { closeFile, makeDirectories, makeDirectory, pathExists, readInto } from '../../linux/files.ts';
+import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
+import { makePipe, spawnDetached, waitHere } from '../../linux/spawn.ts';
+import type { CopyUpLoss } from '../driver.ts';
+import { isMountPoint } from '../mount-counter.ts';
+import { WORK_FOLDER } from './layout.ts';
+import { parted, settleBranch } from './settle.ts';
+import { sharesBlocks } from './shares-blocks.ts';
+import type { BackendContext, UnionBackend, UnionRequest } from './union.ts';
+
+const NAME_MAX = LIMITS.nameComponent;
+
+/** Makes fuse-overlayfs write `.wh.` files where it may make devices as well. Source: its manual. */
+const AUFS_FORMAT = { FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT: '1' };
+
+/** The arguments of one mount. Branches are relative to the folder of all branches, which the program is started in. */
+export function programArguments({ target, id, parents, ...request }: UnionRequest): string[] {
+  const branches = request.isReadOnly === true ? [id, ...parents] : parents;
+  const options = ['dev', 'suid', `lowerdir=${branches.join(':')}`];
+  if (request.isReadOnly !== true) options.push(`upperdir=${id}`, `workdir=../${WORK_FOLDER}/${id}`);
+  if (request.isVolatile === true) options.push('volatile');
+  // Commas part options, and SELinux's categories have some.
+  if (request.label !== undefined && request.label !== '')
+    options.push(`context=${request.label.replaceAll(',', '\\,')}`);
+  return ['-o', options.join(','), target];
+}
+
+/** A program as a backend. `program` is an absolute path. */
+export function programBackend({ layout }: BackendContext, program: string): UnionBackend {
+  const name = program.slice(program.lastIndexOf('/') + 1);
+  const lowersOf = (parents: readonly string[]): string[] => parents.map((id) => layout.diff(id));
+  return {
+    title: `${name} (FUSE) in AUFS's format: this kernel has no AUFS`,
+    mountType: 'fuse.fuse-overlayfs',
+    maxParents: LIMITS.lowerLayers,
+    longestName: NAME_MAX - WHITEOUT_PREFIX.length,
+    copyUpLoses: () => {
+      const losses: CopyUpLoss[] = ['set-id', 'link-time', 'linked-change'];
+      return sharesBlocks(layout.home) ? losses : ['holes', ...losses];
+    },
+    mount: (request) => {
+      if (request.isReadOnly !== true) {
+        if (pathExists(layout.work(request.id))) settle(request.id, request.parents);
+        makeDirectories(`${layout.home}/${WORK_FOLDER}`, 0o700);
+        makeDirectory(layout.work(request.id), 0o700);
+      }
+      try {
+        start(program, `${layout.home}/diff`, request);
+      } catch (error) {
+        if (request.isReadOnly !== true) removeTree(layout.work(request.id));
+        throw error;
+      }
+    },
+    isUnsettled: (id) => pathExists(layout.work(id)),
+    showsMore: (id, parents) => parted(layout.diff(id), lowersOf(parents)),
+    beforeUnmount: () => {},
+    settle,
+  };
+
+  function settle(id: string, parents: readonly string[]): void {
+    if (!pathExists(layout.work(id))) return;
+    settleBranch(layout.diff(id), lowersOf(parents));
+    removeTree(layout.work(id));
+  }
+}
+
+/** Starts the program and waits until it has mounted, which takes some 20 ms. */
+function start(program: string, cwd: string, request: UnionRequest): void {
+  const { status, said } = run(program, programArguments(request), cwd);
+  const mounted = isMountPoint(request.target);
+  if (status === 0 && mounted) return;
+  if (mounted) unmount(request.target, MNT_DETACH);
+  const why = said === '' ? `it ended with status ${status}` : said;
+  throw new TsengineError(
+    'System',
+    `aufs: ${program} cannot mount layer ${request.id} with ${request.parents.length} parents: ${why}`,
+  );
+}
+
+function run(program: string, args: readonly string[], cwd: string): { status: number; said: string } {
+  const pipe = makePipe();
+  try {
+    let pid: number;
+    try {
+      const env = { PATH: process.env.PATH ?? '', ...AUFS_FORMAT };
+      pid = spawnDetached({ program, args, env, cwd, descriptors: new Map([[2, pipe.write]]) });
+    } finally {
+      closeFile(pipe.write);
+    }
+    return { status: waitHere(pid), said: lastLine(pipe.read) };
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'EACCES', 'ENOEXEC')) throw error;
+    throw new TsengineError('Unavailable', `aufs: cannot run ${program}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  } finally {
+    closeFile(pipe.read);
+  }
+}
+
+/** What the program said last. It may hold the pipe open: what it said while it was waited for is there already. */
+function lastLine(fd: number): string {
+  const copy = openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const text = Buffer.alloc(65_536);
+    const lines = text
+      .toString('utf8', 0, readInto(copy, text, 0, text.length, null))
+      .trim()
+      .split('\n');
+    return (lines.at(-1) ?? '').trim();
+  } catch (error) {
+    if (hasErrno(error, 'EAGAIN')) return '';
+    throw error;
+  } finally {
+    closeFile(copy);
+  }
+}

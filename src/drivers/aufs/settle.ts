@@ -1,0 +1,164 @@
+/**
+ * Making a branch what the union over it showed, when a FUSE program has written it: names of one file that its copy-up parted
+ * are joined again, and the program's own extended attributes are removed. Done twice it is as good as once, and a kill
+ * in between leaves a branch that can be settled again.
+ */
+import { isOverlayXattr, WHITEOUT_OPAQUE } from '../../archive/whiteouts.ts';
+import {
+  chmodAt,
+  closeFd,
+  lchownAt,
+  linkAt,
+  mkdirAt,
+  O_CREAT,
+  O_NOFOLLOW,
+  O_WRONLY,
+  openAt,
+  utimensAt,
+} from '../../linux/at.ts';
+import { withDirectory, withRoot } from '../../linux/open-directory.ts';
+import { type FileStat, lstatAt, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
+import { lgetxattr, llistxattr, lremovexattr, lsetxattr } from '../../linux/xattr.ts';
+import { childPath, isDirectoryStat, namesIn, viaFd } from '../directory.ts';
+import { LowerLayers } from '../layer-changes.ts';
+import type { Side } from '../same-file.ts';
+import { aufsMarks, isMarkName, whiteoutOf } from './marks.ts';
+
+/** Where fuse-overlayfs notes the path, in a lower layer, of the file that it copied up; a NUL byte ends it. */
+const ORIGIN = 'user.fuseoverlayfs.origin';
+/** What marks an opaque directory beside AUFS's file. */
+const OPAQUE = 'trusted.overlay.opaque';
+
+/** A file of the branch, and what the union shows as one more name of it. */
+interface Parted {
+  /** Paths within the layer. */
+  readonly path: Buffer;
+  readonly other: Buffer;
+}
+
+/** Whether the union shows names of a file of the branch that the branch does not have. */
+export function parted(branch: string, lowers: readonly string[]): boolean {
+  using lower = new LowerLayers(lowers, aufsMarks);
+  return withRoot(branch, (fd) => partedNames(fd, lower).length > 0);
+}
+
+/** Settles a branch that nothing is mounted on. */
+export function settleBranch(branch: string, lowers: readonly string[]): void {
+  using lower = new LowerLayers(lowers, aufsMarks);
+  withRoot(branch, (fd) => {
+    for (const { path, other } of partedNames(fd, lower)) join(fd, path, other, lower);
+    eachFile(fd, Buffer.alloc(0), (dirfd, name) => strip(dirfd, name));
+    strip(fd, Buffer.from('.'));
+  });
+}
+
+/** Everything in a tree but marks. */
+function eachFile(
+  fd: number,
+  at: Buffer,
+  visit: (dirfd: number, name: Buffer, path: Buffer, stat: FileStat) => void,
+): void {
+  for (const name of namesIn(fd)) {
+    const stat = isMarkName(name) ? undefined : lstatIfAny(fd, name);
+    if (stat === undefined) continue;
+    const path = childPath(at, name);
+    visit(fd, name, path, stat);
+    if (isDirectoryStat(stat)) withDirectory(fd, name, (child) => eachFile(child, path, visit));
+  }
+}
+
+function strip(dirfd: number, name: Buffer): void {
+  const path = viaFd(dirfd, name);
+  for (const attribute of llistxattr(path)) {
+    const key = attribute.toString('latin1');
+    if (!isOverlayXattr(key)) continue;
+    if (key === OPAQUE) withDirectory(dirfd, name, markOpaque);
+    lremovexattr(path, attribute);
+  }
+}
+
+/** As AUFS does; the program has done so as well, unless it was killed in between. */
+function markOpaque(fd: number): void {
+  closeFd(openAt(fd, WHITEOUT_OPAQUE, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o444));
+}
+
+function untilNul(text: Buffer): Buffer {
+  const end = text.indexOf(0);
+  return end < 0 ? text : text.subarray(0, end);
+}
+
+function identity({ devMajor, devMinor, ino }: FileStat): string {
+  return `${devMajor}:${devMinor}:${ino}`;
+}
+
+function partedNames(branchFd: number, lower: LowerLayers): Parted[] {
+  const copies = new Map<string, { readonly path: Buffer; readonly root: number }>();
+  eachFile(branchFd, Buffer.alloc(0), (dirfd, name, path, stat) => {
+    if ((stat.mode & S_IFMT) !== S_IFREG) return;
+    const origin = lgetxattr(viaFd(dirfd, name), ORIGIN);
+    const side = origin && lower.lookup(Buffer.concat([Buffer.from('/'), untilNul(origin)]))?.side;
+    if (side && side.stat.nlink > 1 && !isDirectoryStat(side.stat)) {
+      copies.set(identity(side.stat), { path, root: side.fd });
+    }
+  });
+  const found: Parted[] = [];
+  for (const root of new Set([...copies.values()].map((copy) => copy.root))) {
+    withDirectory(root, '.', (fd) =>
+      eachFile(fd, Buffer.alloc(0), (_dirfd, _name, other, stat) => {
+        const path = stat.nlink > 1 && !isDirectoryStat(stat) ? copies.get(identity(stat))?.path : undefined;
+        if (path !== undefined && shows(branchFd, lower, other, stat)) found.push({ path, other });
+      }),
+    );
+  }
+  return found;
+}
+
+/** Whether the union shows, under a path, this file of a lower layer: no branch above hides or replaces it. */
+function shows(branchFd: number, lower: LowerLayers, path: Buffer, stat: FileStat): boolean {
+  const relative = path.subarray(1);
+  for (let slash = 0; slash >= 0; ) {
+    slash = relative.indexOf('/', slash + 1);
+    const part = slash < 0 ? relative : relative.subarray(0, slash);
+    if (lstatIfAny(branchFd, whiteoutOf(part)) !== undefined) return false;
+    const own = lstatIfAny(branchFd, part);
+    if (own === undefined) break;
+    if (slash < 0 || !isDirectoryStat(own) || aufsMarks.isOpaque(viaFd(branchFd, part))) return false;
+  }
+  const seen = lower.lookup(path)?.side.stat;
+  return seen !== undefined && identity(seen) === identity(stat);
+}
+
+/** Makes a name of the branch's file, in directories as the lower layers have them, and changes no times. */
+function join(branchFd: number, path: Buffer, other: Buffer, lower: LowerLayers): void {
+  const relative = other.subarray(1);
+  for (let slash = relative.indexOf('/'); slash >= 0; slash = relative.indexOf('/', slash + 1)) {
+    const part = relative.subarray(0, slash);
+    if (lstatIfAny(branchFd, part) !== undefined) continue;
+    const like = lower.lookup(childPath(Buffer.alloc(0), part))?.side;
+    if (like !== undefined) keepingTimes(branchFd, parentOf(part), () => makeLike(branchFd, part, like));
+  }
+  keepingTimes(branchFd, parentOf(relative), () => linkAt(branchFd, path.subarray(1), branchFd, relative));
+}
+
+function parentOf(path: Buffer): Buffer {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? Buffer.from('.') : path.subarray(0, slash);
+}
+
+function keepingTimes(dirfd: number, folder: Buffer, run: () => void): void {
+  const { mtime } = lstatAt(dirfd, folder);
+  run();
+  utimensAt(dirfd, folder, 'omit', mtime);
+}
+
+function makeLike(branchFd: number, path: Buffer, like: Side): void {
+  mkdirAt(branchFd, path, 0o700);
+  lchownAt(branchFd, path, like.stat.uid, like.stat.gid);
+  chmodAt(branchFd, path, like.stat.mode & 0o7777);
+  const from = viaFd(like.fd, like.name);
+  for (const attribute of llistxattr(from)) {
+    const value = isOverlayXattr(attribute.toString('latin1')) ? undefined : lgetxattr(from, attribute);
+    if (value !== undefined) lsetxattr(viaFd(branchFd, path), attribute, value);
+  }
+  utimensAt(branchFd, path, 'omit', like.stat.mtime);
+}

@@ -1,0 +1,157 @@
+/** aufs mounted by fuse-overlayfs: what is on disk of a layer, and daemons that die. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { changeLines, collect, imageLayer, inside } from '../../src/drivers/conformance/layers.ts';
+import { newId } from '../../src/drivers/conformance/suite.ts';
+import { namesOf } from '../../src/drivers/conformance/tar.ts';
+import type { GraphDriver } from '../../src/drivers/driver.ts';
+import { commandLine, processIds } from '../../src/linux/processes.ts';
+import { llistxattr } from '../../src/linux/xattr.ts';
+import { makeStore, type TestStore } from '../helpers/stores.ts';
+import { until } from '../helpers/until.ts';
+
+describe('aufs by a FUSE program', () => {
+  let store: TestStore;
+  let driver: GraphDriver;
+  before(async () => {
+    store = makeStore();
+    driver = await store.open('aufs');
+  });
+  after(async () => {
+    await driver.cleanup();
+    store[Symbol.dispose]();
+  });
+  const home = (): string => store.context('aufs').home;
+  const diff = (id: string): string => `${home()}/diff/${id}`;
+  /** Everything that is on disk of a layer, with the names of its extended attributes. */
+  const onDisk = (id: string): string[] =>
+    fs
+      .readdirSync(diff(id), { recursive: true, encoding: 'utf8' })
+      .map((path) => [path, ...llistxattr(`${diff(id)}/${path}`).map(String)].join(' '))
+      .sort();
+  const daemons = (id: string): number[] =>
+    processIds().filter((pid) => commandLine(pid).some((word) => word.endsWith(`/mnt/${id}`)));
+
+  async function child(parent: string): Promise<string> {
+    const id = newId();
+    await driver.createReadWrite(id, parent);
+    return id;
+  }
+
+  test('a layer is on disk as Docker has it', async () => {
+    const base = await imageLayer(driver, undefined, () => {});
+    const id = await child(await child(base));
+    const [parent] = fs.readFileSync(`${home()}/layers/${id}`, 'utf8').split('\n');
+    assert.equal(fs.readFileSync(`${home()}/layers/${id}`, 'utf8'), `${parent}\n${base}\n`);
+    assert.equal(fs.readFileSync(`${home()}/layers/${base}`, 'utf8'), '');
+    for (const name of ['diff', 'layers', 'mnt'])
+      assert.equal(fs.statSync(`${home()}/${name}`).mode & 0o777, 0o710);
+    assert.deepEqual(fs.readdirSync(`${home()}/mnt/${id}`), []);
+  });
+
+  test('after the last release a branch is as AUFS would have left it, and the daemon is gone', async () => {
+    const base = await imageLayer(driver, undefined, (root) => {
+      fs.mkdirSync(`${root}/dir/sub`, { recursive: true });
+      for (const name of ['gone', 'changed', 'dir/sub/one', 'dir/lower'])
+        fs.writeFileSync(`${root}/${name}`, name);
+      fs.linkSync(`${root}/dir/sub/one`, `${root}/two`);
+      fs.chmodSync(`${root}/dir/sub`, 0o2750);
+    });
+    const id = await child(base);
+    await inside(driver, id, async (root) => {
+      fs.rmSync(`${root}/gone`);
+      fs.appendFileSync(`${root}/changed`, ' more');
+      fs.appendFileSync(`${root}/two`, ' more');
+      fs.rmSync(`${root}/dir/lower`);
+      fs.mkdirSync(`${root}/new`);
+      // The branch has one name of the two only, and yet both have changed.
+      const lines = changeLines(await driver.changes(id, base));
+      assert.ok(lines.includes('modified /two') && lines.includes('modified /dir/sub/one'), lines.join());
+      const names = namesOf(await collect(driver.diff(id, base)));
+      assert.ok(names.includes('two') && names.includes('dir/sub/one'), names.join());
+      assert.equal(daemons(id).length, 1);
+    });
+    assert.deepEqual(onDisk(id), [
+      '.wh.gone',
+      'changed',
+      'dir',
+      'dir/.wh.lower',
+      'dir/sub',
+      'dir/sub/one',
+      'new',
+      'new/.wh..wh..opq',
+      'two',
+    ]);
+    assert.equal(fs.statSync(`${diff(id)}/dir/sub`).mode & 0o7777, 0o2750);
+    assert.equal(fs.statSync(`${diff(id)}/two`).ino, fs.statSync(`${diff(id)}/dir/sub/one`).ino);
+    assert.deepEqual(fs.readdirSync(`${home()}/.tsengine-work`), []);
+    await until(() => daemons(id).length === 0);
+    const names = namesOf(await collect(driver.diff(id, base)));
+    assert.deepEqual(names, [
+      '.wh.gone',
+      'changed',
+      'dir',
+      'dir/.wh.lower',
+      'dir/sub',
+      'dir/sub/one',
+      'new',
+      'two',
+    ]);
+  });
+
+  test("AUFS's own files are understood and never exported", async () => {
+    const base = await imageLayer(driver, undefined, (root) => {
+      fs.mkdirSync(`${root}/old`);
+      fs.mkdirSync(`${root}/hides`);
+      fs.writeFileSync(`${root}/old/lower`, '');
+      fs.writeFileSync(`${root}/hides/lower`, '');
+    });
+    const id = await child(base);
+    for (const name of ['.wh..wh.plnk', '.wh..wh.orph', 'old', 'hides']) fs.mkdirSync(`${diff(id)}/${name}`);
+    fs.writeFileSync(`${diff(id)}/file`, 'linked');
+    fs.linkSync(`${diff(id)}/file`, `${diff(id)}/.wh..wh.plnk/123.456`);
+    fs.writeFileSync(`${diff(id)}/.wh..wh.orph/deleted`, 'x'.repeat(1000));
+    for (const name of ['.wh..wh.aufs', 'old/.wh.__dir_opaque', 'hides/.wh..wh..opq']) {
+      fs.writeFileSync(`${diff(id)}/${name}`, '');
+    }
+    const names = namesOf(await collect(driver.diff(id, base)));
+    assert.deepEqual(names, ['file', 'hides', 'hides/.wh..wh..opq', 'old', 'old/.wh..wh..opq']);
+    const lines = changeLines(await driver.changes(id, base));
+    assert.deepEqual(lines, [
+      'added /file',
+      'modified /hides',
+      'deleted /hides/lower',
+      'modified /old',
+      'deleted /old/lower',
+    ]);
+    assert.equal(await driver.diffSize(id, base), 'linked'.length);
+  });
+
+  test('a daemon that died is replaced at the next get, and what it had written is there', async () => {
+    const base = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+    const id = await child(base);
+    const first = await driver.get(id);
+    fs.appendFileSync(`${first.path}/a`, 'b');
+    for (const pid of daemons(id)) process.kill(pid, 'SIGKILL');
+    await until(() => daemons(id).length === 0);
+    await inside(driver, id, (root) => assert.equal(fs.readFileSync(`${root}/a`, 'utf8'), 'ab'));
+    assert.match(store.warnings.join('\n'), /the daemon of layer [0-9a-f]+ had died/);
+    await first[Symbol.asyncDispose]();
+    const again = await driver.get(id);
+    for (const pid of daemons(id)) process.kill(pid, 'SIGKILL');
+    await until(() => daemons(id).length === 0);
+    await again[Symbol.asyncDispose]();
+    await driver.remove(id);
+  });
+
+  test('what is read goes on when others release, and ends with who reads', async () => {
+    const base = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+    const id = await child(base);
+    const view = await driver.get(id, undefined, { isReadOnly: true });
+    assert.equal(fs.readFileSync(`${view.path}/a`, 'utf8'), 'a');
+    assert.throws(() => fs.writeFileSync(`${view.path}/b`, ''), { code: 'EROFS' });
+    await view[Symbol.asyncDispose]();
+    assert.deepEqual(onDisk(id), []);
+  });
+});
