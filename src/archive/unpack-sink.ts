@@ -28,10 +28,10 @@ import { nameKind, type OverlayPrefix } from './whiteouts.ts';
 /** How a layer is unpacked. */
 export interface UnpackerOptions {
   /**
-   * What whiteouts become. `overlay`: devices 0/0 and opaque attributes in the directory of one layer. `aufs`: the empty
+   * What whiteouts become. `overlay`: devices 0/0 and opaque attributes in the directory of one layer. `files`: the empty
    * files that they are in the archive. `delete`: they remove what lower layers have in a directory that holds the whole tree.
    */
-  readonly whiteouts: 'overlay' | 'aufs' | 'delete';
+  readonly whiteouts: 'overlay' | 'files' | 'delete';
   /** The prefix of the opaque attribute; `trusted.overlay.` when not given. */
   readonly xattrPrefix?: OverlayPrefix;
 }
@@ -319,5 +319,5 @@ export class Unpacker implements TarSink {
 
 function marksOf({ whiteouts, xattrPrefix }: UnpackerOptions): LayerMarks | undefined {
   if (whiteouts === 'delete') return undefined;
-  return whiteouts === 'aufs' ? aufsMarks() : overlayMarks(`${xattrPrefix ?? 'trusted.overlay.'}opaque`);
+  return whiteouts === 'files' ? aufsMarks() : overlayMarks(`${xattrPrefix ?? 'trusted.overlay.'}opaque`);
 }

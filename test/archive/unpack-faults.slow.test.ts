@@ -74,7 +74,7 @@ test('each call that fails ends in one line, and nothing stays open', async () =
     'readdir',
   ];
   const seen = new Set<string>();
-  for (const whiteouts of ['overlay', 'aufs', 'delete'] as const) {
+  for (const whiteouts of ['overlay', 'files', 'delete'] as const) {
     for (const call of calls) {
       for (let nth = 1; ; nth++) {
         using target = makeTarget();

@@ -6,9 +6,11 @@ import { changeLines, collect, imageLayer, inside } from '../../src/drivers/conf
 import { newId } from '../../src/drivers/conformance/suite.ts';
 import { namesOf } from '../../src/drivers/conformance/tar.ts';
 import type { GraphDriver } from '../../src/drivers/driver.ts';
+import { isMountPoint } from '../../src/drivers/mount-counter.ts';
+import { findMountAt } from '../../src/linux/mountinfo.ts';
 import { commandLine, processIds } from '../../src/linux/processes.ts';
 import { llistxattr } from '../../src/linux/xattr.ts';
-import { makeStore, type TestStore } from '../helpers/stores.ts';
+import { makeStore, runElsewhere, type TestStore } from '../helpers/stores.ts';
 import { until } from '../helpers/until.ts';
 
 describe('aufs by a FUSE program', () => {
@@ -143,6 +145,28 @@ describe('aufs by a FUSE program', () => {
     await until(() => daemons(id).length === 0);
     await again[Symbol.asyncDispose]();
     await driver.remove(id);
+  });
+
+  test('a program whose starter was killed is waited for, and its union is taken over or back', async () => {
+    const base = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+    const { home, runHome } = store.context('aufs');
+    const slow = `${store.dataRoot}/slow`;
+    fs.mkdirSync(slow);
+    fs.writeFileSync(`${slow}/fuse-overlayfs`, '#!/bin/sh\nsleep 0.5\nexec /usr/bin/fuse-overlayfs "$@"\n', {
+      mode: 0o755,
+    });
+    for (const ending of ['get', 'put', 'remove'] as const) {
+      const id = await child(base);
+      const request = { name: 'aufs', home, runHome, job: { call: 'get', id } } as const;
+      const environment = { PATH: `${slow}:${process.env.PATH}`, TSENGINE_FAULT: 'waitpid:1:kill' };
+      assert.equal((await runElsewhere(request, environment)).status, undefined);
+      assert.equal(isMountPoint(`${home}/mnt/${id}`), false, 'it came up too soon to show anything');
+      if (ending === 'get') await inside(driver, id, () => assert.equal(daemons(id).length, 1));
+      else await driver[ending](id);
+      assert.equal(findMountAt(`${home}/mnt/${id}`), undefined);
+      await until(() => daemons(id).length === 0);
+      assert.deepEqual(fs.readdirSync(`${home}/.tsengine-work`), []);
+    }
   });
 
   test('what is read goes on when others release, and ends with who reads', async () => {

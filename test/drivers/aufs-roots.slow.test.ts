@@ -7,6 +7,7 @@ import { readMountInfo } from '../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
 import { dockerArchive, makeImage, tarOf } from '../helpers/images.ts';
+import { until } from '../helpers/until.ts';
 
 /** An image of four layers: a base, whiteouts of both kinds, and something over them. */
 async function image(): Promise<Buffer> {
@@ -110,10 +111,8 @@ test('containers run, change, are committed, live on without the command that st
   assert.match(cli.ok(['info']), /Storage Driver: aufs\n(?:.*\n)*.*Union: fuse-overlayfs \(FUSE\)/);
   const script = 'rm /top; echo changed > /data/new; mkdir /made; test -c /dev/null && sleep 600';
   run(cli, script, '-d', '--name', 'lives');
-  const has = (): string => cli.run(['exec', 'lives', 'ls', '-d', '/made']).stdout;
-  for (let tries = 0; has() === '' && tries < 100; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(cli.ok(['diff', 'lives']), 'C /data\nC /data/new\nA /made\nD /top\n');
+  const changes = 'C /data\nC /data/new\nA /made\nD /top\n';
+  await until(() => cli.ok(['diff', 'lives']) === changes);
   cli.ok(['commit', 'lives', 'made2']);
   cli.ok(['stop', '-t', '0', 'lives']);
   assert.equal(cli.ok(['run', '--rm', '--network', 'none', 'made2', 'cat', '/data/new']), 'changed\n');

@@ -3,7 +3,7 @@
  * backend's (union.ts); how mounts are counted over processes is in ../mount-counter.ts.
  */
 import { realpathSync } from 'node:fs';
-import { TsengineError } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import { pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
@@ -187,8 +187,12 @@ export class AufsDriver implements GraphDriver {
       if (!isDeadMount(path)) this.#backend.beforeUnmount(path);
       unmount(path, MNT_DETACH);
     }
-    if (this.#layout.exists(id) && this.#backend.isUnsettled(id)) {
+    if (!this.#layout.exists(id) || !this.#backend.isUnsettled(id)) return;
+    try {
       this.#backend.settle(id, this.#layout.parents(id));
+    } catch (error) {
+      // On a full disk, say. It is as it would be after a kill, and the next mount tries again.
+      this.#context.warn(`aufs: layer ${id} is not settled yet: ${errorMessage(error)}`);
     }
   }
 
@@ -263,7 +267,7 @@ export class AufsDriver implements GraphDriver {
     const { unpackLayer } = await import('../../archive/unpack.ts');
     const { size, linkBytes, warnings } = await unpackLayer(tar, this.#layout.diff(id), {
       // Without a parent there is nothing to hide, and a mark would be seen as a file.
-      whiteouts: parent === undefined ? 'delete' : 'aufs',
+      whiteouts: parent === undefined ? 'delete' : 'files',
       ...options,
     });
     for (const warning of warnings) this.#context.warn(warning);

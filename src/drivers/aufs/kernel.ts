@@ -152,7 +152,6 @@ export function kernelBackend(
   };
   return {
     title: 'AUFS of the kernel',
-    mountType: 'aufs',
     maxParents: maxBranches() - 1,
     longestName: LIMITS.nameComponent - AUFS_RESERVED,
     copyUpLoses: () => [],

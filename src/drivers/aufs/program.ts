@@ -19,7 +19,16 @@ import { constants, openSync } from 'node:fs';
 import { LIMITS } from '../../archive/types.ts';
 import { WHITEOUT_PREFIX } from '../../archive/whiteouts.ts';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
-import { closeFile, makeDirectories, makeDirectory, pathExists, readInto } from '../../linux/files.ts';
+import { O_DIRECTORY, O_RDONLY } from '../../linux/at.ts';
+import {
+  closeFile,
+  makeDirectories,
+  makeDirectory,
+  openFile,
+  pathExists,
+  readInto,
+} from '../../linux/files.ts';
+import { tryFlock } from '../../linux/flock.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { makePipe, spawnDetached, waitHere } from '../../linux/spawn.ts';
@@ -53,42 +62,81 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
   const lowersOf = (parents: readonly string[]): string[] => parents.map((id) => layout.diff(id));
   return {
     title: `${name} (FUSE) in AUFS's format: this kernel has no AUFS`,
-    mountType: 'fuse.fuse-overlayfs',
     maxParents: LIMITS.lowerLayers,
     longestName: NAME_MAX - WHITEOUT_PREFIX.length,
     copyUpLoses: () => {
       const losses: CopyUpLoss[] = ['set-id', 'link-time', 'linked-change'];
       return sharesBlocks(layout.home) ? losses : ['holes', ...losses];
     },
-    mount: (request) => {
-      if (request.isReadOnly !== true) {
-        if (pathExists(layout.work(request.id))) settle(request.id, request.parents);
-        makeDirectories(`${layout.home}/${WORK_FOLDER}`, 0o700);
-        makeDirectory(layout.work(request.id), 0o700);
-      }
-      try {
-        start(program, `${layout.home}/diff`, request);
-      } catch (error) {
-        if (request.isReadOnly !== true) removeTree(layout.work(request.id));
-        throw error;
-      }
-    },
+    mount: (request) => (request.isReadOnly === true ? mountView(request) : mountWritable(request)),
     isUnsettled: (id) => pathExists(layout.work(id)),
     showsMore: (id, parents) => parted(layout.diff(id), lowersOf(parents)),
     beforeUnmount: () => {},
     settle,
   };
 
+  function mountView(request: UnionRequest): void {
+    start(program, `${layout.home}/diff`, request, []);
+  }
+
+  function mountWritable(request: UnionRequest): void {
+    const work = layout.work(request.id);
+    awaitStart(work);
+    // Whoever started it was killed: nobody else has it.
+    if (isMountPoint(request.target)) return;
+    settle(request.id, request.parents);
+    makeDirectories(`${layout.home}/${WORK_FOLDER}`, 0o700);
+    makeDirectory(work, 0o700);
+    const lock = openFile(work, O_RDONLY | O_DIRECTORY);
+    try {
+      tryFlock(lock, 'exclusive');
+      start(program, `${layout.home}/diff`, request, [[0, lock]]);
+    } catch (error) {
+      removeTree(work);
+      throw error;
+    } finally {
+      closeFile(lock);
+    }
+  }
+
   function settle(id: string, parents: readonly string[]): void {
-    if (!pathExists(layout.work(id))) return;
+    const work = layout.work(id);
+    if (!pathExists(work)) return;
+    awaitStart(work);
+    if (isMountPoint(layout.mountPoint(id))) unmount(layout.mountPoint(id), MNT_DETACH);
     settleBranch(layout.diff(id), lowersOf(parents));
-    removeTree(layout.work(id));
+    removeTree(work);
+  }
+}
+
+/** How long a program may take to mount that a killed process had started. Milliseconds. */
+const START_TIME = 10_000;
+
+/**
+ * Waits for a program that is starting, whose starter may be dead. It has the work directory as its standard input, and a
+ * lock with it, until it has mounted and goes on as a daemon.
+ */
+function awaitStart(work: string): void {
+  if (!pathExists(work)) return;
+  const fd = openFile(work, O_RDONLY | O_DIRECTORY);
+  try {
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let waited = 0; !tryFlock(fd, 'exclusive') && waited < START_TIME; waited += 5) {
+      Atomics.wait(pause, 0, 0, 5);
+    }
+  } finally {
+    closeFile(fd);
   }
 }
 
 /** Starts the program and waits until it has mounted, which takes some 20 ms. */
-function start(program: string, cwd: string, request: UnionRequest): void {
-  const { status, said } = run(program, programArguments(request), cwd);
+function start(
+  program: string,
+  cwd: string,
+  request: UnionRequest,
+  given: readonly [number, number][],
+): void {
+  const { status, said } = run(program, programArguments(request), cwd, given);
   const mounted = isMountPoint(request.target);
   if (status === 0 && mounted) return;
   if (mounted) unmount(request.target, MNT_DETACH);
@@ -99,13 +147,18 @@ function start(program: string, cwd: string, request: UnionRequest): void {
   );
 }
 
-function run(program: string, args: readonly string[], cwd: string): { status: number; said: string } {
+function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  given: readonly [number, number][],
+): { status: number; said: string } {
   const pipe = makePipe();
   try {
     let pid: number;
     try {
       const env = { PATH: process.env.PATH ?? '', ...AUFS_FORMAT };
-      pid = spawnDetached({ program, args, env, cwd, descriptors: new Map([[2, pipe.write]]) });
+      pid = spawnDetached({ program, args, env, cwd, descriptors: new Map([...given, [2, pipe.write]]) });
     } finally {
       closeFile(pipe.write);
     }

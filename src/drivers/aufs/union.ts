@@ -22,8 +22,6 @@ export interface UnionRequest {
 export interface UnionBackend {
   /** What `info` and `driver ls` call it. */
   readonly title: string;
-  /** The filesystem type of its mounts in mountinfo. */
-  readonly mountType: string;
   /** The most layers that one may stand on. */
   readonly maxParents: number;
   /** See `Capabilities`. */
