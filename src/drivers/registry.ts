@@ -25,7 +25,7 @@ const DRIVERS: readonly Registered[] = [
     onlyByName: false,
     load: async () => (await import('./btrfs/index.ts')).btrfsFactory,
   },
-  { name: 'zfs', onlyByName: false },
+  { name: 'zfs', onlyByName: false, load: async () => (await import('./zfs/index.ts')).zfsFactory },
   { name: 'vfs', onlyByName: false, load: async () => (await import('./vfs/index.ts')).vfsFactory },
   { name: 'aufs', onlyByName: true },
   { name: 'devicemapper', onlyByName: true },

@@ -39,6 +39,7 @@ import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import type { Staging } from '../staging.ts';
 import { treeSize } from '../tree-size.ts';
+import { openToRead } from '../view.ts';
 import { hasRedirects, upperChanges } from './changes.ts';
 import { Children } from './children.ts';
 import { type Layout, randomName } from './layout.ts';
@@ -47,7 +48,7 @@ import { refuseImageLayerOptions, sizeOf } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
 import { unlessRedirected } from './redirected.ts';
 import { uncover } from './uncover.ts';
-import { openToRead } from './view.ts';
+import { mountView } from './view.ts';
 
 /** What the driver is made of. */
 export interface Overlay2Parts {
@@ -170,7 +171,10 @@ export class Overlay2Driver implements GraphDriver {
       const { home } = this.#layout;
       const directories = [`${id}/diff`, ...lowers];
       const view = { home, id, directories, options: this.#abilities.options };
-      return await openToRead(this.#context.runHome, this.#layout.merged(id), view);
+      const { runHome } = this.#context;
+      return await openToRead(runHome, this.#layout.merged(id), (target) =>
+        mountView(target, `${runHome}/links`, view),
+      );
     }
     const point = this.#point(id, lowers, mountLabel, options.isVolatile);
     await this.#counter.acquire(id, point);

@@ -11,12 +11,12 @@ import { LayerQuotas } from '../layer-quotas.ts';
 import { MountCounter } from '../mount-counter.ts';
 import { existingFolder, refusalOfReadOnly } from '../read-only.ts';
 import { Staging } from '../staging.ts';
+import { sweepViews } from '../view.ts';
 import { Overlay2Driver } from './driver.ts';
 import { Layout } from './layout.ts';
 import { checkDefaultSize, readEngineOptions } from './options.ts';
 import { type Abilities, type ProbeResult, probeOverlay } from './probe.ts';
 import { cachedAbilities } from './probe-cache.ts';
-import { sweepViews } from './view.ts';
 
 /** Runs the probe in a new folder, which is removed again. */
 function probeIn(folder: string): ProbeResult {

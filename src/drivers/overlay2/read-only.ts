@@ -10,10 +10,11 @@ import { checkLayerId, isLayerId, noSuchLayer } from '../layer-id.ts';
 import { LayerQuotas } from '../layer-quotas.ts';
 import { onlyReading } from '../read-only.ts';
 import { Staging } from '../staging.ts';
+import { openView } from '../view.ts';
 import { Overlay2Driver } from './driver.ts';
 import { Layout, LINKS } from './layout.ts';
 import { OFF } from './probe.ts';
-import { openView } from './view.ts';
+import { mountView } from './view.ts';
 
 /** A layout that finds its way without the short names that are gone, because it cannot put them back. */
 class ReadOnlyLayout extends Layout {
@@ -65,12 +66,13 @@ class ReadOnlyOverlay2 extends Overlay2Driver {
     if (!layout.exists(id)) throw noSuchLayer(this.name, id);
     const lowers = layout.lowers(id).map((lower) => `${layout.idOf(lower)}/diff`);
     if (lowers.length === 0) return { path: layout.diff(id), [Symbol.asyncDispose]: async () => {} };
-    return await openView(this.#runHome, {
+    const view = {
       home: layout.home,
       id,
       directories: [`${id}/diff`, ...lowers],
       options: this.#options,
-    });
+    };
+    return await openView(this.#runHome, (target) => mountView(target, `${this.#runHome}/links`, view));
   }
 
   override async put(id: string): Promise<void> {
