@@ -76,7 +76,7 @@ describe('the driver of a data root', () => {
   });
 
   test('that is known and not written yet is said to be that, asked for or found', async () => {
-    for (const name of ['aufs', 'zfs', 'devicemapper'] as const) {
+    for (const name of ['aufs', 'devicemapper'] as const) {
       using store = makeStore();
       await assertFails(store.open(name), 'NotImplemented', new RegExp(`${name} is not in this version`));
       add(store.dataRoot, DATA[name]);
@@ -89,7 +89,7 @@ describe('the driver of a data root', () => {
     await assertFails(
       store.open('overlay3'),
       'InvalidParameter',
-      /"overlay3": choose one of overlay2, btrfs, vfs/,
+      /"overlay3": choose one of overlay2, btrfs, zfs, vfs/,
     );
   });
 });

@@ -3,7 +3,7 @@
  * ours say, may be on one dataset (that of `/` on many a machine), and then the layers of both lie beside each other. So
  * each of ours carries, as a property, the number of its store, which is drawn once and kept in the store's home.
  */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
 import { pathExists, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
 import { lockFile } from '../../linux/flock.ts';
@@ -16,7 +16,7 @@ const FILE = 'tsengine.json';
 const schema = z.object({
   version: z.literal(1),
   /** What is in the property. */
-  store: z.string().regex(/^[0-9a-f]{16}$/),
+  store: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   /** Whether layers without a mark are this store's as well: it was Docker's before. */
   unmarked: z.boolean(),
 });
