@@ -20,6 +20,9 @@ const LAYER_FOLDERS: Readonly<Record<DriverName, string>> = {
 /** Entries of devicemapper's `metadata` that are the pool's, not a layer's. */
 const POOL_FILES: ReadonlySet<string> = new Set(['base', 'deviceset-metadata', 'transaction-metadata']);
 
+/** Drivers for which the folder itself says it: they have an entry there only while a layer is mounted. */
+const FOLDER_SAYS_IT: ReadonlySet<DriverName> = new Set(['zfs']);
+
 /** Whether `home`, the folder of the driver `name` in a data root, holds at least one layer. Reads until it finds one. */
 export function holdsLayers(name: DriverName, home: string): boolean {
   let folder: ReturnType<typeof opendirSync>;
@@ -30,6 +33,7 @@ export function holdsLayers(name: DriverName, home: string): boolean {
     throw error;
   }
   try {
+    if (FOLDER_SAYS_IT.has(name)) return true;
     for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) {
       if (isLayerId(entry.name) && !POOL_FILES.has(entry.name)) return true;
     }

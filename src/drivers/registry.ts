@@ -9,8 +9,7 @@ interface Registered {
   readonly name: DriverName;
   /** Never taken without being asked for: data of it in a root counts as asking. */
   readonly onlyByName: boolean;
-  /** Absent while this version knows the name and has no driver for it. */
-  readonly load?: () => Promise<DriverFactory>;
+  readonly load: () => Promise<DriverFactory>;
 }
 
 /** In the order in which a fresh root tries them. */
@@ -25,7 +24,7 @@ const DRIVERS: readonly Registered[] = [
     onlyByName: false,
     load: async () => (await import('./btrfs/index.ts')).btrfsFactory,
   },
-  { name: 'zfs', onlyByName: false },
+  { name: 'zfs', onlyByName: false, load: async () => (await import('./zfs/index.ts')).zfsFactory },
   { name: 'vfs', onlyByName: false, load: async () => (await import('./vfs/index.ts')).vfsFactory },
   { name: 'aufs', onlyByName: true, load: async () => (await import('./aufs/index.ts')).aufsFactory },
   {
@@ -47,23 +46,14 @@ export interface DriverChoice {
   context(name: DriverName): DriverContext;
 }
 
-/** The factory of a driver, by name. Fails with `InvalidParameter` on an unknown name, `NotImplemented` on one without a driver. */
+/** The factory of a driver, by name. Fails with `InvalidParameter` on an unknown name. */
 export async function driverFactory(name: string): Promise<DriverFactory> {
   const driver = DRIVERS.find((candidate) => candidate.name === name);
-  const there = DRIVERS.filter((candidate) => candidate.load !== undefined).map((one) => one.name);
-  if (driver === undefined) {
-    throw new TsengineError(
-      'InvalidParameter',
-      `unknown storage driver ${JSON.stringify(name)}: choose one of ${there.join(', ')}`,
-    );
-  }
-  if (driver.load === undefined) {
-    throw new TsengineError(
-      'NotImplemented',
-      `storage driver ${name} is not in this version of tsengine: choose one of ${there.join(', ')}`,
-    );
-  }
-  return await driver.load();
+  if (driver !== undefined) return await driver.load();
+  throw new TsengineError(
+    'InvalidParameter',
+    `unknown storage driver ${JSON.stringify(name)}: choose one of ${DRIVER_NAMES.join(', ')}`,
+  );
 }
 
 /** The drivers whose layers a data root holds, in the order of preference. */
@@ -92,7 +82,7 @@ export async function chooseDriver(choice: DriverChoice): Promise<DriverFactory>
 async function firstSupported(choice: DriverChoice): Promise<DriverFactory> {
   const reasons: string[] = [];
   for (const { name, onlyByName, load } of DRIVERS) {
-    if (onlyByName || load === undefined) continue;
+    if (onlyByName) continue;
     const factory = await load();
     const support = await factory.probe(choice.context(name));
     if (support.supported) return factory;

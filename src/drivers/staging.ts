@@ -93,6 +93,14 @@ export class Staging {
     for (const name of this.#leftovers()) discard(`${this.path}/${name}`);
   }
 
+  /** The same, for what takes its time to delete. */
+  async sweepAsync(discard: (path: string) => Promise<void>): Promise<void> {
+    if (this.#leftovers().length === 0) return;
+    using lock = tryLockFile(`${this.path}/${LOCK}`, 'exclusive');
+    if (lock === undefined) return;
+    for (const name of this.#leftovers()) await discard(`${this.path}/${name}`);
+  }
+
   /** Removes the folder if nothing is in it. */
   unmake(): void {
     if (!pathExists(this.path) || this.#leftovers().length > 0) return;

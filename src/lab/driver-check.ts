@@ -16,7 +16,7 @@ import { contextOn, makeSubject } from './matrix/subject.ts';
 /** Whether a driver can serve a data root here, in a word and a line. */
 export interface DriverListing {
   readonly name: DriverName;
-  readonly state: 'supported' | 'unsupported' | 'not written yet';
+  readonly state: 'supported' | 'unsupported';
   /** Why not, or what it does without. */
   readonly notes: string;
 }
@@ -31,8 +31,6 @@ async function listed(name: DriverName, dataRoot: string): Promise<DriverListing
   try {
     support = await (await driverFactory(name)).probe(contextAt(name, dataRoot));
   } catch (error) {
-    if (error instanceof TsengineError && error.code === 'NotImplemented')
-      return { name, state: 'not written yet', notes: '' };
     return { name, state: 'unsupported', notes: errorMessage(error) };
   }
   return support.supported

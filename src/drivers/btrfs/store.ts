@@ -1,15 +1,15 @@
 /** A btrfs filesystem on a file, mounted at the driver's home. */
 import { hasErrno, TsengineError } from '../../errors.ts';
+import { findCommand, runOrFail } from '../../linux/command.ts';
 import { makeDirectories } from '../../linux/files.ts';
 import { attachLoop } from '../../linux/loop.ts';
 import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
-import { findProgram, runProgram } from '../../linux/programs.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
 import { makeImage, mustHaveImage } from '../store-image.ts';
 
 function mkfs(): string {
-  const program = findProgram('mkfs.btrfs');
+  const program = findCommand('mkfs.btrfs');
   if (program !== undefined) return program;
   throw new TsengineError(
     'Unavailable',
@@ -25,7 +25,7 @@ export const btrfsStore: StoreMaker = {
 
   async make(place) {
     makeImage(place);
-    await runProgram(mkfs(), ['-q', '-f', place.image], 'cannot set up btrfs');
+    await runOrFail(mkfs(), ['-q', '-f', place.image], 'cannot set up btrfs');
   },
 
   async isAttached({ home }) {

@@ -6,8 +6,8 @@
 import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
+import { findCommand, runOrFail } from '../../linux/command.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
-import { findProgram, runProgram } from '../../linux/programs.ts';
 import type { LvmSetup } from './options.ts';
 
 const GROUP = 'docker';
@@ -64,7 +64,7 @@ function readConfig(path: string): z.infer<typeof CONFIG> | undefined {
 }
 
 function findTools(): (tool: Tool) => string {
-  const found = new Map(TOOLS.map((tool) => [tool, findProgram(tool)]));
+  const found = new Map(TOOLS.map((tool) => [tool, findCommand(tool)]));
   for (const [tool, path] of found) {
     if (path !== undefined) continue;
     const from = tool === 'thin_check' ? 'thin-provisioning-tools' : 'lvm2';
@@ -101,15 +101,15 @@ async function makePool(setup: LvmSetup, tool: (name: Tool) => string): Promise<
     '--extents',
     `${percent}%VG`,
   ];
-  await runProgram(tool('pvcreate'), ['-f', '-y', setup.device], 'devicemapper');
-  await runProgram(tool('vgcreate'), [GROUP, setup.device], 'devicemapper');
-  await runProgram(tool('lvcreate'), volume(POOL, data), 'devicemapper');
-  await runProgram(tool('lvcreate'), volume(`${POOL}meta`, metadata), 'devicemapper');
+  await runOrFail(tool('pvcreate'), ['-f', '-y', setup.device], 'devicemapper');
+  await runOrFail(tool('vgcreate'), [GROUP, setup.device], 'devicemapper');
+  await runOrFail(tool('lvcreate'), volume(POOL, data), 'devicemapper');
+  await runOrFail(tool('lvcreate'), volume(`${POOL}meta`, metadata), 'devicemapper');
   const convert = ['-y', '--zero', 'n', '-c', '512K', '--thinpool', `${GROUP}/${POOL}`];
-  await runProgram(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${POOL}meta`], 'devicemapper');
+  await runOrFail(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${POOL}meta`], 'devicemapper');
   makeDirectories(PROFILES, 0o755);
   const [threshold, percent] = [setup.autoextendThreshold || 80, setup.autoextendPercent || 20];
   const profile = `activation{\nthin_pool_autoextend_threshold=${threshold}\nthin_pool_autoextend_percent=${percent}\n}`;
   writeFileAtomic(`${PROFILES}/${PROFILE}.profile`, profile, { mode: 0o600 });
-  await runProgram(tool('lvchange'), ['--metadataprofile', PROFILE, `${GROUP}/${POOL}`], 'devicemapper');
+  await runOrFail(tool('lvchange'), ['--metadataprofile', PROFILE, `${GROUP}/${POOL}`], 'devicemapper');
 }

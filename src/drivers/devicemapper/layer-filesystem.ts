@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { readStart } from '../../linux/block-device.ts';
+import { findCommand, runOrFail } from '../../linux/command.ts';
 import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount } from '../../linux/mount.ts';
-import { findProgram, runProgram } from '../../linux/programs.ts';
 import type { LayerFilesystem } from './options.ts';
 
 const PACKAGES: Readonly<Record<LayerFilesystem, string>> = { ext4: 'e2fsprogs', xfs: 'xfsprogs' };
@@ -16,8 +16,8 @@ export interface MakeFilesystem {
 
 /** Which filesystem a base device gets: the one asked for, else xfs where it can be made, as with Docker. */
 export function chooseFilesystem(wanted: LayerFilesystem | undefined): MakeFilesystem {
-  const type = wanted ?? (findProgram('mkfs.xfs') !== undefined && knowsXfs() ? 'xfs' : 'ext4');
-  const program = findProgram(`mkfs.${type}`);
+  const type = wanted ?? (findCommand('mkfs.xfs') !== undefined && knowsXfs() ? 'xfs' : 'ext4');
+  const program = findCommand(`mkfs.${type}`);
   if (program !== undefined) return { type, program };
   throw new TsengineError(
     'Unavailable',
@@ -50,7 +50,7 @@ export async function makeFilesystem(
     type === 'xfs'
       ? [...extra, node]
       : ['-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0', ...extra, node];
-  await runProgram(program, args, 'devicemapper');
+  await runOrFail(program, args, 'devicemapper');
 }
 
 /** What is on a device. */

@@ -1,0 +1,165 @@
+/**
+ * The datasets of a store's layers: `<fsname>/<id>`, each a file system of ZFS. Where the kernel's own errors are not the answer
+ * that people need, they are put into words here.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { type CommandResult, runCommand } from '../../linux/command.ts';
+import {
+  type ZfsProperties,
+  zfsClone,
+  zfsCreate,
+  zfsDestroy,
+  zfsDestroySnapshot,
+  zfsExists,
+  zfsSnapshot,
+} from '../../linux/zfs-core.ts';
+import { isLayerId } from '../layer-id.ts';
+import { MARK_PROPERTY, type StoreMark } from './store-mark.ts';
+
+/**
+ * What every layer has: no access times, which would be changes; attributes in the inode; POSIX ACLs; no `.zfs` to be seen. The
+ * numbers are those of words: `ZFS_XATTR_SA`, `ZFS_ACLTYPE_POSIX`, `ZFS_SNAPDIR_HIDDEN` (`sys/fs/zfs.h`).
+ */
+const LAYER: ZfsProperties = { mountpoint: 'legacy', atime: 0n, xattr: 2n, acltype: 1n, snapdir: 0n };
+
+/** What only a new file system can be given, and a clone has of its origin: names are bytes, whatever the pool says of others. */
+const ROOT: ZfsProperties = { ...LAYER, utf8only: 0n, normalization: 0n, casesensitivity: 0n };
+
+/** How often and how long, in milliseconds, is waited for a dataset that is busy. */
+const TRIES = 20;
+const PAUSE = 50;
+
+/** What a new layer is given. */
+export interface NewLayer {
+  readonly mark: StoreMark;
+  /** In bytes. */
+  readonly quota: number | undefined;
+}
+
+/** The datasets below one. */
+export class Datasets {
+  readonly fsName: string;
+
+  constructor(fsName: string) {
+    this.fsName = fsName;
+  }
+
+  name(id: string): string {
+    return `${this.fsName}/${id}`;
+  }
+
+  exists(id: string): boolean {
+    return zfsExists(this.name(id));
+  }
+
+  /** Makes an empty one. `EEXIST`. */
+  async create(id: string, layer: NewLayer): Promise<void> {
+    await zfsCreate(this.name(id), withOwn(ROOT, layer));
+  }
+
+  /** A name for a snapshot of the dataset, as Docker gives them: a number. */
+  snapshotName(id: string): string {
+    return `${this.name(id)}@${process.hrtime.bigint()}${process.pid}`;
+  }
+
+  /** Makes a snapshot. `ENOENT` without the dataset. */
+  async snapshot(name: string): Promise<void> {
+    await patiently(() => zfsSnapshot(name));
+  }
+
+  /** Makes a clone. `EEXIST`. */
+  async clone(id: string, snapshot: string, layer: NewLayer): Promise<void> {
+    await patiently(() => zfsClone(this.name(id), snapshot, withOwn(LAYER, layer)));
+  }
+
+  /** Destroys a snapshot once the last clone of it is gone. No error when it is not there. */
+  async dropSnapshot(name: string): Promise<void> {
+    await zfsDestroySnapshot(name);
+  }
+
+  /**
+   * Destroys a layer's dataset with its snapshots. No error when it is not there; `EBUSY` when it is mounted somewhere; gives the
+   * datasets that began as snapshots of it, which keep it from being destroyed.
+   */
+  async destroy(id: string): Promise<readonly string[]> {
+    try {
+      await patiently(() => zfsDestroy(this.name(id)), 3);
+      return [];
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return [];
+      // It has snapshots, which perhaps have clones; or somebody has it mounted.
+      if (!hasErrno(error, 'EBUSY', 'EEXIST')) throw error;
+      return await this.#destroyWithSnapshots(id, error);
+    }
+  }
+
+  async #destroyWithSnapshots(id: string, busy: unknown): Promise<readonly string[]> {
+    for (let tries = 0; ; tries += 1) {
+      const { code, stderr } = await runCommand('zfs', ['destroy', '-r', this.name(id)]);
+      if (code === 0 || /dataset does not exist/.test(stderr)) return [];
+      const clones = /has dependent clones\s+use '-R'.*\n([\s\S]*)/.exec(stderr)?.[1];
+      if (clones !== undefined) return clones.trim().split('\n');
+      if (!/dataset is busy/.test(stderr)) throw failed(`zfs destroy -r ${this.name(id)}`, stderr);
+      if (tries >= TRIES) throw busy;
+      await sleep(PAUSE);
+    }
+  }
+
+  /** Whether a dataset got all its properties: made whole, as against cut off by a loss of power. */
+  async isWhole(id: string): Promise<boolean> {
+    const { stdout } = await this.#ask(['list', '-H', '-o', 'mountpoint', this.name(id)]);
+    return stdout.toString().trim() === 'legacy';
+  }
+
+  /** The ids of the store's layers. */
+  async list(mark: StoreMark | undefined, unmarked: boolean): Promise<string[]> {
+    const columns = `name,mountpoint,${MARK_PROPERTY}`;
+    const args = ['list', '-H', '-t', 'filesystem', '-r', '-d', '1', '-o', columns, this.fsName];
+    const { stdout } = await this.#ask(args);
+    const ids: string[] = [];
+    for (const line of stdout.toString().split('\n')) {
+      const [name = '', mountpoint, store] = line.split('\t');
+      const id = name.slice(this.fsName.length + 1);
+      if (mountpoint !== 'legacy' || !isLayerId(id)) continue;
+      if (store === mark?.store || (store === '-' && unmarked)) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** Properties of the dataset above the layers, in the order of `names`, sizes in bytes. */
+  async properties(names: readonly string[]): Promise<string[]> {
+    const { stdout } = await this.#ask(['list', '-Hp', '-o', names.join(','), this.fsName]);
+    return stdout.toString().trimEnd().split('\t');
+  }
+
+  async #ask(args: readonly string[]): Promise<CommandResult> {
+    const result = await runCommand('zfs', args);
+    if (result.code !== 0) throw failed(`zfs ${args.join(' ')}`, result.stderr);
+    return result;
+  }
+}
+
+/** The error of a command, with the first line of what it said. */
+export function failed(command: string, stderr: string): TsengineError {
+  const [line = ''] = stderr.trim().split('\n');
+  return new TsengineError('System', `${command}: ${line === '' ? 'it was killed' : line}`);
+}
+
+function withOwn(properties: ZfsProperties, { mark, quota }: NewLayer): ZfsProperties {
+  const own = { ...properties, [MARK_PROPERTY]: mark.store };
+  return quota === undefined ? own : { ...own, quota: BigInt(quota) };
+}
+
+/** Others work in the same pool: what is busy now is free in a moment, or is not ours. */
+async function patiently(run: () => Promise<void>, tries = TRIES): Promise<void> {
+  for (let left = tries; ; left -= 1) {
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (left <= 1 || !hasErrno(error, 'EBUSY', 'EAGAIN')) throw error;
+      await sleep(PAUSE);
+    }
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * The zfs driver: every layer is a dataset, and one with a parent began as a clone of a snapshot of it.
+ *
+ * As Docker 20.10 has it, `fsname` being the dataset on which the data root is, or `zfs.fsname`:
+ *
+ * ```
+ * <fsname>/<id>           the layer; mountpoint=legacy, quota where a size was asked for
+ * <fsname>/<parent>@<n>   what a clone of <parent> began as; destroyed, with the last clone of it, by ZFS itself
+ * ```
+ *
+ * and below the driver's home (0710):
+ *
+ * ```
+ * graph/<id>      while the layer is mounted: where
+ * tsengine.json   ours: the mark by which the store knows its datasets (store-mark.ts)
+ * .tsengine/      ours: a file for each layer that is being made, which names the snapshot it is made of (../staging.ts)
+ * ```
+ *
+ * A layer is made in three steps, each of which the kernel does whole: snapshot, clone with all its properties, deferred destruction
+ * of the snapshot. A kill leaves the first one, or the first two, and the file that names the snapshot: the next start
+ * has it destroyed. A clone that is there is whole. (A loss of power between the clone and its properties leaves one without
+ * `mountpoint=legacy`, which the next start destroys.) A layer is removed in one step, the snapshots it may have before it.
+ */
+
+import { realpathSync } from 'node:fs';
+import { basename } from 'node:path';
+import { hasErrno } from '../../errors.ts';
+import { runCommand } from '../../linux/command.ts';
+import {
+  makeDirectories,
+  makeDirectory,
+  pathExists,
+  readText,
+  readTextIfAny,
+  removeDirectory,
+  removeFile,
+  writeNewFile,
+} from '../../linux/files.ts';
+import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { readMountInfo } from '../../linux/mountinfo.ts';
+import type {
+  Applied,
+  ApplyOptions,
+  Capabilities,
+  Change,
+  CreateOptions,
+  DiffSource,
+  DriverContext,
+  GraphDriver,
+  MountedLayer,
+  MountOptions,
+  StatusRow,
+} from '../driver.ts';
+import {
+  checkLayerId,
+  isLayerId,
+  layerExists,
+  layerHasChildren,
+  layerInUse,
+  noSuchLayer,
+} from '../layer-id.ts';
+import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
+import { type Guided, naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import { Staging } from '../staging.ts';
+import { openToRead, sweepViews } from '../view.ts';
+import { guidedByDiff } from './changes.ts';
+import { Datasets } from './datasets.ts';
+import { busyElsewhere, mountDataset, mountToRead } from './mount.ts';
+import { requestedSize } from './options.ts';
+import { markOf, readMark, type StoreMark } from './store-mark.ts';
+
+const CAPABILITIES: Capabilities = {
+  nativeDiff: true,
+  quota: true,
+  maxParents: undefined,
+  hardLinksAcrossCopyUp: true,
+  nanoseconds: true,
+  xattrs: true,
+  mounts: true,
+  renameLowerDirectory: true,
+};
+
+/** See `GraphDriver`. */
+export class ZfsDriver implements GraphDriver {
+  readonly name = 'zfs';
+  readonly capabilities = CAPABILITIES;
+  protected readonly context: DriverContext;
+  protected readonly datasets: Datasets;
+  readonly #staging: Staging;
+  readonly #counter: MountCounter;
+  readonly #graph: string;
+  #mark: StoreMark | undefined;
+
+  constructor(context: DriverContext, fsName: string) {
+    this.context = context;
+    this.datasets = new Datasets(fsName);
+    this.#staging = new Staging(context.home);
+    this.#counter = new MountCounter(context.runHome);
+    this.#graph = `${context.home}/graph`;
+  }
+
+  /** Makes the home and takes back what a crash left. */
+  async prepare(): Promise<void> {
+    if (!pathExists(this.context.home)) makeDirectories(this.context.home, 0o710);
+    await this.#staging.sweepAsync((path) => this.#takeBack(path));
+    this.#counter.sweep();
+    sweepViews(this.context.runHome);
+  }
+
+  /** What a killed `create` left, told by its file. */
+  async #takeBack(path: string): Promise<void> {
+    const [, id] = /^(.+)\.\d+\.\d+$/.exec(basename(path)) ?? [];
+    const snapshot = readTextIfAny(path) ?? '';
+    if (snapshot.startsWith(`${this.datasets.fsName}/`)) await this.datasets.dropSnapshot(snapshot);
+    if (id !== undefined && this.datasets.exists(id) && !(await this.datasets.isWhole(id))) {
+      await this.datasets.destroy(id);
+    }
+    removeFile(path);
+  }
+
+  async status(): Promise<readonly StatusRow[]> {
+    const { fsName } = this.datasets;
+    const [pool = ''] = fsName.split('/');
+    const [own, health] = await Promise.all([
+      this.datasets.properties(['used', 'available', 'quota', 'compression']),
+      runCommand('zpool', ['list', '-H', '-o', 'health', pool]),
+    ]);
+    const [used = '', available = '', quota = '', compression = ''] = own;
+    return [
+      ['Zpool', pool],
+      ['Zpool Health', health.code === 0 ? health.stdout.toString().trim() : 'not available'],
+      ['Parent Dataset', fsName],
+      ['Space Used By Parent', used],
+      ['Space Available', available],
+      ['Parent Quota', quota === '0' ? 'no' : quota],
+      ['Compression', compression],
+      ['Backend', `OpenZFS ${readText('/sys/module/zfs/version').trim()}, module of the kernel`],
+    ];
+  }
+
+  async create(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
+    await this.createReadWrite(id, parent, options);
+  }
+
+  async createReadWrite(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
+    checkLayerId(id);
+    if (parent !== undefined) checkLayerId(parent);
+    const quota = requestedSize(options);
+    if (this.datasets.exists(id)) throw layerExists(this.name, id);
+    using _held = await this.#staging.hold();
+    const layer = { mark: await this.#ownMark(), quota };
+    const snapshot = parent === undefined ? '' : this.datasets.snapshotName(parent);
+    const record = this.#staging.name(id);
+    writeNewFile(record, snapshot, { durable: false });
+    try {
+      if (parent === undefined) await this.datasets.create(id, layer);
+      else await this.#clone(id, parent, snapshot, layer);
+    } catch (error) {
+      if (hasErrno(error, 'EEXIST')) throw layerExists(this.name, id);
+      throw error;
+    } finally {
+      removeFile(record);
+    }
+  }
+
+  async #ownMark(): Promise<StoreMark> {
+    using _held = await this.#staging.hold();
+    this.#mark ??= await markOf(this.context.home, this.#graph, `${this.#staging.path}/mark`);
+    return this.#mark;
+  }
+
+  async #clone(
+    id: string,
+    parent: string,
+    snapshot: string,
+    layer: Parameters<Datasets['clone']>[2],
+  ): Promise<void> {
+    try {
+      await this.datasets.snapshot(snapshot);
+    } catch (error) {
+      throw hasErrno(error, 'ENOENT') ? noSuchLayer(this.name, parent) : error;
+    }
+    try {
+      await this.datasets.clone(id, snapshot, layer);
+    } finally {
+      await this.datasets.dropSnapshot(snapshot);
+    }
+  }
+
+  async get(id: string, mountLabel?: string, options: MountOptions = {}): Promise<MountedLayer> {
+    checkLayerId(id);
+    const point = this.#point(id, mountLabel);
+    if (options.isReadOnly === true) {
+      return await openToRead(this.context.runHome, point.path, (target) => this.mountToRead(id, target));
+    }
+    // What that folder tells of the store is told before there is one.
+    if (!pathExists(this.#graph)) {
+      this.#mustExist(id);
+      await this.#ownMark();
+    }
+    await this.#counter.acquire(id, point);
+    let released = false;
+    return {
+      path: point.path,
+      [Symbol.asyncDispose]: async () => {
+        if (released) return;
+        released = true;
+        await this.#counter.release(id, point);
+      },
+    };
+  }
+
+  /** Mounts the layer so that it can only be read. */
+  protected mountToRead(id: string, target: string): void {
+    this.#mounting(id, () => mountToRead(this.datasets.name(id), target));
+  }
+
+  async put(id: string): Promise<void> {
+    checkLayerId(id);
+    await this.#counter.release(id, this.#point(id, undefined));
+  }
+
+  #point(id: string, label: string | undefined): CountedMount {
+    const path = `${this.#graph}/${id}`;
+    return {
+      path,
+      mount: () => this.#mount(id, path, label),
+      unmount: () => unmountLayer(path),
+    };
+  }
+
+  #mount(id: string, path: string, label: string | undefined): void {
+    if (!pathExists(this.#graph)) makeDirectories(this.#graph, 0o755);
+    try {
+      makeDirectory(path, 0o700);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+    }
+    try {
+      this.#mounting(id, () => mountDataset(this.datasets.name(id), path, label));
+    } catch (error) {
+      unmountLayer(path);
+      throw error;
+    }
+  }
+
+  #mounting(id: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      throw hasErrno(error, 'ENOENT') ? noSuchLayer(this.name, id) : error;
+    }
+  }
+
+  async remove(id: string): Promise<void> {
+    checkLayerId(id);
+    using _lock = await this.#counter.lock(id);
+    const users = this.#counter.settle(id, this.#point(id, undefined));
+    if (users > 0) throw layerInUse(this.name, id, users);
+    let clones: readonly string[];
+    try {
+      clones = await this.datasets.destroy(id);
+    } catch (error) {
+      throw hasErrno(error, 'EBUSY') ? busyElsewhere(id, this.datasets.name(id), error) : error;
+    }
+    const [child] = clones;
+    if (child !== undefined) throw layerHasChildren(this.name, id, basename(child));
+  }
+
+  async exists(id: string): Promise<boolean> {
+    return isLayerId(id) && this.datasets.exists(id);
+  }
+
+  async metadata(id: string): Promise<Readonly<Record<string, string>>> {
+    this.#mustExist(id);
+    return { Mountpoint: `${this.#graph}/${id}`, Dataset: this.datasets.name(id) };
+  }
+
+  async list(): Promise<readonly string[]> {
+    this.#mark ??= readMark(this.context.home);
+    return await this.datasets.list(this.#mark, this.#mark?.unmarked ?? pathExists(this.#graph));
+  }
+
+  diff(id: string, parent: string | undefined): AsyncIterable<Buffer> {
+    const warn = (message: string): void => this.context.warn(message);
+    return naiveDiff(this, id, parent, warn, this.guided(id, parent));
+  }
+
+  async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {
+    return await naiveChanges(this, id, parent, this.guided(id, parent));
+  }
+
+  async applyDiff(
+    id: string,
+    _parent: string | undefined,
+    tar: AsyncIterable<Buffer>,
+    options: ApplyOptions = {},
+  ): Promise<Applied> {
+    // The last unmount of a dataset writes all of it to disk.
+    await using mounted = await this.get(id);
+    const { unpackLayer } = await import('../../archive/unpack.ts');
+    const { size, warnings } = await unpackLayer(tar, mounted.path, { whiteouts: 'delete', ...options });
+    for (const warning of warnings) this.context.warn(warning);
+    return { size };
+  }
+
+  async diffSize(id: string, parent: string | undefined): Promise<number> {
+    return await naiveDiffSize(this, id, parent, this.guided(id, parent));
+  }
+
+  async diffSource(id: string): Promise<DiffSource> {
+    const mounted = await this.get(id);
+    return { root: mounted.path, [Symbol.asyncDispose]: () => mounted[Symbol.asyncDispose]() };
+  }
+
+  async cleanup(): Promise<void> {
+    if (!pathExists(this.context.home)) return;
+    const prefix = Buffer.from(`${realpathSync.native(this.context.home)}/graph/`);
+    // From the innermost: a container's own mounts may be left inside its layer's.
+    const ours = readMountInfo().filter(({ mountPoint }) => mountPoint.indexOf(prefix) === 0);
+    for (const { mountPoint } of ours.reverse()) unmount(mountPoint, MNT_DETACH);
+    for (const { mountPoint } of ours) {
+      if (!mountPoint.subarray(prefix.length).includes('/')) removeDirectory(mountPoint);
+    }
+    this.#counter.forget();
+    await this.#staging.sweepAsync((path) => this.#takeBack(path));
+  }
+
+  /** What tells what of the two layers need be compared. */
+  protected guided(id: string, parent: string | undefined): Guided | undefined {
+    if (parent === undefined) return undefined;
+    return guidedByDiff(this.datasets.name(id), this.datasets.name(parent));
+  }
+
+  #mustExist(id: string): void {
+    checkLayerId(id);
+    if (!this.datasets.exists(id)) throw noSuchLayer(this.name, id);
+  }
+}
+
+function unmountLayer(path: string): void {
+  if (isMountPoint(path)) unmount(path, MNT_DETACH);
+  try {
+    removeDirectory(path);
+  } catch {
+    // It is not there, because of a kill before it was made or after it was removed. Or it cannot be removed: empty as it is
+    // it does no harm, and the next release tries again.
+  }
+}

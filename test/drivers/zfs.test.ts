@@ -1,0 +1,130 @@
+/** What of zfs can be said without ZFS: its options, what it reads of commands, its mark, and its refusal here. The suite: test/lab/zfs.slow.test.ts. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { assertFails } from '../../src/drivers/conformance/layers.ts';
+import { changedPaths } from '../../src/drivers/zfs/diff-output.ts';
+import { readEngineOptions, requestedSize } from '../../src/drivers/zfs/options.ts';
+import { markOf, readMark } from '../../src/drivers/zfs/store-mark.ts';
+import { makeStore } from '../helpers/stores.ts';
+
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+describe('the options of zfs', () => {
+  test('are the dataset alone, with and without the prefix', () => {
+    assert.deepEqual(readEngineOptions({ options: [] }), { fsName: undefined });
+    assert.deepEqual(readEngineOptions({ options: [['zfs.fsname', 'tank/a-b/c_d.e:f']] }), {
+      fsName: 'tank/a-b/c_d.e:f',
+    });
+    assert.deepEqual(readEngineOptions({ options: [['fsname', 'tank']] }), { fsName: 'tank' });
+  });
+
+  test('are refused by name, and so is what is no name of a dataset', () => {
+    const read = (key: string, value: string) => () => readEngineOptions({ options: [[key, value]] });
+    assert.throws(read('zfs.foo', '1'), /^TsengineError: unknown option zfs.foo for zfs$/);
+    for (const name of ['', '/tank', 'tank/', 'tank//a', 'tank a', 'tank@snap', '-r', '1tank', 'tank\n']) {
+      assert.throws(read('zfs.fsname', name), /zfs\.fsname: ".*" is no name of a dataset: give one/, name);
+    }
+  });
+
+  test('of a layer are its size', () => {
+    assert.equal(requestedSize(undefined), undefined);
+    assert.equal(requestedSize({ storageOptions: { size: '10G' } }), 10 * 1024 ** 3);
+    const size = (storageOptions: Record<string, string>) => () => requestedSize({ storageOptions });
+    assert.throws(size({ size: '0' }), /zfs: invalid storage size: 0/);
+    assert.throws(size({ size: '1x' }), /invalid size: '1x'/);
+    assert.throws(size({ quota: '1' }), /^TsengineError: Unknown option quota$/);
+  });
+});
+
+describe('what zfs diff prints', () => {
+  test('gives every path of either side, the root too', () => {
+    const output = [
+      'M\t/mnt/b/',
+      'M\t/mnt/b/d',
+      '-\t/mnt/b/d/e',
+      'R\t/mnt/b/ren\t/mnt/b/renamed',
+      'M\t/mnt/b/d/lnk2\t(+1)',
+      '+\t/mnt/b/p',
+      '',
+    ].join('\n');
+    const paths = ['', '/d', '/d/e', '/ren', '/renamed', '/d/lnk2', '/p'];
+    assert.deepEqual(changedPaths(bytes(output), '/mnt/b'), paths);
+    assert.deepEqual(changedPaths(bytes(''), '/mnt/b'), []);
+  });
+
+  test('has bytes as octal numbers, blanks, tabs and backslashes among them', () => {
+    const output = 'M\t/mnt/b\\0040c/b\\0377\\0011\\0012q\\0134\\0134\n+\t/mnt/b\\0040c/new\\0040sp\n';
+    assert.deepEqual(changedPaths(bytes(output), '/mnt/b c'), ['/b\xff\t\nq\\\\', '/new sp']);
+  });
+
+  test('names attributes that are files by their file', () => {
+    const output = 'M\t/m/a/f/<xattrdir>\n+\t/m/a/f/<xattrdir>/user.x\n';
+    assert.deepEqual(changedPaths(bytes(output), '/m'), ['/a/f', '/a/f']);
+  });
+
+  test('says nothing when a line is not understood, or is of another mount', () => {
+    for (const line of [
+      'M\t/other/a',
+      'M\t/mnt/bc/a',
+      'X\t/mnt/b/a',
+      'R\t/mnt/b/a',
+      'Unable to determine path',
+    ]) {
+      assert.equal(changedPaths(bytes(`M\t/mnt/b/a\n${line}\n`), '/mnt/b'), undefined, line);
+    }
+  });
+});
+
+describe('the mark of a store', () => {
+  test('is drawn once, and says whether layers without one are the store’s', async () => {
+    using store = makeStore();
+    const { home } = store.context('zfs');
+    mkdirSync(home);
+    assert.equal(readMark(home), undefined);
+    const [one, two] = await Promise.all([
+      markOf(home, `${home}/graph`, `${home}/lock`),
+      markOf(home, `${home}/graph`, `${home}/lock`),
+    ]);
+    assert.deepEqual(one, two);
+    assert.match(one.store, /^[0-9a-f]{16}$/);
+    assert.equal(one.unmarked, false);
+    assert.deepEqual(readMark(home), one);
+    assert.deepEqual(readdirSync(home), ['tsengine.json']);
+    const docker = store.context('btrfs').home;
+    mkdirSync(`${docker}/graph`, { recursive: true });
+    assert.equal((await markOf(docker, `${docker}/graph`, `${docker}/lock`)).unmarked, true);
+  });
+
+  test('that is damaged names its file', () => {
+    using store = makeStore();
+    for (const text of [
+      '',
+      '{',
+      '{"version":2,"store":"0123456789abcdef","unmarked":false}',
+      '{"version":1}',
+    ]) {
+      writeFileSync(`${store.dataRoot}/tsengine.json`, text);
+      assert.throws(() => readMark(store.dataRoot), {
+        code: 'Corrupt',
+        message: /tsengine\.json: .*backup$/,
+      });
+    }
+  });
+});
+
+test('where there is no ZFS it is refused in one line, and nothing is made', {
+  skip: existsSync('/dev/zfs'),
+}, async () => {
+  using store = makeStore();
+  const place =
+    /^zfs keeps layers as datasets, and \S+ is on \S+: put the data root on ZFS, or name a dataset with/;
+  await assertFails(store.open('zfs'), 'Unavailable', place);
+  const named = store.open('zfs', [['zfs.fsname', 'tank/none']]);
+  await assertFails(
+    named,
+    'Unavailable',
+    /^zfs needs the kernel module of OpenZFS, and \/dev\/zfs is not there/,
+  );
+  assert.deepEqual(readdirSync(store.dataRoot), []);
+});

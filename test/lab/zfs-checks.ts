@@ -1,0 +1,241 @@
+/**
+ * What only OpenZFS can show; run in a machine of the lab: `node - DATASET FOLDER`, the dataset mounted at the folder and empty.
+ * Ends with 1 and what is wrong. The suite itself: `tsengine driver check zfs`.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { compareTrees } from '../../src/drivers/compare-trees.ts';
+import { assertFails, changeLines, imageLayer, inside } from '../../src/drivers/conformance/layers.ts';
+import { newId } from '../../src/drivers/conformance/suite.ts';
+import type { DriverContext, GraphDriver } from '../../src/drivers/driver.ts';
+import { driverFactory } from '../../src/drivers/registry.ts';
+import { guidedByDiff } from '../../src/drivers/zfs/changes.ts';
+import { hasErrno } from '../../src/errors.ts';
+import { writeNewFile } from '../../src/linux/files.ts';
+import { lsetxattr } from '../../src/linux/xattr.ts';
+import { zfsExists, zfsSnapshot } from '../../src/linux/zfs-core.ts';
+
+const MIB = 1024 * 1024;
+const [dataset = '', folder = ''] = process.argv.slice(-2);
+const home = `${folder}/root/zfs`;
+
+async function open(extra: Partial<DriverContext> = {}): Promise<GraphDriver> {
+  const factory = await driverFactory('zfs');
+  return await factory.open({ home, runHome: '/run/zfs-checks', options: [], warn: () => {}, ...extra });
+}
+
+function zfs(...args: string[]): string {
+  return execFileSync('zfs', args, { encoding: 'utf8' });
+}
+
+function fill(root: string): void {
+  for (const name of ['d/e', 'ren', 'mode', 'move/deep', 'swap'])
+    fs.mkdirSync(`${root}/${name}`, { recursive: true });
+  for (const name of 'mod chmod chown xattr touch del old repl trunc read one ren/in d/e/deep move/deep/x swap/x'.split(
+    ' ',
+  ))
+    fs.writeFileSync(`${root}/${name}`, name);
+  for (const name of ['mod', 'chmod', 'one', 'xattr']) fs.linkSync(`${root}/${name}`, `${root}/d/${name}`);
+  fs.linkSync(`${root}/mod`, `${root}/d/e/mod`);
+  fs.writeFileSync(Buffer.from(`${root}/b\xff\t\n\\ `, 'latin1'), 'bytes');
+}
+
+function change(root: string): void {
+  fs.appendFileSync(`${root}/mod`, ' more');
+  fs.rmSync(`${root}/d/e/mod`);
+  fs.chmodSync(`${root}/d/chmod`, 0o600);
+  fs.chownSync(`${root}/chown`, 5, 6);
+  lsetxattr(`${root}/xattr`, 'user.new', Buffer.from('value'));
+  fs.utimesSync(`${root}/touch`, 1, 1);
+  fs.rmSync(`${root}/del`);
+  fs.renameSync(`${root}/old`, `${root}/new`);
+  fs.writeFileSync(`${root}/other`, 'REPL');
+  fs.renameSync(`${root}/other`, `${root}/repl`);
+  fs.truncateSync(`${root}/trunc`);
+  fs.readFileSync(`${root}/read`);
+  fs.linkSync(`${root}/one`, `${root}/two`);
+  fs.renameSync(`${root}/ren`, `${root}/renamed`);
+  fs.chmodSync(`${root}/mode`, 0o700);
+  fs.rmSync(`${root}/d/e`, { recursive: true });
+  fs.mkdirSync(`${root}/d/e`);
+  fs.writeFileSync(`${root}/d/e/deep`, 'again');
+  fs.renameSync(`${root}/move/deep`, `${root}/deeper`);
+  fs.rmSync(`${root}/swap`, { recursive: true });
+  fs.symlinkSync('mod', `${root}/swap`);
+  fs.appendFileSync(Buffer.from(`${root}/b\xff\t\n\\ `, 'latin1'), ' more');
+  fs.writeFileSync(`${root}/new name`, '');
+}
+
+/** That there is a guide for the two, and that by it the changes are those of comparing everything. */
+async function guided(driver: GraphDriver, id: string, parent: string): Promise<readonly string[]> {
+  await using layer = await driver.get(id);
+  await using base = await driver.get(parent);
+  const all = changeLines(compareTrees(layer.path, base.path));
+  assert.deepEqual(changeLines(await driver.changes(id, parent)), all);
+  const guide = guidedByDiff(`${dataset}/${id}`, `${dataset}/${parent}`);
+  assert.ok(await guide(layer.path, base.path, (one) => one !== undefined), 'zfs diff gave no guide');
+  return all;
+}
+
+async function child(driver: GraphDriver, parent: string, write: (root: string) => void): Promise<string> {
+  const id = newId();
+  await driver.createReadWrite(id, parent);
+  await inside(driver, id, write);
+  return id;
+}
+
+async function changes(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, fill);
+  assert.ok((await guided(driver, await child(driver, base, change), base)).length > 25);
+  assert.deepEqual(await guided(driver, await child(driver, base, () => {}), base), []);
+  // As Docker's layers are: attributes as files of their own, and access times.
+  const plain = await imageLayer(driver, undefined, () => {});
+  zfs('set', 'xattr=on', 'atime=on', `${dataset}/${plain}`);
+  await inside(driver, plain, (root) => {
+    fill(root);
+    lsetxattr(`${root}/xattr`, 'user.old', Buffer.from('value'));
+  });
+  const top = newId();
+  await driver.create(top, plain);
+  zfs('set', 'xattr=on', 'atime=on', `${dataset}/${top}`);
+  await inside(driver, top, change);
+  await guided(driver, top, plain);
+  // Against its contract, the parent changes as well.
+  await inside(driver, plain, (root) => fs.writeFileSync(`${root}/read`, 'in the parent alone'));
+  assert.ok((await guided(driver, top, plain)).includes('modified /read'));
+}
+
+async function speed(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, (root) => {
+    for (let one = 0; one < 100; one += 1) {
+      fs.mkdirSync(`${root}/${one}`);
+      for (let file = 0; file < 100; file += 1) fs.writeFileSync(`${root}/${one}/${file}`, '');
+    }
+  });
+  const id = await child(driver, base, (root) => {
+    for (let file = 0; file < 100; file += 1) fs.appendFileSync(`${root}/7/${file}`, 'more');
+  });
+  await using layer = await driver.get(id);
+  await using below = await driver.get(base);
+  const started = performance.now();
+  assert.equal((await driver.changes(id, base)).length, 101);
+  const between = performance.now();
+  assert.equal(compareTrees(layer.path, below.path).length, 101);
+  const all = performance.now() - between;
+  console.error(
+    `100 changes over 10 000 files: ${Math.round(between - started)} ms, all compared ${Math.round(all)} ms`,
+  );
+}
+
+async function quota(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, (root) =>
+    fs.writeFileSync(`${root}/b`, Buffer.alloc(4 * MIB, 'b')),
+  );
+  const id = newId();
+  await driver.createReadWrite(id, base, { storageOptions: { size: '8M' } });
+  assert.equal(zfs('get', '-Hpo', 'value', 'quota', `${dataset}/${id}`).trim(), String(8 * MIB));
+  const full = await inside(driver, id, (root) => {
+    try {
+      for (let written = 0; written < 64; written += 1) {
+        writeNewFile(`${root}/filled-${written}`, randomBytes(MIB));
+      }
+      return false;
+    } catch (error) {
+      return hasErrno(error, 'EDQUOT', 'ENOSPC');
+    }
+  });
+  assert.ok(full, '64 MiB went into 8');
+}
+
+async function crashes(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, () => {});
+  const left = `${dataset}/${base}@1234`;
+  await zfsSnapshot(left);
+  fs.writeFileSync(`${home}/.tsengine/${newId()}.1.0`, left);
+  // A clone that lost its power before it had its properties.
+  const half = newId();
+  zfs('create', '-o', 'canmount=off', `${dataset}/${half}`);
+  fs.writeFileSync(`${home}/.tsengine/${half}.1.0`, '');
+  await open();
+  assert.deepEqual([zfsExists(left), zfsExists(`${dataset}/${half}`)], [false, false]);
+  assert.deepEqual(fs.readdirSync(`${home}/.tsengine`), ['lock']);
+  const snapshots = zfs('list', '-H', '-t', 'snapshot', '-o', 'defer_destroy', '-r', dataset)
+    .trim()
+    .split('\n');
+  assert.ok(
+    snapshots.every((state) => state === 'on'),
+    'a snapshot stays',
+  );
+}
+
+async function others(): Promise<void> {
+  const driver = await open();
+  const theirs = newId();
+  zfs('create', '-o', 'mountpoint=legacy', `${dataset}/${theirs}`);
+  assert.equal((await driver.list()).includes(theirs), false, 'a layer of another store is not ours');
+  const fresh = await open({ home: `${folder}/second/zfs`, runHome: '/run/zfs-second' });
+  assert.deepEqual(await fresh.list(), []);
+  // Docker's root has layers, and no mark.
+  fs.mkdirSync(`${folder}/docker/zfs/graph`, { recursive: true });
+  const adopted = await open({ home: `${folder}/docker/zfs`, runHome: '/run/zfs-docker' });
+  assert.deepEqual(await adopted.list(), [theirs]);
+}
+
+async function reading(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+  const looking = await open({ readOnly: true });
+  {
+    await using view = await looking.get(base);
+    assert.equal(fs.readFileSync(`${view.path}/a`, 'utf8'), 'a');
+    assert.throws(() => fs.writeFileSync(`${view.path}/b`, ''), { code: 'EROFS' });
+    await using writer = await driver.get(base);
+    fs.writeFileSync(`${writer.path}/b`, 'b');
+    assert.equal(fs.readFileSync(`${view.path}/b`, 'utf8'), 'b');
+  }
+  await assertFails(looking.remove(base), 'Forbidden');
+  {
+    await using view = await driver.get(base, undefined, { isReadOnly: true });
+    assert.equal(fs.readFileSync(`${view.path}/a`, 'utf8'), 'a');
+    await assertFails(driver.remove(base), 'Conflict', /in use/);
+  }
+  await driver.remove(base);
+}
+
+async function refusals(): Promise<void> {
+  const none = open({ options: [['zfs.fsname', 'nopool/none']] });
+  await assertFails(none, 'Unavailable', /there is no dataset nopool\/none: zpool import nopool, zfs create/);
+  const ext4 = open({ home: '/var/tmp/zfs-refused/zfs' });
+  await assertFails(ext4, 'Unavailable', /keeps layers as datasets, and .* is on extfs/);
+  assert.equal(fs.existsSync('/var/tmp/zfs-refused'), false);
+  const named = await open({
+    home: '/var/tmp/zfs-named/zfs',
+    options: [['zfs.fsname', dataset]],
+    runHome: '/run/zfs-named',
+  });
+  const id = await imageLayer(named, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+  assert.ok(zfsExists(`${dataset}/${id}`), 'a dataset that is named serves any data root');
+  await named.remove(id);
+  const [pool = ''] = dataset.split('/');
+  await (await open()).cleanup();
+  execFileSync('zpool', ['export', pool]);
+  await assertFails(open({ options: [['zfs.fsname', dataset]] }), 'Unavailable', /there is no dataset/);
+  execFileSync('zpool', ['import', '-o', 'readonly=on', pool]);
+  const created = (await open()).create(newId(), undefined);
+  await assert.rejects(created, /read-only file system/);
+}
+
+async function main(): Promise<void> {
+  for (const check of [changes, speed, quota, crashes, others, reading, refusals]) {
+    await check();
+    console.log(check.name);
+  }
+}
+
+void main();
