@@ -1,14 +1,11 @@
-/** What of zfs can be said without ZFS: its options, what it reads of commands, its mark, and its refusal here. The suite: test/lab/zfs.slow.test.ts. */
+/** What of zfs can be said without ZFS: its options, its mark, and its refusal here. The suite: test/lab/zfs.slow.test.ts. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
-import { changedPaths } from '../../src/drivers/zfs/diff-output.ts';
 import { readEngineOptions, requestedSize } from '../../src/drivers/zfs/options.ts';
 import { markOf, readMark } from '../../src/drivers/zfs/store-mark.ts';
 import { makeStore } from '../helpers/stores.ts';
-
-const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 describe('the options of zfs', () => {
   test('are the dataset alone, with and without the prefix', () => {
@@ -34,45 +31,6 @@ describe('the options of zfs', () => {
     assert.throws(size({ size: '0' }), /zfs: invalid storage size: 0/);
     assert.throws(size({ size: '1x' }), /invalid size: '1x'/);
     assert.throws(size({ quota: '1' }), /^TsengineError: Unknown option quota$/);
-  });
-});
-
-describe('what zfs diff prints', () => {
-  test('gives every path of either side, the root too', () => {
-    const output = [
-      'M\t/mnt/b/',
-      'M\t/mnt/b/d',
-      '-\t/mnt/b/d/e',
-      'R\t/mnt/b/ren\t/mnt/b/renamed',
-      'M\t/mnt/b/d/lnk2\t(+1)',
-      '+\t/mnt/b/p',
-      '',
-    ].join('\n');
-    const paths = ['', '/d', '/d/e', '/ren', '/renamed', '/d/lnk2', '/p'];
-    assert.deepEqual(changedPaths(bytes(output), '/mnt/b'), paths);
-    assert.deepEqual(changedPaths(bytes(''), '/mnt/b'), []);
-  });
-
-  test('has bytes as octal numbers, blanks, tabs and backslashes among them', () => {
-    const output = 'M\t/mnt/b\\0040c/b\\0377\\0011\\0012q\\0134\\0134\n+\t/mnt/b\\0040c/new\\0040sp\n';
-    assert.deepEqual(changedPaths(bytes(output), '/mnt/b c'), ['/b\xff\t\nq\\\\', '/new sp']);
-  });
-
-  test('names attributes that are files by their file', () => {
-    const output = 'M\t/m/a/f/<xattrdir>\n+\t/m/a/f/<xattrdir>/user.x\n';
-    assert.deepEqual(changedPaths(bytes(output), '/m'), ['/a/f', '/a/f']);
-  });
-
-  test('says nothing when a line is not understood, or is of another mount', () => {
-    for (const line of [
-      'M\t/other/a',
-      'M\t/mnt/bc/a',
-      'X\t/mnt/b/a',
-      'R\t/mnt/b/a',
-      'Unable to determine path',
-    ]) {
-      assert.equal(changedPaths(bytes(`M\t/mnt/b/a\n${line}\n`), '/mnt/b'), undefined, line);
-    }
   });
 });
 

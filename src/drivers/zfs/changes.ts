@@ -1,127 +1,73 @@
 /**
- * What a layer changed, asked of ZFS: `zfs diff` between the snapshot that a clone began as and the clone. It tells every inode
- * whose change time or generation differs, by one of its names, and with the directories those whose names are others.
- * Only what it names is compared; docs/decisions.md says what was tried.
+ * What a layer may have changed, told by change times. A clone keeps its parent's inode numbers and the times at which each inode
+ * changed last, which nothing but a change moves: what has both as in the parent is as in the parent, its attributes and,
+ * for a directory, its names too. So of most files one lstat(2) on either side is asked, and nothing else.
+ *
+ * `zfs diff`, whose cost would follow the change, is not used: it leaves files out, and ends well. It looks for an inode's name in
+ * the directory in which it was linked last, on either side, and says nothing of one that has no name there any more
+ * (`ln a d/x; rm d/x`, then a change of `a`; OpenZFS 2.1.11).
  */
-import { realpathSync } from 'node:fs';
-import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
 import { runCommand } from '../../linux/command.ts';
-import { DT_DIR, directoryEntries } from '../../linux/directory-entries.ts';
 import { withDirectory, withRoot } from '../../linux/open-directory.ts';
-import { AT_FDCWD, type FileStat, lstatIfAny } from '../../linux/stat.ts';
-import { syncfs } from '../../linux/sync.ts';
+import { type FileStat, lstatIfAny } from '../../linux/stat.ts';
 import { ChangedPaths } from '../changed-paths.ts';
-import { childPath, isDirectoryStat } from '../directory.ts';
+import { childPath, isDirectoryStat, namesIn } from '../directory.ts';
 import type { Guided } from '../naive-diff.ts';
-import { changedPaths } from './diff-output.ts';
 
-/**
- * The guide for the datasets of a layer and its parent, which are mounted when it is asked. There is none when the one is no clone
- * of the other, or `zfs diff` does not come to its end; then everything is compared.
- */
-export function guidedByDiff(layer: string, parent: string): Guided {
-  return async (layerPath, basePath, compare) => {
-    const paths = await pathsThatChanged(layer, parent, layerPath, basePath);
-    return compare(paths === undefined ? undefined : new DiffGuide(layerPath, basePath, paths));
-  };
+/** The guide for the datasets of a layer and its parent, which are mounted when it is asked; none when the one is no clone of the other. */
+export function guidedByTimes(layer: string, parent: string): Guided {
+  return async (layerPath, basePath, compare) =>
+    compare((await isCloneOf(layer, parent)) ? new TimesGuide(layerPath, basePath) : undefined);
 }
 
-async function pathsThatChanged(
-  layer: string,
-  parent: string,
-  layerPath: string,
-  basePath: string,
-): Promise<Set<string> | undefined> {
-  // What was done last is in snapshots and sizes only when it has been written.
-  for (const path of [layerPath, basePath]) await syncPath(path);
-  const origin = await originOf(layer, parent);
-  if (origin === undefined) return undefined;
-  const own = await diffOf(origin.snapshot, layer, layerPath);
-  // By contract a parent is not written any more. If it was, what changed in it since may differ as well.
-  const others = origin.written ? await diffOf(origin.snapshot, parent, basePath) : [];
-  return own === undefined || others === undefined ? undefined : new Set([...own, ...others]);
+async function isCloneOf(layer: string, parent: string): Promise<boolean> {
+  const { code, stdout } = await runCommand('zfs', ['list', '-H', '-o', 'origin', layer]);
+  return code === 0 && stdout.toString().startsWith(`${parent}@`);
 }
 
-async function syncPath(path: string): Promise<void> {
-  const fd = openAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-  try {
-    await syncfs(fd);
-  } finally {
-    closeFd(fd);
-  }
-}
+class TimesGuide extends ChangedPaths {
+  /** Of files with several names. */
+  readonly #byInode = new Map<bigint, Buffer[]>();
 
-/** The snapshot of the parent that the layer began as, and whether the parent has been written since. */
-async function originOf(
-  layer: string,
-  parent: string,
-): Promise<{ readonly snapshot: string; readonly written: boolean } | undefined> {
-  const args = ['list', '-Hp', '-t', 'filesystem,snapshot', '-r', '-d', '1', '-o', 'name,origin,written'];
-  const { code, stdout } = await runCommand('zfs', [...args, '-s', 'createtxg', layer, parent]);
-  if (code !== 0) return undefined;
-  const rows = stdout
-    .toString()
-    .trimEnd()
-    .split('\n')
-    .map((line) => line.split('\t'));
-  const snapshot = rows.find(([name]) => name === layer)?.[1];
-  if (snapshot === undefined || !snapshot.startsWith(`${parent}@`)) return undefined;
-  // What a snapshot has written is what came since the one before it.
-  const snapshots = rows.filter(([name]) => name?.startsWith(`${parent}@`) === true);
-  const since = snapshots.slice(snapshots.findIndex(([name]) => name === snapshot) + 1);
-  const current = rows.filter(([name]) => name === parent);
-  return { snapshot, written: [...since, ...current].some(([, , written]) => written !== '0') };
-}
-
-async function diffOf(snapshot: string, dataset: string, mounted: string): Promise<string[] | undefined> {
-  const { code, stdout } = await runCommand('zfs', ['diff', '-H', snapshot, dataset]);
-  return code === 0 ? changedPaths(stdout, realpathSync.native(mounted)) : undefined;
-}
-
-class DiffGuide extends ChangedPaths {
-  readonly #root: string;
-  #byInode: Map<bigint, Buffer[]> | undefined;
-
-  constructor(root: string, base: string, paths: ReadonlySet<string>) {
+  constructor(root: string, base: string) {
     super();
-    this.#root = root;
-    const linked = new Set<bigint>();
-    withRoot(root, (fd) =>
-      withRoot(base, (baseFd) => {
-        for (const path of paths) {
-          this.addPath(path);
-          const name = Buffer.from(path.slice(1), 'latin1');
-          if (path === '') continue;
-          for (const stat of [lstatIfAny(fd, name), lstatIfAny(baseFd, name)]) {
-            if (stat !== undefined && hasMoreNames(stat)) linked.add(stat.ino);
-          }
-        }
-      }),
-    );
-    // Of a file with several names one is told, perhaps one that is gone.
-    for (const inode of linked) for (const path of this.pathsOf(inode)) this.addPath(path.toString('latin1'));
+    withRoot(root, (fd) => withRoot(base, (baseFd) => this.#visit(fd, baseFd, Buffer.alloc(0))));
   }
 
   pathsOf(inode: bigint): readonly Buffer[] {
-    this.#byInode ??= withRoot(this.#root, namesByInode);
     return this.#byInode.get(inode) ?? [];
+  }
+
+  /** Looks at the names that a directory has in the layer; `baseFd` is undefined where the parent has no such directory. */
+  #visit(fd: number, baseFd: number | undefined, at: Buffer): void {
+    for (const name of namesIn(fd)) {
+      const stat = lstatIfAny(fd, name);
+      if (stat === undefined) continue;
+      const path = childPath(at, name);
+      const base = baseFd === undefined ? undefined : lstatIfAny(baseFd, name);
+      if (base === undefined || !isUnchanged(stat, base)) this.addPath(path.toString('latin1'));
+      if (isDirectoryStat(stat)) this.#below(fd, name, base === undefined ? undefined : baseFd, base, path);
+      else if (stat.nlink > 1) this.#byInode.set(stat.ino, [...this.pathsOf(stat.ino), path]);
+    }
+    if (at.length === 0) this.listed.add('');
+  }
+
+  #below(
+    fd: number,
+    name: Buffer,
+    baseFd: number | undefined,
+    base: FileStat | undefined,
+    path: Buffer,
+  ): void {
+    withDirectory(fd, name, (child) => {
+      if (baseFd === undefined || base === undefined || !isDirectoryStat(base))
+        this.#visit(child, undefined, path);
+      else withDirectory(baseFd, name, (baseChild) => this.#visit(child, baseChild, path));
+    });
   }
 }
 
-function hasMoreNames(stat: FileStat): boolean {
-  return !isDirectoryStat(stat) && stat.nlink > 1;
-}
-
-/** The paths of all that is no directory below an open one, by inode number. Costs a listing of the tree, and looks at no file. */
-function namesByInode(root: number): Map<bigint, Buffer[]> {
-  const names = new Map<bigint, Buffer[]>();
-  const visit = (fd: number, at: Buffer): void => {
-    for (const { inode, type, name } of [...directoryEntries(fd)]) {
-      const path = childPath(at, name);
-      if (type === DT_DIR) withDirectory(fd, name, (child) => visit(child, path));
-      else names.set(inode, [...(names.get(inode) ?? []), path]);
-    }
-  };
-  visit(root, Buffer.alloc(0));
-  return names;
+function isUnchanged(stat: FileStat, base: FileStat): boolean {
+  const [now, then] = [stat.ctime, base.ctime];
+  return stat.ino === base.ino && now.sec === then.sec && now.nsec === then.nsec;
 }

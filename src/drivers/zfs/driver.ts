@@ -63,14 +63,14 @@ import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.
 import { type Guided, naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { Staging } from '../staging.ts';
 import { openToRead, sweepViews } from '../view.ts';
-import { guidedByDiff } from './changes.ts';
+import { guidedByTimes } from './changes.ts';
 import { Datasets } from './datasets.ts';
 import { busyElsewhere, mountDataset, mountToRead } from './mount.ts';
 import { requestedSize } from './options.ts';
 import { markOf, readMark, type StoreMark } from './store-mark.ts';
 
 const CAPABILITIES: Capabilities = {
-  nativeDiff: true,
+  nativeDiff: false,
   quota: true,
   maxParents: undefined,
   hardLinksAcrossCopyUp: true,
@@ -329,7 +329,7 @@ export class ZfsDriver implements GraphDriver {
   /** What tells what of the two layers need be compared. */
   protected guided(id: string, parent: string | undefined): Guided | undefined {
     if (parent === undefined) return undefined;
-    return guidedByDiff(this.datasets.name(id), this.datasets.name(parent));
+    return guidedByTimes(this.datasets.name(id), this.datasets.name(parent));
   }
 
   #mustExist(id: string): void {
