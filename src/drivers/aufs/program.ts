@@ -87,15 +87,16 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
     settle(request.id, request.parents);
     makeDirectories(`${layout.home}/${WORK_FOLDER}`, 0o700);
     makeDirectory(work, 0o700);
-    const lock = openFile(work, O_RDONLY | O_DIRECTORY);
+    let lock: number | undefined;
     try {
+      lock = openFile(work, O_RDONLY | O_DIRECTORY);
       tryFlock(lock, 'exclusive');
       start(program, `${layout.home}/diff`, request, [[0, lock]]);
     } catch (error) {
       removeTree(work);
       throw error;
     } finally {
-      closeFile(lock);
+      if (lock !== undefined) closeFile(lock);
     }
   }
 
