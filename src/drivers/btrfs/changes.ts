@@ -7,7 +7,7 @@ import { subvolumeInfo } from '../../linux/btrfs.ts';
 import { SubvolumeTree, subvolumesIn } from '../../linux/btrfs-search.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import { syncfs } from '../../linux/sync.ts';
-import { ChangedPaths } from '../changed-paths.ts';
+import type { Guide } from '../compare-trees.ts';
 import type { Guided } from '../naive-diff.ts';
 
 /**
@@ -39,11 +39,12 @@ export const guidedByTrees: Guided = async (layer, parent, compare) => {
   }
 };
 
-class TreeGuide extends ChangedPaths {
+class TreeGuide implements Guide {
+  readonly listed = new Set<string>();
+  readonly names = new Map<string, Set<string>>();
   readonly #tree: SubvolumeTree;
 
   constructor(tree: SubvolumeTree) {
-    super();
     this.#tree = tree;
   }
 
@@ -58,7 +59,21 @@ class TreeGuide extends ChangedPaths {
   add(tree: SubvolumeTree, other: SubvolumeTree, after: bigint): void {
     for (const changed of tree.changedAfter(after)) {
       if (other.has(changed)) continue;
-      for (const path of tree.pathsOf(changed.inode)) this.addPath(path.toString('latin1'));
+      for (const path of tree.pathsOf(changed.inode)) this.#add(path.toString('latin1'));
+    }
+  }
+
+  #add(path: string): void {
+    this.listed.add(path);
+    for (let at = path; at !== ''; ) {
+      const slash = at.lastIndexOf('/');
+      const [folder, name] = [at.slice(0, slash), at.slice(slash + 1)];
+      const known = this.names.get(folder);
+      // Then the folders above it are known as well.
+      if (known?.has(name) === true) return;
+      if (known === undefined) this.names.set(folder, new Set([name]));
+      else known.add(name);
+      at = folder;
     }
   }
 }

@@ -60,10 +60,9 @@ import {
   noSuchLayer,
 } from '../layer-id.ts';
 import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
-import { type Guided, naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { Staging } from '../staging.ts';
 import { openToRead, sweepViews } from '../view.ts';
-import { guidedByTimes } from './changes.ts';
 import { Datasets } from './datasets.ts';
 import { busyElsewhere, mountDataset, mountToRead } from './mount.ts';
 import { requestedSize } from './options.ts';
@@ -283,11 +282,11 @@ export class ZfsDriver implements GraphDriver {
 
   diff(id: string, parent: string | undefined): AsyncIterable<Buffer> {
     const warn = (message: string): void => this.context.warn(message);
-    return naiveDiff(this, id, parent, warn, this.guided(id, parent));
+    return naiveDiff(this, id, parent, warn);
   }
 
   async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {
-    return await naiveChanges(this, id, parent, this.guided(id, parent));
+    return await naiveChanges(this, id, parent);
   }
 
   async applyDiff(
@@ -305,7 +304,7 @@ export class ZfsDriver implements GraphDriver {
   }
 
   async diffSize(id: string, parent: string | undefined): Promise<number> {
-    return await naiveDiffSize(this, id, parent, this.guided(id, parent));
+    return await naiveDiffSize(this, id, parent);
   }
 
   async diffSource(id: string): Promise<DiffSource> {
@@ -324,12 +323,6 @@ export class ZfsDriver implements GraphDriver {
     }
     this.#counter.forget();
     await this.#staging.sweepAsync((path) => this.#takeBack(path));
-  }
-
-  /** What tells what of the two layers need be compared. */
-  protected guided(id: string, parent: string | undefined): Guided | undefined {
-    if (parent === undefined) return undefined;
-    return guidedByTimes(this.datasets.name(id), this.datasets.name(parent));
   }
 
   #mustExist(id: string): void {

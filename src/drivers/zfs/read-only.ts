@@ -1,6 +1,6 @@
 /**
  * zfs for somebody who only looks (`DriverContext.readOnly`): layers are views, which nothing is written through, and which are
- * gone when whoever has one closes it. Everything is compared, because `zfs diff` makes a snapshot to compare with.
+ * gone when whoever has one closes it.
  */
 import type { DriverContext, GraphDriver, MountedLayer } from '../driver.ts';
 import { checkLayerId } from '../layer-id.ts';
@@ -16,10 +16,6 @@ class ReadOnlyZfs extends ZfsDriver {
 
   override async put(id: string): Promise<void> {
     checkLayerId(id);
-  }
-
-  protected override guided(): undefined {
-    return undefined;
   }
 }
 
