@@ -17,6 +17,7 @@ export const zfsFactory: DriverFactory = {
       : { supported: false, reason };
   },
   hasData: (home) => holdsLayers('zfs', home),
+  stores: async () => (await import('./store.ts')).zfsStore,
   async open(context) {
     const { dataset, reason } = locate(context.home, readEngineOptions(context));
     if (dataset === undefined) throw new TsengineError('Unavailable', reason);

@@ -39,8 +39,8 @@ function datasetOf(folder: string): string | undefined {
     ?.source.toString();
 }
 
-/** What of OpenZFS is not on this machine. */
-function missing(): string | undefined {
+/** What of OpenZFS is not on this machine; `undefined` where all of it is. */
+export function missing(): string | undefined {
   if (!pathExists(DEVICE)) {
     return `zfs needs the kernel module of OpenZFS, and ${DEVICE} is not there: modprobe zfs (Debian and Ubuntu: install zfs-dkms or linux-modules-extra first)`;
   }
