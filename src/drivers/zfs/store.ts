@@ -4,7 +4,7 @@
  */
 import { TsengineError } from '../../errors.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
-import { makeDirectories, pathExists, removeDirectory } from '../../linux/files.ts';
+import { makeDirectories } from '../../linux/files.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
 import { sha256Hex } from '../../linux/sha256.ts';
 import { zfsExists } from '../../linux/zfs-core.ts';
@@ -70,6 +70,5 @@ export const zfsStore: StoreMaker = {
         },
       );
     }
-    if (pathExists(place.home)) removeDirectory(place.home);
   },
 };
