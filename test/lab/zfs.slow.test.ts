@@ -1,4 +1,4 @@
-/** Machines with OpenZFS, and with udev, without which zpool finds no partitions: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. */
+/** Machines with OpenZFS, and with udev, without which zpool finds no partitions: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. The driver keeps its promises there, and what else only OpenZFS can show is in zfs-checks.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runInMachine } from '../../src/lab/lab.ts';
@@ -42,4 +42,38 @@ for (const { kernel, version } of [
     const [first = '', ...rest] = out.trim().split('\n');
     assert.match(first, version);
     assert.deepEqual(rest, ['one', 'M', 'on zfs'], `${out}${err}`);
+  });
+
+const POOL = 'zpool create -f -m /tank tank "$(readlink -f /dev/lab/disk1)"';
+
+for (const { name, kernel, work } of [
+  {
+    name: 'the suite',
+    kernel: 'debian:6.1',
+    work: 'tsengine driver check zfs --full --data-root /tank/root',
+  },
+  { name: 'the suite', kernel: 'debian:6.12', work: 'tsengine driver check zfs --data-root /tank/root' },
+  {
+    name: 'what only OpenZFS can show',
+    kernel: 'debian:6.1',
+    work: 'zfs create tank/checks && node /opt/tsengine/test/lab/zfs-checks.ts tank/checks /tank/checks',
+  },
+])
+  test(`the zfs driver on ${kernel}: ${name}`, {
+    timeout: 7_200_000,
+    skip: FULL ? false : 'npm run test:full',
+  }, async () => {
+    let said = '';
+    const { exitCode } = await runInMachine({
+      kernel,
+      with: ['zfs', 'systemd'],
+      command: ['sh', '-c', `set -eu; ${POOL}; ${work}`],
+      disks: [4096 * MIB],
+      memory: 3072 * MIB,
+      timeoutMs: 7_000_000,
+      onOutput: (_, data) => {
+        said += data.toString();
+      },
+    });
+    assert.equal(exitCode, 0, said);
   });
