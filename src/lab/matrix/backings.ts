@@ -11,6 +11,7 @@ import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { mountFuse } from './backing-fuse.ts';
 import { exportNfs } from './backing-nfs.ts';
+import { mountZfs } from './backing-zfs.ts';
 import type { Backing } from './schema.ts';
 import { runTool } from './tool.ts';
 
@@ -103,6 +104,9 @@ async function mountOn(
   switch (backing) {
     case 'tmpfs':
       runTool('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', path], 'mount');
+      return;
+    case 'zfs':
+      closing.push(mountZfs(path, options.work));
       return;
     case 'squashfs':
       return mountSquashfs(path, options.work);

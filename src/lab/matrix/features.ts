@@ -13,8 +13,11 @@ const [typed, ...others] = filesystemFeatures;
 /** In the order in which they are shown: those of the filesystem around those of overlayfs over it. */
 const ATTEMPTS: readonly Attempt[] = [...(typed === undefined ? [] : [typed]), ...overlayFeatures, ...others];
 
+/** The one that belongs to the kernel, whatever the filesystem. */
+export const KERNEL_FEATURE = 'deferred removal';
+
 /** The names of all features, in the order in which they are shown. */
-export const FEATURE_NAMES: readonly string[] = [...ATTEMPTS.map(({ name }) => name), 'deferred removal'];
+export const FEATURE_NAMES: readonly string[] = [...ATTEMPTS.map(({ name }) => name), KERNEL_FEATURE];
 
 /** Tries everything on a filesystem that is made for it; what belongs to the kernel alone where `backing` is null. */
 export async function probeFeatures(backing: Backing | null, work: string): Promise<Feature[]> {

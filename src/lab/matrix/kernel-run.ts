@@ -8,6 +8,7 @@ import type { KernelChoice } from '../types.ts';
 import { type CellName, cellKey } from './cells.ts';
 import { type CellsRequest, runCellsHere } from './cells-here.ts';
 import { brokenCell, byLine, type MatrixEvent, parseEventLine } from './events.ts';
+import { FEATURE_NAMES, KERNEL_FEATURE } from './features.ts';
 import type { Backing, Cell, Feature, KernelResult } from './schema.ts';
 import { CELLS_COMMAND, isBundle } from './self.ts';
 
@@ -52,6 +53,9 @@ const MOST_STARTS = 100;
 /** How long a machine may take to boot: several of them may share a processor. */
 const BOOT_MS = 900_000;
 
+/** What is still to do. */
+type Left = Pick<CellsRequest, 'cells' | 'features'>;
+
 /** What has been found so far, and what is still to do. */
 class Findings {
   kernel: Extract<MatrixEvent, { event: 'kernel' }> | undefined;
@@ -85,11 +89,20 @@ class Findings {
   }
 
   /** What is not known yet. */
-  left(): Pick<CellsRequest, 'cells' | 'features'> {
+  left(): Left {
     return {
       cells: this.#work.cells.filter((cell) => !this.cells.has(cellKey(cell))),
       features: this.#work.features.filter((backing) => !this.features.has(backing)),
     };
+  }
+
+  /** Whether nothing of this has been found in the meantime. */
+  isUnchanged({ cells, features }: Left): boolean {
+    const left = this.left();
+    return (
+      cells.every((cell) => left.cells.includes(cell)) &&
+      features.every((backing) => left.features.includes(backing))
+    );
   }
 
   result(error: string | null, seconds: number): KernelResult {
@@ -134,18 +147,21 @@ async function inMachines(
   options: KernelOptions,
 ): Promise<string | null> {
   for (let start = 0; start < MOST_STARTS; start++) {
-    const { cells, features } = findings.left();
-    if (cells.length === 0 && features.length === 0) return null;
+    const left = oneSort(findings.left());
+    if (left.cells.length === 0 && left.features.length === 0) return null;
     try {
-      const ended = await oneMachine(work, { cells, features }, options);
+      const ended = await oneMachine(work, left, options);
       options.emit({ event: 'booted', seconds: tenths(ended.bootMs) });
-      const after = findings.left();
-      if (after.cells.length === 0) return null;
-      if (after.cells.length === cells.length) {
+      if (findings.isUnchanged(left)) {
+        if (left.cells.length === 0) return null;
         return `the cells ended with exit code ${ended.exitCode}: ${ended.said}`;
       }
     } catch (error) {
       options.signal?.throwIfAborted();
+      if (needsZfs(left) && !(error instanceof MachineError)) {
+        withoutZfs(left, errorMessage(error), options);
+        continue;
+      }
       const blamed = [...findings.running.values()];
       if (!(error instanceof MachineError) || blamed.length === 0) return errorMessage(error);
       // What ran when the machine died is what it died of.
@@ -158,9 +174,38 @@ async function inMachines(
   return `the machine died ${MOST_STARTS} times`;
 }
 
+/** Those on ZFS want a machine of their own, of the release that its modules are compiled in: they come last. */
+function oneSort({ cells, features }: Left): Left {
+  const others = {
+    cells: cells.filter(({ backing }) => backing !== 'zfs'),
+    features: features.filter((backing) => backing !== 'zfs'),
+  };
+  return others.cells.length === 0 && others.features.length === 0 ? { cells, features } : others;
+}
+
+function needsZfs({ cells, features }: Left): boolean {
+  return cells.some(({ backing }) => backing === 'zfs') || features.includes('zfs');
+}
+
+/** A kernel that OpenZFS cannot be compiled for has none. */
+function withoutZfs({ cells, features }: Left, why: string, { emit }: KernelOptions): void {
+  const reason = `zfs cannot be had here: ${why}`;
+  const tests = { passed: 0, failed: 0, excused: 0 };
+  for (const cell of cells)
+    emit({
+      event: 'cell',
+      cell: { ...cell, status: 'unavailable', reasons: [reason], tests, seconds: 0, log: reason },
+    });
+  for (const backing of features) {
+    const untried = FEATURE_NAMES.filter((name) => name !== KERNEL_FEATURE);
+    const all = untried.map((name) => ({ name, backing, answer: 'unknown' as const, reason }));
+    emit({ event: 'features', backing, features: all });
+  }
+}
+
 async function oneMachine(
   work: KernelWork,
-  left: Pick<CellsRequest, 'cells' | 'features'>,
+  left: Left,
   options: KernelOptions,
 ): Promise<{ readonly bootMs: number; readonly exitCode: number; readonly said: string }> {
   const request: CellsRequest = {
@@ -184,6 +229,7 @@ async function oneMachine(
     // The same code as here: the machine has both, and sources take many times as long to start.
     env: { TSENGINE_SOURCES: isBundle() ? '0' : '1' },
     cpus: Math.min(2, availableParallelism()),
+    ...(needsZfs(left) && typeof work.choice === 'string' ? { with: ['zfs' as const] } : {}),
     disks: [DISK],
     bootTimeoutMs: BOOT_MS,
     timeoutMs: Math.min(2 ** 31 - 1, options.limitMs * (left.cells.length + left.features.length)),

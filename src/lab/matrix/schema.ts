@@ -25,7 +25,17 @@ export const STATUSES = ['works', 'limited', 'refused', 'failed', 'unavailable']
 export type Status = (typeof STATUSES)[number];
 
 /** The filesystems under a data root, in the order of the columns. */
-export const BACKINGS = ['ext4', 'xfs', 'xfs-noftype', 'btrfs', 'tmpfs', 'squashfs', 'nfs', 'fuse'] as const;
+export const BACKINGS = [
+  'ext4',
+  'xfs',
+  'xfs-noftype',
+  'btrfs',
+  'zfs',
+  'tmpfs',
+  'squashfs',
+  'nfs',
+  'fuse',
+] as const;
 
 /** See `BACKINGS`. */
 export type Backing = (typeof BACKINGS)[number];
