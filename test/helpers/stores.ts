@@ -87,6 +87,7 @@ export async function makeSubject(name: DriverName, parent?: string): Promise<Su
   return {
     driver,
     home,
+    runHome,
     scratch,
     open: () => store.open(name),
     elsewhere: (job, environment) => runElsewhere({ name, home, runHome, job }, environment),

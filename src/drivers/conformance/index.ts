@@ -4,6 +4,7 @@ import { depthChecks } from './depth.ts';
 import { differenceChecks } from './differences.ts';
 import { historyChecks } from './histories.ts';
 import { lifeChecks } from './life.ts';
+import { openingChecks } from './openings.ts';
 import type { Check } from './suite.ts';
 
 export type { Job, JobResult } from './job.ts';
@@ -13,6 +14,7 @@ export type { Check, Subject } from './suite.ts';
 /** All checks, in an order in which the first failure says most. */
 export const CHECKS: readonly Check[] = [
   ...lifeChecks,
+  ...openingChecks,
   ...contentChecks,
   ...differenceChecks,
   ...depthChecks,

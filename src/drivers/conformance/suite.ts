@@ -11,6 +11,8 @@ export interface Subject extends AsyncDisposable {
   readonly driver: GraphDriver;
   /** The driver's folder in the data root. */
   readonly home: string;
+  /** The driver's folder for what a boot may forget. */
+  readonly runHome: string;
   /** A folder on any filesystem, for trees that results are compared with. */
   readonly scratch: string;
   /** Extended attributes that the filesystem itself takes none of, such as `security.`: the checks do without them. */

@@ -38,6 +38,7 @@ export async function makeSubject(
   return {
     driver,
     home,
+    runHome,
     scratch,
     open,
     elsewhere: (job, environment) =>
