@@ -51,9 +51,11 @@ class MadeStore {
   readonly #folder: string;
   readonly #home: string;
   readonly #runHome: string;
+  readonly #factory: DriverFactory;
 
   constructor(folder: StoreFolder, factory: DriverFactory, maker: StoreMaker) {
     this.name = factory.name;
+    this.#factory = factory;
     this.maker = maker;
     this.#folder = `${folder.path}/${factory.name}`;
     this.#home = folder.homeOf(factory.name);
@@ -62,6 +64,11 @@ class MadeStore {
 
   get home(): string {
     return this.#home;
+  }
+
+  /** Whether layers are in it. Only of what is attached. */
+  holdsLayers(): boolean {
+    return this.#factory.hasData(this.#home);
   }
 
   lock(): Promise<Lock> {
@@ -144,7 +151,7 @@ export async function makeStore(folder: StoreFolder, name: string, size: number)
 
 async function mustBeFree(store: MadeStore): Promise<void> {
   const found = store.record();
-  if (found?.state === 'making') return await store.takeAway(store.place(found.size));
+  if (found?.state === 'making' && !store.holdsLayers()) return await store.takeAway(store.place(found.size));
   if (found !== undefined) {
     throw new TsengineError(
       'Conflict',
@@ -159,46 +166,90 @@ async function mustBeFree(store: MadeStore): Promise<void> {
   }
 }
 
-/** Attaches the stores that are not: after a boot, say. Its cost without stores is one look. */
-export async function attachStores(folder: StoreFolder): Promise<void> {
+/**
+ * Attaches the stores that are not, as after a boot: that of the driver that was asked for, or all, because the choice of a
+ * driver looks at what is there. Fails where one cannot be attached, and with `Conflict` where the one that was asked for is
+ * half made or half gone.
+ */
+export async function attachStores(folder: StoreFolder, asked: string | undefined): Promise<void> {
   if (!pathExists(folder.path)) return;
   for (const name of listDirectory(folder.path)) {
-    if (!DRIVER_NAMES.some((known) => known === name)) continue;
+    if (!DRIVER_NAMES.some((known) => known === name) || (asked !== undefined && asked !== name)) continue;
     const store = await storeOf(folder, name);
     const record = store.record();
-    if (record?.state !== 'ready') continue;
-    const place = store.place(record.size);
-    if (await store.maker.isAttached(place)) continue;
-    using _lock = await store.lock();
-    if (store.record()?.state !== 'ready' || (await store.maker.isAttached(place))) continue;
-    await store.maker.attach(place);
+    if (record === undefined) continue;
+    if (record.state === 'ready') await attach(store, record.size);
+    else if (asked === name) throw halfMade(store, record);
   }
 }
 
-/** Whether there is a store of this driver, in whatever state. Fails where the driver can have none. */
-export async function hasStore(folder: StoreFolder, name: string): Promise<boolean> {
-  return (await storeOf(folder, name)).record() !== undefined;
+async function attach(store: MadeStore, size: number): Promise<void> {
+  const place = store.place(size);
+  if (await store.maker.isAttached(place)) return;
+  using _lock = await store.lock();
+  if (store.record()?.state !== 'ready' || (await store.maker.isAttached(place))) return;
+  await store.maker.attach(place);
+}
+
+function halfMade({ name }: MadeStore, { state }: StoreRecord): TsengineError {
+  const [what, command] = state === 'making' ? ['made', 'setup'] : ['taken away', 'teardown'];
+  return new TsengineError(
+    'Conflict',
+    `the store of ${name} is being ${what}, or that was broken off: run "tsengine driver ${command} ${name}"`,
+  );
+}
+
+/** How a store is taken away. */
+export interface RemoveStore {
+  /** Layers that are in it go with it; else they are a `Conflict`. */
+  readonly force: boolean;
+  /** Removes the containers that are in it, with `force`, where it can be attached. */
+  removeContainers(): Promise<void>;
+  /** Removes what elsewhere belongs to it, once it is detached. */
+  removeRecords(): void;
+  /** Takes a line for people. */
+  warn(message: string): void;
 }
 
 /**
- * Detaches a store and removes all that was in it. Fails with `Conflict`, having changed nothing but for the state on record,
- * while something uses it. `before` removes what elsewhere belongs to it, once that much is certain.
+ * Detaches a store and removes all that was in it. Fails with `NotFound`, having changed nothing, where there is none, and with
+ * `Conflict` while something uses it.
  */
-export async function removeStore(folder: StoreFolder, name: string, before: () => void): Promise<void> {
+export async function removeStore(folder: StoreFolder, name: string, how: RemoveStore): Promise<void> {
   const store = await storeOf(folder, name);
+  if (store.record() === undefined) throw noStore(name);
   using _lock = await store.lock();
   const record = store.record();
-  if (record === undefined) {
-    store.forget();
-    throw new TsengineError(
-      'NotFound',
-      `${name} has no store that driver setup made: there is nothing to take away`,
-    );
-  }
+  if (record === undefined) throw noStore(name);
   const place = store.place(record.size);
+  if (record.state === 'ready') await empty(store, place, how);
   await store.maker.detach(place);
-  store.write('going', record.size);
-  before();
+  how.removeRecords();
   await store.takeAway(place);
   store.forget();
+}
+
+/** Sees that nothing is in a store that may not go, and that nothing comes any more: who opens it from now on is refused. */
+async function empty(store: MadeStore, place: StorePlace, how: RemoveStore): Promise<void> {
+  try {
+    if (!(await store.maker.isAttached(place))) await store.maker.attach(place);
+    if (how.force) await how.removeContainers();
+  } catch (error) {
+    if (!how.force) throw error;
+    how.warn(`containers of ${store.name} may stay on record: ${errorMessage(error)}`);
+  }
+  store.write('going', place.size);
+  if (how.force || !store.holdsLayers()) return;
+  store.write('ready', place.size);
+  throw new TsengineError(
+    'Conflict',
+    `${store.name} holds images or containers in ${store.home}: remove them first, or all of them now with --force`,
+  );
+}
+
+function noStore(name: string): TsengineError {
+  return new TsengineError(
+    'NotFound',
+    `${name} has no store that driver setup made: there is nothing to take away`,
+  );
 }

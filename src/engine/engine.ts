@@ -100,13 +100,17 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   };
   try {
     root = await openRoot({ ...config, ...empty });
-    if (!root.readOnly && pathExists(`${root.stateDir}/stores`))
-      await (await import('./driver-stores.ts')).attachDriverStores(root);
+    if (!root.readOnly && pathExists(`${root.stateDir}/stores`)) await attach(root, config);
     return { ...(await wire(root, config, options)), [Symbol.asyncDispose]: async () => close() };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+async function attach(root: DataRoot, { storageDriver = '' }: EngineConfig): Promise<void> {
+  const { attachDriverStores } = await import('./driver-stores.ts');
+  await attachDriverStores(root, storageDriver === '' ? undefined : storageDriver);
 }
 
 /** Which roots, and how they are opened. */

@@ -1,5 +1,6 @@
 /** `driver setup` and `driver teardown`, by way of btrfs, which this kernel has. Those of other drivers are tried in the lab. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { unmount } from '../../src/linux/mount.ts';
@@ -76,9 +77,7 @@ test('what a killed setup or teardown left is made anew, or taken away for good'
   assert.equal(JSON.parse(readFileSync(record, 'utf8')).size, 512 * 1024 * 1024);
   writeFileSync(record, readFileSync(record, 'utf8').replace('ready', 'going'));
   unmount(home(cli));
-  // Not attached any more: the driver finds what the data root is on.
-  assert.equal(findMountAt(home(cli)), undefined);
-  cli.run(['images']);
+  fails(cli, ['images'], /the store of btrfs is being taken away.*driver teardown btrfs/);
   assert.equal(findMountAt(home(cli)), undefined);
   fails(cli, ['driver', 'setup', 'btrfs'], /driver teardown btrfs/);
   cli.ok(['driver', 'teardown', 'btrfs']);
@@ -103,6 +102,31 @@ test('a store whose file is gone or whose record is damaged is told in one line'
   const { status, stderr } = cli.run(['driver', 'teardown', '--force', 'btrfs']);
   assert.equal(status, 0, stderr);
   nothingLeft(cli);
+});
+
+test('a store that cannot be attached is in nobody else’s way, and can be taken away', async () => {
+  await using cli = await withStore();
+  unmount(home(cli));
+  writeFileSync(`${stores(cli)}/btrfs/image`, Buffer.alloc(1024 * 1024, 'no file system'));
+  fails(cli, ['images'], /mount .*btrfs/);
+  const others = cli.command.map((word) => (word === 'btrfs' ? 'overlay2' : word));
+  const [program = '', ...words] = others;
+  const overlay2 = spawnSync(program, [...words, 'images', '-q'], { encoding: 'utf8' });
+  assert.deepEqual([overlay2.status, overlay2.stderr], [0, '']);
+  fails(cli, ['driver', 'teardown', 'btrfs'], /mount .*btrfs/);
+  const { status, stderr } = cli.run(['driver', 'teardown', '--force', 'btrfs']);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^WARNING: containers of btrfs may stay on record/);
+  nothingLeft(cli);
+});
+
+test('a driver without a store keeps its containers, whatever teardown is told', async () => {
+  await using cli = openCli('overlay2');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  cli.ok(['create', '--network', 'none', '--name', 'kept', 'tiny', 'true']);
+  fails(cli, ['driver', 'teardown', '--force', 'overlay2'], /needs no store/);
+  fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /has no store that driver setup made/);
+  assert.match(cli.ok(['ps', '-a']), /kept/);
 });
 
 test('what cannot be had is refused, and leaves nothing', async () => {
