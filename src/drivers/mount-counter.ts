@@ -26,6 +26,8 @@ export interface CountedMount {
   mount(): void | Promise<void>;
   /** Unmounts and removes the mount point, as far as they are there. */
   unmount(): void;
+  /** Told when the mount was found without its FUSE daemon, and is made anew. */
+  died?(): void;
 }
 
 const ONE = Buffer.from('.');
@@ -48,11 +50,17 @@ export class MountCounter {
    */
   async acquire(id: string, point: CountedMount): Promise<void> {
     using _lock = await this.lock(id);
-    const mounted = isMountPoint(point.path);
+    const dead = isDeadMount(point.path);
+    if (dead) {
+      point.died?.();
+      point.unmount();
+    }
+    const mounted = !dead && isMountPoint(point.path);
     const fd = openFile(this.#file(id), 'a');
     try {
       const users = fstat(fd).size;
-      if (!mounted && users > 0) ftruncate(fd, 0);
+      // Who had a dead mount still counts: they will release it, and it is another user's by then.
+      if (!mounted && !dead && users > 0) ftruncate(fd, 0);
       writeAll(fd, ONE);
       if (!mounted) await point.mount();
     } catch (error) {

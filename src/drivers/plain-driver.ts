@@ -120,7 +120,10 @@ export abstract class PlainDriver implements GraphDriver {
   }
 
   async cleanup(): Promise<void> {
-    this.staging.sweep((path) => this.discard(path));
+    this.staging.sweep(
+      (path) => this.discard(path),
+      (message) => this.context.warn(message),
+    );
   }
 
   /** Where the layer is. */

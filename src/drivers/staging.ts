@@ -7,7 +7,7 @@
  * nobody holds it. A crash leaves names in the folder and nothing else.
  */
 import { lstatSync } from 'node:fs';
-import { hasErrno } from '../errors.ts';
+import { errorMessage, hasErrno } from '../errors.ts';
 import { RENAME_NOREPLACE, renameAt2 } from '../linux/at.ts';
 import { listDirectory, makeDirectories, pathExists, removeDirectory, removeFile } from '../linux/files.ts';
 import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
@@ -85,20 +85,33 @@ export class Staging {
     }
   }
 
-  /** Deletes with `discard` all that killed processes left; does nothing while somebody works in the folder. */
-  sweep(discard: (path: string) => void): void {
+  /**
+   * Deletes with `discard` all that killed processes left; does nothing while somebody works in the folder. What cannot be
+   * deleted is told to `warn` and stays: it is in nobody's way.
+   */
+  sweep(discard: (path: string) => void, warn: (message: string) => void): void {
     if (this.#leftovers().length === 0) return;
     using lock = tryLockFile(`${this.path}/${LOCK}`, 'exclusive');
     if (lock === undefined) return;
-    for (const name of this.#leftovers()) discard(`${this.path}/${name}`);
+    for (const name of this.#leftovers()) {
+      const path = `${this.path}/${name}`;
+      try {
+        discard(path);
+      } catch (error) {
+        warn(stays(path, error));
+      }
+    }
   }
 
   /** The same, for what takes its time to delete. */
-  async sweepAsync(discard: (path: string) => Promise<void>): Promise<void> {
+  async sweepAsync(discard: (path: string) => Promise<void>, warn: (message: string) => void): Promise<void> {
     if (this.#leftovers().length === 0) return;
     using lock = tryLockFile(`${this.path}/${LOCK}`, 'exclusive');
     if (lock === undefined) return;
-    for (const name of this.#leftovers()) await discard(`${this.path}/${name}`);
+    for (const name of this.#leftovers()) {
+      const path = `${this.path}/${name}`;
+      await discard(path).catch((error: unknown) => warn(stays(path, error)));
+    }
   }
 
   /** Removes the folder if nothing is in it. */
@@ -116,4 +129,8 @@ export class Staging {
 /** Whether `path` is a directory; a symbolic link to one is not. Loads no foreign code: opening a driver asks this. */
 export function isDirectory(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function stays(path: string, error: unknown): string {
+  return `${path}, of a layer that was removed or never done, cannot be deleted: ${errorMessage(error)}; it is tried again`;
 }

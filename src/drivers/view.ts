@@ -10,6 +10,7 @@ import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../linux/at.ts';
 import { listDirectory, makeDirectories, makeDirectory, removeDirectory } from '../linux/files.ts';
 import { lockFile, tryLockFile } from '../linux/flock.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
+import { randomBytes } from '../linux/random.ts';
 import { AT_FDCWD, fstat, lstat } from '../linux/stat.ts';
 import type { MountedLayer } from './driver.ts';
 import { isMountPoint } from './mount-counter.ts';
@@ -25,16 +26,20 @@ export async function openView(runHome: string, mountView: MountView): Promise<M
   makeDirectories(folder, 0o700);
   using _ = await lockFile(`${folder}/${LOCK}`, 'exclusive');
   for (const name of listDirectory(folder)) if (name !== LOCK) discard(`${folder}/${name}`);
-  const target = `${folder}/view`;
+  // A name that nobody had: a program that was started for an earlier view, by who died since, may mount late.
+  const target = `${folder}/${process.pid}-${randomBytes(6).toString('hex')}`;
   makeDirectory(target, 0o700);
-  let fd: number;
+  let fd: number | undefined;
   try {
     mountView(target);
     fd = openAt(AT_FDCWD, target, O_RDONLY | O_DIRECTORY);
-  } finally {
     discard(target);
+    return heldOpen(fd);
+  } catch (error) {
+    if (fd === undefined) discard(target);
+    else closeFd(fd);
+    throw error;
   }
-  return heldOpen(fd);
 }
 
 /**

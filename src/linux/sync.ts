@@ -1,5 +1,7 @@
+import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from './at.ts';
 import { declare } from './libc.ts';
 import type { BytePath } from './path.ts';
+import { AT_FDCWD } from './stat.ts';
 import { fsName, statfs } from './statfs.ts';
 
 const syncfsCall = declare('syncfs', 'int', ['int']);
@@ -8,6 +10,16 @@ const syncRangeCall = declare('sync_file_range', 'int', ['int', 'int64_t', 'int6
 /** Writes everything of the open file's filesystem to disk, on a thread of the pool. */
 export async function syncfs(fd: number): Promise<void> {
   await syncfsCall.async(undefined, fd);
+}
+
+/** The same for the filesystem of a directory. */
+export async function syncFilesystemOf(path: string): Promise<void> {
+  const fd = openAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  try {
+    await syncfs(fd);
+  } finally {
+    closeFd(fd);
+  }
 }
 
 /** Writes everything of the open file's filesystem to disk, on this thread. */

@@ -130,6 +130,21 @@ describe('aufs by a FUSE program', () => {
     assert.equal(await driver.diffSize(id, base), 'linked'.length);
   });
 
+  test('a name too long to have a whiteout is compared, and its file joined with its other name', async () => {
+    const long = 'n'.repeat(255);
+    const base = await imageLayer(driver, undefined, (root) => {
+      fs.mkdirSync(`${root}/d`);
+      fs.writeFileSync(`${root}/d/${long}`, 'a');
+      fs.linkSync(`${root}/d/${long}`, `${root}/short`);
+    });
+    const id = await child(base);
+    await inside(driver, id, (root) => fs.appendFileSync(`${root}/short`, 'b'));
+    await inside(driver, id, (root) => assert.equal(fs.readFileSync(`${root}/d/${long}`, 'utf8'), 'ab'));
+    const lines = changeLines(await driver.changes(id, base));
+    assert.deepEqual(lines, ['modified /d', `modified /d/${long}`, 'modified /short']);
+    await driver.remove(id);
+  });
+
   test('a daemon that died is replaced at the next get, and what it had written is there', async () => {
     const base = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
     const id = await child(base);
@@ -137,9 +152,15 @@ describe('aufs by a FUSE program', () => {
     fs.appendFileSync(`${first.path}/a`, 'b');
     for (const pid of daemons(id)) process.kill(pid, 'SIGKILL');
     await until(() => daemons(id).length === 0);
-    await inside(driver, id, (root) => assert.equal(fs.readFileSync(`${root}/a`, 'utf8'), 'ab'));
+    const second = await driver.get(id);
+    assert.equal(fs.readFileSync(`${second.path}/a`, 'utf8'), 'ab');
     assert.match(store.warnings.join('\n'), /the daemon of layer [0-9a-f]+ had died/);
+    // Whoever had the dead one releases it late, and takes nothing from who has the new one.
     await first[Symbol.asyncDispose]();
+    fs.appendFileSync(`${second.path}/a`, 'c');
+    await second[Symbol.asyncDispose]();
+    assert.equal(daemons(id).length, 0);
+    await inside(driver, id, (root) => assert.equal(fs.readFileSync(`${root}/a`, 'utf8'), 'abc'));
     const again = await driver.get(id);
     for (const pid of daemons(id)) process.kill(pid, 'SIGKILL');
     await until(() => daemons(id).length === 0);

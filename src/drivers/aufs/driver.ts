@@ -125,7 +125,6 @@ export class AufsDriver implements GraphDriver {
       const view = (target: string): void => this.#mount({ ...union, target, isReadOnly: true });
       return await openToRead(this.#context.runHome, point.path, view);
     }
-    await this.#recover(id, point);
     const { isVolatile = false } = options;
     await this.#counter.acquire(id, { ...point, mount: () => this.#mount({ ...union, isVolatile }) });
     let released = false;
@@ -144,15 +143,6 @@ export class AufsDriver implements GraphDriver {
     await this.#counter.release(id, this.#places(id).point);
   }
 
-  /** Unmounts a union whose daemon died, so that the layer can be mounted anew. Who had it has nothing of it any more. */
-  async #recover(id: string, point: CountedMount): Promise<void> {
-    if (!isDeadMount(point.path)) return;
-    using _lock = await this.#counter.lock(id);
-    if (!isDeadMount(point.path)) return;
-    this.#context.warn(`aufs: the daemon of layer ${id} had died: mounted anew; who used it sees ENOTCONN`);
-    point.unmount();
-  }
-
   /** A layer's paths, and its union as the backend and the counter want it. */
   #places(id: string, parents: readonly string[] = [], label?: string) {
     const path = this.#layout.mountPoint(id);
@@ -161,6 +151,10 @@ export class AufsDriver implements GraphDriver {
       path,
       mount: () => this.#mount(union),
       unmount: () => this.#unmount(id, path),
+      died: () =>
+        this.#context.warn(
+          `aufs: the daemon of layer ${id} had died: mounted anew; who used it sees ENOTCONN`,
+        ),
     };
     return { diff: this.#layout.diff(id), point, union };
   }
@@ -307,7 +301,10 @@ export class AufsDriver implements GraphDriver {
       } else this.#layout.removeFolders(id);
     }
     this.#counter.forget();
-    this.#staging.sweep((path) => this.#layout.discard(path));
+    this.#staging.sweep(
+      (path) => this.#layout.discard(path),
+      (message) => this.#context.warn(message),
+    );
   }
 
   #mustExist(id: string): void {

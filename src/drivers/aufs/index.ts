@@ -59,7 +59,10 @@ async function open(context: DriverContext): Promise<GraphDriver> {
   const parts = { context, layout, staging, backend: chosen.backend };
   if (context.readOnly === true) return onlyReading(new ReadOnlyAufs(parts), context.home);
   layout.make(dirname(context.home));
-  staging.sweep((path) => layout.discard(path));
+  staging.sweep(
+    (path) => layout.discard(path),
+    (message) => context.warn(message),
+  );
   new MountCounter(context.runHome).sweep();
   sweepViews(context.runHome);
   return new AufsDriver(parts);

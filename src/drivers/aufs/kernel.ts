@@ -2,10 +2,12 @@
  * Unions by the kernel's AUFS. Written from its manual (aufs(5), `aufs.tmac`: branch syntax, `dio`, `xino`, `dirperm1`, `append:`)
  * and Docker 20.10's way of calling it; no kernel in reach has it, so the calls are tested by recording them.
  */
+
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { LIMITS } from '../../archive/types.ts';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { findCommand } from '../../linux/command.ts';
 import { makeDirectories, readTextIfAny } from '../../linux/files.ts';
 import {
   MNT_DETACH,
@@ -173,7 +175,10 @@ function failure(error: unknown, { id, parents }: UnionRequest): TsengineError {
  * part at the unmount.
  */
 function flushLinks(target: string, warn: (message: string) => void): void {
-  const { error, status, stderr } = spawnSync('auplink', [target, 'flush'], { encoding: 'utf8' });
+  const { error, status, stderr } = spawnSync(findCommand('auplink') ?? 'auplink', [target, 'flush'], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
   if (error !== undefined && hasErrno(error, 'ENOENT')) {
     warn(
       'aufs: without auplink (package aufs-tools) hard links of an image part when one of their names is written',

@@ -105,7 +105,7 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
     if (!pathExists(work)) return;
     awaitStart(work);
     if (isMountPoint(layout.mountPoint(id))) unmount(layout.mountPoint(id), MNT_DETACH);
-    settleBranch(layout.diff(id), lowersOf(parents));
+    settleBranch(layout.diff(id), lowersOf(parents), layout.work(id));
     removeTree(work);
   }
 }

@@ -14,15 +14,17 @@ import {
   O_NOFOLLOW,
   O_WRONLY,
   openAt,
+  renameAt2,
   utimensAt,
 } from '../../linux/at.ts';
+import { pathExists, removeDirectory } from '../../linux/files.ts';
 import { withDirectory, withRoot } from '../../linux/open-directory.ts';
-import { type FileStat, lstatAt, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
+import { AT_FDCWD, type FileStat, lstatAt, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { lgetxattr, llistxattr, lremovexattr, lsetxattr } from '../../linux/xattr.ts';
 import { childPath, isDirectoryStat, namesIn, viaFd } from '../directory.ts';
 import { LowerLayers } from '../layer-changes.ts';
 import type { Side } from '../same-file.ts';
-import { aufsMarks, isMarkName, whiteoutOf } from './marks.ts';
+import { aufsMarks, isMarkName, whiteoutAt } from './marks.ts';
 
 /** Where fuse-overlayfs notes the path, in a lower layer, of the file that it copied up; a NUL byte ends it. */
 const ORIGIN = 'user.fuseoverlayfs.origin';
@@ -42,11 +44,11 @@ export function parted(branch: string, lowers: readonly string[]): boolean {
   return withRoot(branch, (fd) => partedNames(fd, lower).length > 0);
 }
 
-/** Settles a branch that nothing is mounted on. */
-export function settleBranch(branch: string, lowers: readonly string[]): void {
+/** Settles a branch that nothing is mounted on. `work` is a folder of its own on the same filesystem. */
+export function settleBranch(branch: string, lowers: readonly string[], work: string): void {
   using lower = new LowerLayers(lowers, aufsMarks);
   withRoot(branch, (fd) => {
-    for (const { path, other } of partedNames(fd, lower)) join(fd, path, other, lower);
+    for (const { path, other } of partedNames(fd, lower)) join({ fd, work }, path, other, lower);
     eachFile(fd, Buffer.alloc(0), (dirfd, name) => strip(dirfd, name));
     strip(fd, Buffer.from('.'));
   });
@@ -119,7 +121,7 @@ function shows(branchFd: number, lower: LowerLayers, path: Buffer, stat: FileSta
   for (let slash = 0; slash >= 0; ) {
     slash = relative.indexOf('/', slash + 1);
     const part = slash < 0 ? relative : relative.subarray(0, slash);
-    if (lstatIfAny(branchFd, whiteoutOf(part)) !== undefined) return false;
+    if (whiteoutAt(branchFd, part) !== undefined) return false;
     const own = lstatIfAny(branchFd, part);
     if (own === undefined) break;
     if (slash < 0 || !isDirectoryStat(own) || aufsMarks.isOpaque(viaFd(branchFd, part))) return false;
@@ -128,14 +130,21 @@ function shows(branchFd: number, lower: LowerLayers, path: Buffer, stat: FileSta
   return seen !== undefined && identity(seen) === identity(stat);
 }
 
+/** A branch, open, and where directories for it are made. */
+interface Branch {
+  readonly fd: number;
+  readonly work: string;
+}
+
 /** Makes a name of the branch's file, in directories as the lower layers have them, and changes no times. */
-function join(branchFd: number, path: Buffer, other: Buffer, lower: LowerLayers): void {
+function join(branch: Branch, path: Buffer, other: Buffer, lower: LowerLayers): void {
+  const branchFd = branch.fd;
   const relative = other.subarray(1);
   for (let slash = relative.indexOf('/'); slash >= 0; slash = relative.indexOf('/', slash + 1)) {
     const part = relative.subarray(0, slash);
     if (lstatIfAny(branchFd, part) !== undefined) continue;
     const like = lower.lookup(childPath(Buffer.alloc(0), part))?.side;
-    if (like !== undefined) keepingTimes(branchFd, parentOf(part), () => makeLike(branchFd, part, like));
+    if (like !== undefined) keepingTimes(branchFd, parentOf(part), () => makeLike(branch, part, like));
   }
   keepingTimes(branchFd, parentOf(relative), () => linkAt(branchFd, path.subarray(1), branchFd, relative));
 }
@@ -151,14 +160,18 @@ function keepingTimes(dirfd: number, folder: Buffer, run: () => void): void {
   utimensAt(dirfd, folder, 'omit', mtime);
 }
 
-function makeLike(branchFd: number, path: Buffer, like: Side): void {
-  mkdirAt(branchFd, path, 0o700);
-  lchownAt(branchFd, path, like.stat.uid, like.stat.gid);
-  chmodAt(branchFd, path, like.stat.mode & 0o7777);
+/** Makes a directory with all that it has, and only then brings it to its place: a kill leaves none that is half made. */
+function makeLike({ fd, work }: Branch, path: Buffer, like: Side): void {
+  const made = `${work}/settled`;
+  if (pathExists(made)) removeDirectory(made);
+  mkdirAt(AT_FDCWD, made, 0o700);
+  lchownAt(AT_FDCWD, made, like.stat.uid, like.stat.gid);
+  chmodAt(AT_FDCWD, made, like.stat.mode & 0o7777);
   const from = viaFd(like.fd, like.name);
   for (const attribute of llistxattr(from)) {
     const value = isOverlayXattr(attribute.toString('latin1')) ? undefined : lgetxattr(from, attribute);
-    if (value !== undefined) lsetxattr(viaFd(branchFd, path), attribute, value);
+    if (value !== undefined) lsetxattr(made, attribute, value);
   }
-  utimensAt(branchFd, path, 'omit', like.stat.mtime);
+  utimensAt(AT_FDCWD, made, 'omit', like.stat.mtime);
+  renameAt2(AT_FDCWD, made, fd, path);
 }

@@ -60,7 +60,10 @@ export class BtrfsDriver extends PlainDriver {
       makeDirectories(this.layers, 0o710);
     }
     if (this.#options.minSpace > 0) enableQuota(this.layers);
-    this.staging.sweep((path) => this.discard(path));
+    this.staging.sweep(
+      (path) => this.discard(path),
+      (message) => this.context.warn(message),
+    );
   }
 
   async status(): Promise<readonly StatusRow[]> {

@@ -370,10 +370,13 @@ export class Overlay2Driver implements GraphDriver {
     for (const { mountPoint, type } of ours) if (type === 'overlay') removeDirectory(mountPoint);
     this.#counter.forget();
     removeTree(`${this.#context.runHome}/links`);
-    this.#staging.sweep((path) => {
-      this.#layout.dropLink(path);
-      removeTree(path);
-    });
+    this.#staging.sweep(
+      (path) => {
+        this.#layout.dropLink(path);
+        removeTree(path);
+      },
+      (message) => this.#context.warn(message),
+    );
   }
 
   #mustExist(id: string): void {

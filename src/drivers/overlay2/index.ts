@@ -72,10 +72,13 @@ async function open(context: DriverContext): Promise<GraphDriver> {
     }
     throw error;
   }
-  staging.sweep((path) => {
-    layout.dropLink(path);
-    discard(path);
-  });
+  staging.sweep(
+    (path) => {
+      layout.dropLink(path);
+      discard(path);
+    },
+    (message) => context.warn(message),
+  );
   new MountCounter(context.runHome).sweep();
   sweepViews(context.runHome);
   return new Overlay2Driver({ context, layout, staging, abilities, quotas, defaultSize });

@@ -66,7 +66,10 @@ export class VfsDriver extends PlainDriver {
       makeDirectories(this.context.home, 0o710);
       makeDirectories(this.layers, 0o710);
     }
-    this.staging.sweep((path) => this.discard(path));
+    this.staging.sweep(
+      (path) => this.discard(path),
+      (message) => this.context.warn(message),
+    );
     try {
       if (this.#defaultSize > 0) this.#mustLimit();
     } catch (error) {

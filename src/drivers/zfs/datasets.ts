@@ -94,7 +94,20 @@ export class Datasets {
     }
   }
 
+  /** Only where snapshots are in the way: what is mounted somewhere keeps them, and is not unmounted under who reads it. */
   async #destroyWithSnapshots(id: string, busy: unknown): Promise<readonly string[]> {
+    const { code: listed, stdout } = await runCommand('zfs', [
+      'list',
+      '-H',
+      '-t',
+      'snapshot',
+      '-o',
+      'name',
+      '-d',
+      '1',
+      this.name(id),
+    ]);
+    if (listed === 0 && stdout.length === 0) throw busy;
     for (let tries = 0; ; tries += 1) {
       const { code, stderr } = await runCommand('zfs', ['destroy', '-r', this.name(id)]);
       if (code === 0 || /dataset does not exist/.test(stderr)) return [];

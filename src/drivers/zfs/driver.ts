@@ -38,6 +38,7 @@ import {
 } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
+import { syncFilesystemOf } from '../../linux/sync.ts';
 import type {
   Applied,
   ApplyOptions,
@@ -101,7 +102,10 @@ export class ZfsDriver implements GraphDriver {
   /** Makes the home and takes back what a crash left. */
   async prepare(): Promise<void> {
     if (!pathExists(this.context.home)) makeDirectories(this.context.home, 0o710);
-    await this.#staging.sweepAsync((path) => this.#takeBack(path));
+    await this.#staging.sweepAsync(
+      (path) => this.#takeBack(path),
+      (message) => this.context.warn(message),
+    );
     this.#counter.sweep();
     sweepViews(this.context.runHome);
   }
@@ -295,11 +299,12 @@ export class ZfsDriver implements GraphDriver {
     tar: AsyncIterable<Buffer>,
     options: ApplyOptions = {},
   ): Promise<Applied> {
-    // The last unmount of a dataset writes all of it to disk.
     await using mounted = await this.get(id);
     const { unpackLayer } = await import('../../archive/unpack.ts');
     const { size, warnings } = await unpackLayer(tar, mounted.path, { whiteouts: 'delete', ...options });
     for (const warning of warnings) this.context.warn(warning);
+    // The caller syncs the data root's filesystem, and each dataset is another one.
+    await syncFilesystemOf(mounted.path);
     return { size };
   }
 
@@ -322,7 +327,10 @@ export class ZfsDriver implements GraphDriver {
       if (!mountPoint.subarray(prefix.length).includes('/')) removeDirectory(mountPoint);
     }
     this.#counter.forget();
-    await this.#staging.sweepAsync((path) => this.#takeBack(path));
+    await this.#staging.sweepAsync(
+      (path) => this.#takeBack(path),
+      (message) => this.context.warn(message),
+    );
   }
 
   #mustExist(id: string): void {
