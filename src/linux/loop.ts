@@ -1,11 +1,16 @@
 /**
  * Loop devices: files as block devices. Source: loop(4), `linux/loop.h`; `LOOP_CONFIGURE` is there since Linux 5.8.
  */
-import { hasErrno } from '../errors.ts';
+import { release } from 'node:os';
+import { hasErrno, TsengineError } from '../errors.ts';
+import { makeDev, mknodAt } from './at.ts';
 import { closeFile, openFile } from './files.ts';
 import { declare } from './libc.ts';
 import { LOOP_CONTROL, openMiscDevice } from './misc-device.ts';
-import { fstat } from './stat.ts';
+import { AT_FDCWD, fstat, S_IFBLK } from './stat.ts';
+
+/** The major number of all loop devices. Source: `linux/major.h`. */
+export const LOOP_MAJOR = 7;
 
 const LOOP_CTL_GET_FREE = 0x4c82;
 const LOOP_CONFIGURE = 0x4c0a;
@@ -31,21 +36,24 @@ export interface LoopDevice extends Disposable {
   readonly minor: number;
 }
 
-/** Attaches a file. The device detaches itself at its last close, so that no kill leaves one. */
+/**
+ * Attaches a file. The device detaches itself at its last close, so that no kill leaves one. Fails with `Unavailable` on a
+ * kernel that cannot do both in one step.
+ */
 export function attachLoop(file: string, isReadOnly = false): LoopDevice {
   const mode = isReadOnly ? 'r' : 'r+';
   const backing = openFile(file, mode);
   try {
     for (;;) {
       const path = `/dev/loop${freeLoop()}`;
-      const fd = openFile(path, mode);
+      const fd = openLoop(path, mode);
       try {
         configure(fd, path, backing, file, isReadOnly);
       } catch (error) {
         closeFile(fd);
         // Somebody else took it in between.
         if (hasErrno(error, 'EBUSY')) continue;
-        throw error;
+        throw hasErrno(error, 'EINVAL') && !configuresLoops(release()) ? tooOld(file, error) : error;
       }
       const { rdevMajor: major, rdevMinor: minor } = fstat(fd);
       return { path, major, minor, [Symbol.dispose]: () => closeFile(fd) };
@@ -53,6 +61,36 @@ export function attachLoop(file: string, isReadOnly = false): LoopDevice {
   } finally {
     closeFile(backing);
   }
+}
+
+/** Opens a loop device that the kernel has. Where its node is missing, because no udev made it, it is made. */
+function openLoop(path: string, mode: 'r' | 'r+'): number {
+  try {
+    return openFile(path, mode);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+  const minor = Number(path.slice('/dev/loop'.length));
+  try {
+    mknodAt(AT_FDCWD, path, S_IFBLK | 0o600, LOOP_MAJOR, minor);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+  return openFile(path, mode);
+}
+
+/** Whether a kernel, by its release, has `LOOP_CONFIGURE`. */
+export function configuresLoops(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map(Number.parseFloat);
+  return major > 5 || (major === 5 && minor >= 8);
+}
+
+function tooOld(file: string, cause: unknown): TsengineError {
+  return new TsengineError(
+    'Unavailable',
+    `cannot attach ${file} to a loop device: this needs Linux 5.8 or later, and this is ${release()}`,
+    { cause },
+  );
 }
 
 function freeLoop(): number {
@@ -74,7 +112,7 @@ function configure(fd: number, path: string, backing: number, file: string, isRe
 
 /** Takes notice of the size that the file has by now. */
 export function updateLoopSize(path: string): void {
-  const fd = openFile(path, 'r');
+  const fd = openLoop(path, 'r');
   try {
     ioctlNumber({ path }, fd, LOOP_SET_CAPACITY, 0);
   } finally {
@@ -84,18 +122,22 @@ export function updateLoopSize(path: string): void {
 
 /** Whether the file behind an attached loop device is this one. False for a device that nothing is attached to. */
 export function isLoopOf(path: string, file: string): boolean {
-  const fd = openFile(path, 'r');
   const backing = openFile(file, 'r');
   try {
-    const info = Buffer.alloc(INFO_SIZE);
-    ioctlCall({ path }, fd, LOOP_GET_STATUS64, info);
-    // lo_device in the kernel's old encoding of a device number, lo_inode.
-    return info.readBigUInt64LE(8) === fstat(backing).ino;
-  } catch (error) {
-    if (hasErrno(error, 'ENXIO')) return false;
-    throw error;
+    const { devMajor, devMinor, ino } = fstat(backing);
+    const fd = openLoop(path, 'r');
+    try {
+      const info = Buffer.alloc(INFO_SIZE);
+      ioctlCall({ path }, fd, LOOP_GET_STATUS64, info);
+      // lo_device, lo_inode: what stat says of the file, the former as `huge_encode_dev` has it, which `makeDev` is.
+      return info.readBigUInt64LE(0) === makeDev(devMajor, devMinor) && info.readBigUInt64LE(8) === ino;
+    } catch (error) {
+      if (hasErrno(error, 'ENXIO')) return false;
+      throw error;
+    } finally {
+      closeFile(fd);
+    }
   } finally {
     closeFile(backing);
-    closeFile(fd);
   }
 }

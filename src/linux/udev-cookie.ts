@@ -22,7 +22,7 @@ const IPC_EXCL = 0o2000;
 const IPC_RMID = 0;
 const SETVAL = 16;
 /** How long udev may take. One that is stopped would else hold us for ever. */
-const LONGEST_SECONDS = 10n;
+const LONGEST_NANOSECONDS = 10_000_000_000n;
 
 const semgetCall = declare('semget', 'int', ['int', 'int', 'int']);
 const semctlCall = declare('semctl', 'int', ['int', 'int', 'int', 'int']);
@@ -70,11 +70,21 @@ export function udevCookie(): UdevCookie | undefined {
 function waitForZero(id: number): void {
   // `struct sembuf` with an operation of 0, and `struct timespec`.
   const timeout = Buffer.alloc(16);
-  timeout.writeBigInt64LE(LONGEST_SECONDS, 0);
-  try {
-    semtimedopCall(undefined, id, Buffer.alloc(6), 1, timeout);
-  } catch (error) {
-    if (!hasErrno(error, 'EAGAIN', 'EIDRM', 'EINTR')) throw error;
-    hasFailed = true;
+  const end = process.hrtime.bigint() + LONGEST_NANOSECONDS;
+  for (;;) {
+    const rest = end - process.hrtime.bigint();
+    const left = rest > 0n ? rest : 0n;
+    timeout.writeBigInt64LE(left / 1_000_000_000n, 0);
+    timeout.writeBigInt64LE(left % 1_000_000_000n, 8);
+    try {
+      semtimedopCall(undefined, id, Buffer.alloc(6), 1, timeout);
+      return;
+    } catch (error) {
+      // A signal came, whoever it was for.
+      if (hasErrno(error, 'EINTR')) continue;
+      if (!hasErrno(error, 'EAGAIN', 'EIDRM')) throw error;
+      hasFailed = true;
+      return;
+    }
   }
 }

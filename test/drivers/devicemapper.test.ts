@@ -1,10 +1,19 @@
 /** What of devicemapper can be told without device-mapper, which this kernel may lack. The rest: test/lab/devicemapper.slow.test.ts. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
 import { BASE, Metadata } from '../../src/drivers/devicemapper/metadata.ts';
 import { readEngineOptions, requestedSize } from '../../src/drivers/devicemapper/options.ts';
+import { makeLoopFile, nodeOfSysfs, Pool } from '../../src/drivers/devicemapper/pool.ts';
 import {
   parsePoolStatus,
   parsePoolTable,
@@ -12,6 +21,7 @@ import {
   poolTable,
   thinTable,
 } from '../../src/drivers/devicemapper/pool-format.ts';
+import { devicemapperStore } from '../../src/drivers/devicemapper/store.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 type Pairs = readonly (readonly [string, string])[];
@@ -258,6 +268,86 @@ describe("devicemapper's files", () => {
         },
       );
     }
+  });
+});
+
+test('a transaction that no driver wrote is damage: its names become paths', () => {
+  using store = makeStore();
+  const home = `${store.dataRoot}/devicemapper`;
+  const metadata = new Metadata(home);
+  metadata.make();
+  const write = (device_hash: string, device_id: number): void =>
+    writeFileSync(
+      `${home}/metadata/transaction-metadata`,
+      JSON.stringify({ open_transaction_id: 3, device_hash, device_id }),
+    );
+  for (const hash of ['', BASE, 'a'.repeat(64), `${'a'.repeat(64)}-init`]) {
+    write(hash, 0xff_ffff);
+    assert.equal(metadata.transaction()?.device_hash, hash);
+  }
+  for (const [hash, deviceId] of [
+    ['../../etc', 1],
+    ['/etc', 1],
+    ['..', 1],
+    ['deviceset-metadata', 1],
+    ['transaction-metadata', 1],
+    ['', -1],
+    ['', 0x100_0000],
+  ] as const) {
+    write(hash, deviceId);
+    assert.throws(() => metadata.transaction(), /transaction-metadata is damaged \(device_/, hash);
+  }
+});
+
+describe("devicemapper's pool", () => {
+  test('is called after the folder that a link leads to', () => {
+    using store = makeStore();
+    const [home, link] = [`${store.dataRoot}/real`, `${store.dataRoot}/link`];
+    mkdirSync(home);
+    symlinkSync(home, link);
+    assert.match(new Pool(home, read()).prefix, new RegExp(`-${statSync(home).ino}$`));
+    assert.equal(new Pool(link, read()).prefix, new Pool(home, read()).prefix);
+  });
+
+  test('gets a loop file anew that a kill left empty, and one that has a size never shrinks', () => {
+    using store = makeStore();
+    const folder = `${store.dataRoot}/devicemapper`;
+    mkdirSync(folder);
+    const [data, metadata] = [`${folder}/data`, `${folder}/metadata`];
+    const size = (): number => statSync(data).size;
+    const pool = new Pool(store.dataRoot, read());
+    assert.equal(pool.lostFile(), data);
+    writeFileSync(data, '');
+    assert.equal(pool.lostFile(), data);
+    makeLoopFile(data, undefined, 5000);
+    assert.equal(size(), 5000);
+    assert.equal(pool.lostFile(), metadata);
+    makeLoopFile(metadata, 100, 5000);
+    assert.equal(statSync(metadata).size, 100);
+    assert.equal(pool.lostFile(), undefined);
+    makeLoopFile(data, undefined, 9000);
+    makeLoopFile(data, 4000, 9000);
+    assert.equal(size(), 5000);
+    makeLoopFile(data, 6000, 9000);
+    assert.equal(size(), 6000);
+    assert.equal(new Pool(store.dataRoot, read(['dm.thinpooldev', 'x']), 'x').lostFile(), undefined);
+  });
+
+  test('is made of devices whose names may have a slash', () => {
+    assert.equal(nodeOfSysfs('../../devices/virtual/block/loop0'), '/dev/loop0');
+    assert.equal(nodeOfSysfs('../../devices/pci0/block/cciss!c0d0/cciss!c0d0p1'), '/dev/cciss/c0d0p1');
+  });
+
+  test('of a store that is half made, with files of anything, is nothing to detach', async () => {
+    using store = makeStore();
+    const { home, runHome } = store.context('devicemapper');
+    const place = { home, runHome, image: '', size: 1 };
+    await devicemapperStore.detach(place);
+    mkdirSync(`${home}/metadata`, { recursive: true });
+    writeFileSync(`${home}/metadata/base`, '{');
+    writeFileSync(`${home}/metadata/transaction-metadata`, '{');
+    await devicemapperStore.detach(place);
+    assert.equal(readFileSync(`${home}/metadata/base`, 'utf8'), '{');
   });
 });
 

@@ -21,6 +21,8 @@ import { thinTable } from './pool-format.ts';
 /** How often, and how long apart, a device that is busy for a moment is tried again. */
 const TRIES = 50;
 const PAUSE = 100;
+/** How often one is tried that is busy in earnest as likely as not. */
+const SHORT_TRIES = 5;
 
 /** An active device. */
 export interface ActiveDevice {
@@ -117,6 +119,27 @@ export class ActiveDevices {
       }
       await sleep(this.#options.defersDeletion ? PAUSE / 10 : PAUSE);
     }
+  }
+
+  /** Takes all names away. Gives false as soon as one is in use. */
+  async removeAll(): Promise<boolean> {
+    // The pool of a view (frozen-view.ts) comes after its device then.
+    for (const name of this.names().sort()) {
+      for (let tries = 0; !isRemoved(name); tries++) {
+        if (tries >= SHORT_TRIES) return false;
+        await sleep(PAUSE);
+      }
+    }
+    return true;
+  }
+}
+
+function isRemoved(name: string): boolean {
+  try {
+    return removeDevice(name);
+  } catch (error) {
+    if (hasErrno(error, 'EBUSY')) return false;
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@
  * it with the new size on record and the old filesystem, which the next start that is asked for that size grows.
  */
 import { TsengineError } from '../../errors.ts';
-import { makeDirectories, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
+import { makeDirectories, readTextIfAny, removeFile, writeNewFile } from '../../linux/files.ts';
 import { growFilesystem } from '../../linux/grow-filesystem.ts';
 import { MS_NOATIME } from '../../linux/mount.ts';
 import { type DeviceSet, dropMount } from './device-set.ts';
@@ -39,10 +39,22 @@ export class BaseDevice {
     this.#warn = warn;
   }
 
-  /** Whether there is nothing to do, as far as that can be told from files: it is there, was found in this pool, and is to grow no more. */
+  /** Whether it was found in this very pool, and nothing was left to do then. */
+  isVerified(): boolean {
+    return readTextIfAny(this.#verified) === this.#poolText();
+  }
+
+  /** The pool as it is now: another one may be named, or be made in its place. */
+  #poolText(): string {
+    const { pool } = this.#set;
+    const { data, metadata } = pool.devices();
+    return `${pool.name} ${metadata} ${data}`;
+  }
+
+  /** Whether it is there and is to grow no more. */
   isReady(): boolean {
     const info = this.#set.find(BASE);
-    if (info?.initialized !== true || !pathExists(this.#verified)) return false;
+    if (info?.initialized !== true) return false;
     return !this.#options.isBaseSizeGiven || info.size === this.#options.baseSize;
   }
 
@@ -52,19 +64,26 @@ export class BaseDevice {
     return chooseFilesystem(this.#options.filesystem);
   }
 
-  /** Makes the device, or sees that it is the one that the layers are of, and lets it grow. */
+  /** Sees that the pool is the one that the layers are in, before anything is changed in it. One that was not made yet may be in any. */
+  async verify(): Promise<void> {
+    removeFile(this.#verified);
+    // A pool that has failed says so.
+    this.#set.pool.status();
+    const info = this.#set.find(BASE);
+    if (info?.initialized === true) await this.#verify(info);
+  }
+
+  /** Makes the device, or lets it grow. The pool is verified. */
   async prepare(): Promise<void> {
     const found = this.#set.metadata.device(BASE);
     removeFile(this.#verified);
-    if (found?.initialized === true && !found.deleted) {
-      await this.#verify(found);
-      await this.#grow(found);
-    } else {
+    if (found?.initialized === true && !found.deleted) await this.#grow(found);
+    else {
       if (found === undefined) this.#mustBeEmpty();
       else await this.#set.delete(BASE);
       await this.#make();
     }
-    writeNewFile(this.#verified, '', { durable: false });
+    writeNewFile(this.#verified, this.#poolText(), { durable: false });
   }
 
   /** A pool that others have used is not taken over: its devices would be somebody's. */
@@ -113,6 +132,8 @@ export class BaseDevice {
   async #verify(info: DeviceInfo): Promise<void> {
     const { metadata } = this.#set;
     const known = metadata.deviceSet();
+    // One that a kill left active may be of the pool that was named then.
+    this.#set.active.deactivate(BASE);
     const { node } = await this.#set.active.activate(BASE, info);
     let found: ReturnType<typeof findFilesystem>;
     try {

@@ -109,11 +109,14 @@ export class DevicemapperDriver implements GraphDriver {
     let wasActive = true;
     try {
       this.#metadata.sweep();
+      this.#pool.dropStale();
       wasActive = this.#pool.isActive();
       this.#pool.activate();
+      const isKnown = wasActive && this.#base.isVerified();
+      if (!isKnown) await this.#base.verify();
       this.#set.recover();
       if (!wasActive) this.#set.findDeleted();
-      if (!wasActive || !this.#base.isReady()) await this.#base.prepare();
+      if (!isKnown || !this.#base.isReady()) await this.#base.prepare();
       return lock;
     } catch (error) {
       if (!wasActive) this.#pool.deactivate();

@@ -1,7 +1,7 @@
 /** devicemapper, as the registry knows it. */
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { deviceMapperVersion, hasTarget } from '../../linux/device-mapper.ts';
-import { makeDirectories, pathExists } from '../../linux/files.ts';
+import { makeDirectories } from '../../linux/files.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, Support } from '../driver.ts';
 import { existingFolder, onlyReading, refusalOfReadOnly } from '../read-only.ts';
@@ -31,12 +31,13 @@ function mustBePossible(context: DriverContext, options: DevicemapperOptions): v
   if (isNew) chooseFilesystem(options.filesystem);
   const { source } = options;
   if (isNew) mustBeUsable(options);
-  if (source.kind !== 'own') return;
-  const isLost = !isNew && source.data === undefined && !pathExists(`${context.home}/devicemapper/data`);
-  if (!isLost || new Pool(context.home, options).isActive()) return;
+  if (isNew || source.kind !== 'own') return;
+  const pool = new Pool(context.home, options);
+  const lost = pool.lostFile();
+  if (lost === undefined || (pool.isActive() && !pool.isStale())) return;
   throw new TsengineError(
     'Unavailable',
-    `devicemapper: the layers in ${context.home} are in a pool that is not there, and no loop file is: name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
+    `devicemapper: the layers in ${context.home} are in a pool that is not there, and neither is its loop file ${lost}: put that back, or, where it is another pool, name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
   );
 }
 

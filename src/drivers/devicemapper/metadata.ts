@@ -44,7 +44,20 @@ const DEVICE = z.object({
   initialized: z.boolean(),
   deleted: z._default(z.boolean(), false),
 });
-const TRANSACTION = z.object({ open_transaction_id: count, device_hash: z.string(), device_id: z.int() });
+/** It becomes part of paths. */
+const deviceHash = z
+  .string()
+  .check(
+    z.refine(
+      (hash) => hash === BASE_HASH || hash === BASE || (isLayerId(hash) && !RESERVED.has(hash)),
+      'no layer is called so',
+    ),
+  );
+const TRANSACTION = z.object({
+  open_transaction_id: count,
+  device_hash: deviceHash,
+  device_id: deviceId,
+});
 const DEVICE_SET = z.object({
   next_device_id: z._default(count, 0),
   BaseDeviceUUID: z._default(z.string(), ''),

@@ -5,7 +5,7 @@
  * A pool stays when the command ends, as mounts do, and is gone after a reboot; loop devices stay as long as it does. A kill
  * while it is made leaves files, perhaps of no size yet, and a device without a table; the next start goes on from there.
  */
-import { readlinkSync, statSync } from 'node:fs';
+import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
@@ -21,7 +21,7 @@ import {
   targetOf,
 } from '../../linux/device-mapper.ts';
 import { closeFile, makeDirectories, openFile, pathExists } from '../../linux/files.ts';
-import { attachLoop, updateLoopSize } from '../../linux/loop.ts';
+import { attachLoop, isLoopOf, LOOP_MAJOR, updateLoopSize } from '../../linux/loop.ts';
 import { ftruncate } from '../../linux/space.ts';
 import { fstat, lstat } from '../../linux/stat.ts';
 import { DEFAULT_BLOCK_SIZE, DEFAULT_LOOP_SIZES, type DevicemapperOptions } from './options.ts';
@@ -56,7 +56,10 @@ function fails(message: string, cause?: unknown): TsengineError {
 
 /** The pool of one driver's home. */
 export class Pool {
-  /** What devices of this home are called: `docker-MAJOR:MINOR-INODE`, of the home folder, as Docker calls them. */
+  /**
+   * What devices of this home are called: `docker-MAJOR:MINOR-INODE`, of the home folder, as Docker calls them. A home that is a
+   * symbolic link counts as where it leads to.
+   */
   readonly prefix: string;
   readonly name: string;
   /** Whether we made it and may take it away. */
@@ -66,7 +69,7 @@ export class Pool {
 
   /** `home` is there. */
   constructor(home: string, options: DevicemapperOptions, name?: string) {
-    const { devMajor, devMinor, ino } = lstat(home);
+    const { devMajor, devMinor, ino } = lstat(realpathSync.native(home));
     this.prefix = `docker-${devMajor}:${devMinor}-${ino}`;
     this.name = name ?? `${this.prefix}-pool`;
     this.isOurs = name === undefined;
@@ -103,6 +106,35 @@ export class Pool {
   /** Whether the pool is there. Fails where its name is that of something else. */
   isActive(): boolean {
     return isPool(this.name);
+  }
+
+  /** A loop file that the pool is to be made of and that is not there, or that a kill left without a size. */
+  lostFile(): string | undefined {
+    const { data, metadata } = this.files;
+    return [data, metadata].find((file) => file !== undefined && sizeOf(file) === 0);
+  }
+
+  /**
+   * Whether the pool of this name is on loop files that are not this home's: it is of a home that was removed, whose inode number
+   * this one has got.
+   */
+  isStale(): boolean {
+    if (!this.isActive()) return false;
+    const devices = this.devices();
+    return (['data', 'metadata'] as const).some((name) => {
+      const [file, number] = [this.files[name], devices[name]];
+      if (file === undefined || !number.startsWith(`${LOOP_MAJOR}:`)) return false;
+      return !pathExists(file) || !isLoopOf(nodeOfNumber(number), file);
+    });
+  }
+
+  /** Takes a stale pool down. Fails with `Conflict` while somebody uses it. With the set's lock held. */
+  dropStale(): void {
+    if (!this.isStale() || this.deactivate()) return;
+    throw new TsengineError(
+      'Conflict',
+      `devicemapper: the pool ${this.name} is on loop files that are no longer in ${this.#folder}, and in use: stop what uses it, then take it down with dmsetup remove`,
+    );
   }
 
   /** How the pool does. Fails where the kernel has given it up, or it is not there. */
@@ -170,7 +202,7 @@ export class Pool {
       const { device, file } = source[name];
       if (device !== undefined) return blockPart(device);
       makeDirectories(this.#folder, 0o700);
-      growFile(file, this.#wanted(name) ?? (pathExists(file) ? 0 : DEFAULT_LOOP_SIZES[name]));
+      makeLoopFile(file, this.#wanted(name), DEFAULT_LOOP_SIZES[name]);
       const loop = stack.use(attachLoop(file));
       return { path: file, node: loop.path, number: `${loop.major}:${loop.minor}` };
     };
@@ -254,7 +286,22 @@ function checkBlockSize(found: number, { blockSize: wanted }: DevicemapperOption
 
 /** The node of a block device by its numbers, `7:0`. */
 export function nodeOfNumber(number: string): string {
-  return `/dev/${basename(readlinkSync(`/sys/dev/block/${number}`))}`;
+  return nodeOfSysfs(readlinkSync(`/sys/dev/block/${number}`));
+}
+
+/** The node of a block device by its folder in sysfs, where a slash of its name is `!`. */
+export function nodeOfSysfs(folder: string): string {
+  return `/dev/${basename(folder).replaceAll('!', '/')}`;
+}
+
+/** 0 for a file that is not there. */
+function sizeOf(file: string): number {
+  return pathExists(file) ? lstat(file).size : 0;
+}
+
+/** Makes a loop file, of the size that is wanted, else of `usual` bytes; or lets one grow to what is wanted. One that a kill left empty counts as none. */
+export function makeLoopFile(file: string, wanted: number | undefined, usual: number): void {
+  growFile(file, wanted ?? (sizeOf(file) === 0 ? usual : 0));
 }
 
 function growFile(file: string, size: number): void {

@@ -1,13 +1,17 @@
 /** A thin pool on the loop files in the driver's home: what the driver makes by itself, of a size that was asked for. */
 
-import { TsengineError } from '../../errors.ts';
-import { pathExists } from '../../linux/files.ts';
+import { realpathSync } from 'node:fs';
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { deviceMapperVersion, resumeDevice } from '../../linux/device-mapper.ts';
+import { pathExists, removeFile } from '../../linux/files.ts';
+import { unmount } from '../../linux/mount.ts';
+import { readMountInfo } from '../../linux/mountinfo.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
-
-async function opened({ home, runHome }: StorePlace, options: readonly (readonly [string, string])[]) {
-  const { devicemapperFactory } = await import('./index.ts');
-  return await devicemapperFactory.open({ home, runHome, options, warn: () => undefined });
-}
+import { MountCounter } from '../mount-counter.ts';
+import { ActiveDevices } from './active-devices.ts';
+import { Metadata } from './metadata.ts';
+import { readEngineOptions } from './options.ts';
+import { Pool } from './pool.ts';
 
 /** See `StoreMaker`. The driver activates the pool itself when it is opened. */
 export const devicemapperStore: StoreMaker = {
@@ -22,8 +26,10 @@ export const devicemapperStore: StoreMaker = {
     if (!support.supported) throw new TsengineError('Unavailable', support.reason);
   },
 
-  async make(place) {
-    await opened(place, [['dm.loopdatasize', `${place.size}`]]);
+  async make({ home, runHome, size }) {
+    const { devicemapperFactory } = await import('./index.ts');
+    const options = [['dm.loopdatasize', `${size}`]] as const;
+    await devicemapperFactory.open({ home, runHome, options, warn: () => undefined });
   },
 
   async isAttached() {
@@ -32,8 +38,50 @@ export const devicemapperStore: StoreMaker = {
 
   async attach() {},
 
-  async detach(place) {
-    if (!pathExists(`${place.home}/devicemapper/data`)) return;
-    await (await opened(place, [])).cleanup();
+  /** Nothing of the store is read: it may be half made, and its pool may have failed. */
+  async detach({ home, runHome }) {
+    if (!pathExists(home) || !hasDeviceMapper()) return;
+    const options = readEngineOptions({ options: [] });
+    const pool = new Pool(home, options);
+    const metadata = new Metadata(home);
+    metadata.make();
+    using _lock = await metadata.lock();
+    if (!(await takeDown(home, pool, new ActiveDevices(pool, options)))) {
+      throw new TsengineError('Conflict', `${home} is in use: stop what works in it, containers first`);
+    }
+    removeFile(`${runHome}/verified`);
+    new MountCounter(runHome).forget();
   },
 };
+
+function hasDeviceMapper(): boolean {
+  try {
+    deviceMapperVersion();
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENODEV')) return false;
+    throw error;
+  }
+}
+
+/** Takes away all mounts, devices and the pool. Gives false as soon as one is in use. */
+async function takeDown(home: StorePlace['home'], pool: Pool, active: ActiveDevices): Promise<boolean> {
+  // A kill may have left them stopped, and unmounting would wait for ever.
+  if (pool.device()?.isSuspended === true) resumeDevice(pool.name);
+  active.resumeAll();
+  return unmountAll(`${home}/mnt`) && (await active.removeAll()) && pool.deactivate();
+}
+
+/** From the innermost: a container's own mounts may be left inside its layer's. */
+function unmountAll(mounts: string): boolean {
+  if (!pathExists(mounts)) return true;
+  const prefix = Buffer.from(`${realpathSync.native(mounts)}/`);
+  const ours = readMountInfo().filter((entry) => entry.mountPoint.indexOf(prefix) === 0);
+  try {
+    for (const { mountPoint } of ours.reverse()) unmount(mountPoint);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EBUSY')) return false;
+    throw error;
+  }
+}

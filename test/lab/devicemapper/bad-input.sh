@@ -44,6 +44,45 @@ thin_metadata=$root/devicemapper/devicemapper/metadata
 mv $root/devicemapper/devicemapper/data /store/data
 expect 'a pool that is gone' '*are in a pool that is not there*name it with --storage-opt dm.thinpooldev=*' use info
 mv /store/data $root/devicemapper/devicemapper/data
+mv $thin_metadata /store/metadata
+expect 'lost metadata' "*are in a pool that is not there, and neither is its loop file $thin_metadata*" use info
+[ ! -e $thin_metadata ] || fail 'lost metadata was made anew'
+mv /store/metadata $thin_metadata
+
+# Another home's pool, of fewer transactions: what ours has begun is not undone there.
+other='tsengine --data-root /store/foreign -s devicemapper'
+$other $pools import /store/image.tar box >/dev/null || fail 'import elsewhere'
+foreign=$(dmsetup ls | grep -o 'docker-[^ 	]*-pool')
+use run --name last --network none box true || fail 'a last container'
+check_pool $root
+state() { cat $root/devicemapper/metadata/* | sha256sum; dmsetup status $foreign; }
+before=$(state)
+expect 'the wrong pool' "*UUID is * and not *: $foreign is another pool than the layers were made in" \
+  use --storage-opt dm.thinpooldev=$foreign info
+[ "$before" = "$(state)" ] || fail "something was changed: $before; $(state)"
+expect 'and the right one after it' 'works' use run --rm --network none box echo works
+expect 'the wrong one, while the right one is there' '*UUID is * and not *' use --storage-opt dm.thinpooldev=$foreign info
+expect 'and the right one again' 'works' use run --rm --network none box echo works
+check_pool $root
+
+# A pool whose home is gone, and a home that has its name.
+find /store/foreign -mindepth 1 -maxdepth 1 ! -name devicemapper -exec rm -rf {} +
+rm -rf /store/foreign/devicemapper/* /store/foreign/devicemapper/.tsengine
+sleep 1000 </dev/mapper/$foreign & held=$!
+expect 'a pool of a home that is gone, in use' "*the pool $foreign is on loop files that are no longer in *" $other $pools import /store/image.tar box
+kill $held; wait $held
+$other $pools import /store/image.tar box >/dev/null || fail 'a pool of a home that is gone'
+losetup -a | grep deleted && fail 'a pool is on files that are gone'
+expect 'one of its own' 'works' $other run --rm --network none box echo works
+check_pool /store/foreign
+
+# What a kill leaves between open and ftruncate.
+mkdir -p -m 700 /store/killed/devicemapper/devicemapper
+: >/store/killed/devicemapper/devicemapper/data
+: >/store/killed/devicemapper/devicemapper/metadata
+tsengine --data-root /store/killed -s devicemapper --storage-opt dm.basesize=512M --storage-opt dm.loopdatasize=1G import /store/image.tar box >/dev/null || fail 'empty loop files'
+check_pool /store/killed
+
 # The flag that the kernel sets when it gives up on a pool's metadata; the checksum is of all that follows it.
 python3 - $thin_metadata <<'PYTHON'
 import sys

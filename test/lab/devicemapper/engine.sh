@@ -36,3 +36,19 @@ use rm one >/dev/null; use rmi box larger >/dev/null
 left=$(ls $root/devicemapper/metadata | grep -c -E '^[0-9a-f]{64}') || true
 [ "$left" = 0 ] || fail "$left layers are left"
 check_pool $root
+
+# A store that was made is taken away when nothing works in it, whatever has become of it.
+made() { tsengine --data-root /store/made "$@"; }
+made driver setup devicemapper --size 2G || fail 'driver setup'
+made -s devicemapper import /store/image.tar box >/dev/null || fail 'import into a made store'
+made -s devicemapper run -d --name busy --network none box sleep 1000 >/dev/null || fail 'run -d in a made store'
+expect 'a store in use' '*/store/made/devicemapper is in use: stop what works in it*' made driver teardown --force devicemapper
+expect 'its container' 'still here' made -s devicemapper exec busy echo still here
+made -s devicemapper rm -f busy >/dev/null
+rm /store/made/devicemapper/devicemapper/data
+echo damaged >/store/made/devicemapper/metadata/transaction-metadata
+made driver teardown --force devicemapper || fail 'driver teardown'
+[ ! -e /store/made/devicemapper ] || fail 'the store is still there'
+dmsetup ls | grep docker- && fail 'its pool is still there'
+losetup -a | grep . && fail 'its loop devices are still there'
+echo 'ok driver teardown'
