@@ -14,13 +14,12 @@
  */
 import { realpathSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
-import { closeFd } from '../../linux/at.ts';
 import { removeDevice } from '../../linux/device-mapper.ts';
 import { makeDirectories, makeDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
 import { MNT_DETACH, MS_BIND, MS_NOATIME, MS_RDONLY, MS_REMOUNT, mount, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
-import { syncfs } from '../../linux/sync.ts';
+import { syncFilesystemOf } from '../../linux/sync.ts';
 import type {
   Applied,
   ApplyOptions,
@@ -286,7 +285,7 @@ export class DevicemapperDriver implements GraphDriver {
     const { size, warnings } = await unpackLayer(tar, mounted.path, { whiteouts: 'delete', ...options });
     for (const warning of warnings) this.#context.warn(warning);
     // The caller syncs the data root's filesystem, and this is another one.
-    await syncFilesystem(mounted.path);
+    await syncFilesystemOf(mounted.path);
     return { size };
   }
 
@@ -324,15 +323,6 @@ export class DevicemapperDriver implements GraphDriver {
   #mustExist(id: string): void {
     this.#check(id);
     this.#set.must(id);
-  }
-}
-
-async function syncFilesystem(path: string): Promise<void> {
-  const fd = openDirectory(path);
-  try {
-    await syncfs(fd);
-  } finally {
-    closeFd(fd);
   }
 }
 
