@@ -17,6 +17,7 @@ import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
 import { ftruncate } from '../linux/space.ts';
 import { type FileStat, fstat, lstat } from '../linux/stat.ts';
 import { statfs } from '../linux/statfs.ts';
+import type { MountedLayer } from './driver.ts';
 
 /** A mount that can be made and taken back. */
 export interface CountedMount {
@@ -69,6 +70,20 @@ export class MountCounter {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** The same, as what `get` gives: disposing of it is the one release. `path` is where in the mount the layer is. */
+  async mounted(id: string, point: CountedMount, path = point.path): Promise<MountedLayer> {
+    await this.acquire(id, point);
+    let released = false;
+    return {
+      path,
+      [Symbol.asyncDispose]: async () => {
+        if (released) return;
+        released = true;
+        await this.release(id, point);
+      },
+    };
   }
 
   /** One user less; the last one unmounts, and so does one too many that finds a mount nobody counts. */

@@ -71,7 +71,8 @@ function openMount(point: string): number | undefined {
   return undefined;
 }
 
-function heldOpen(fd: number): MountedLayer {
+/** A directory held open, as a mounted layer: its path is good in this process, for as long as it is not disposed of. */
+export function heldOpen(fd: number): MountedLayer {
   let closed = false;
   return {
     // With a dot at its end it is a directory to those who follow no links.

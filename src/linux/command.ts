@@ -60,11 +60,13 @@ export async function runOrFail(program: string, args: readonly string[], purpos
 export function findCommand(program: string): string | undefined {
   return searchPath()
     .split(':')
+    .filter((folder) => folder.startsWith('/'))
     .map((folder) => `${folder}/${program}`)
     .find(isExecutable);
 }
 
-function isExecutable(path: string): boolean {
+/** Whether a path is a program's. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

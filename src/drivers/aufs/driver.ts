@@ -8,6 +8,7 @@ import { pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
+import { Children } from '../children.ts';
 import type {
   Applied,
   ApplyOptions,
@@ -28,7 +29,7 @@ import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { isDirectory, type Staging } from '../staging.ts';
 import { treeSize } from '../tree-size.ts';
 import { openToRead } from '../view.ts';
-import { Children } from './children.ts';
+import { parentLists } from './children.ts';
 import type { Layout } from './layout.ts';
 import { aufsMarks, isMarkName } from './marks.ts';
 import { refuseLayerOptions } from './options.ts';
@@ -59,7 +60,7 @@ export class AufsDriver implements GraphDriver {
     this.#staging = staging;
     this.#backend = backend;
     this.#counter = new MountCounter(context.runHome);
-    this.#children = new Children(layout);
+    this.#children = new Children(parentLists(layout));
     this.capabilities = {
       nativeDiff: true,
       quota: false,
@@ -126,16 +127,7 @@ export class AufsDriver implements GraphDriver {
       return await openToRead(this.#context.runHome, point.path, view);
     }
     const { isVolatile = false } = options;
-    await this.#counter.acquire(id, { ...point, mount: () => this.#mount({ ...union, isVolatile }) });
-    let released = false;
-    return {
-      path: point.path,
-      [Symbol.asyncDispose]: async () => {
-        if (released) return;
-        released = true;
-        await this.#counter.release(id, point);
-      },
-    };
+    return await this.#counter.mounted(id, { ...point, mount: () => this.#mount({ ...union, isVolatile }) });
   }
 
   async put(id: string): Promise<void> {

@@ -1,13 +1,10 @@
 /** The storage options of aufs. Docker's has none at all. */
-import { accessSync, constants } from 'node:fs';
 import { TsengineError } from '../../errors.ts';
-import { pathExists } from '../../linux/files.ts';
+import { findCommand, isExecutable } from '../../linux/command.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
 
 /** What mounts unions where the kernel has no AUFS. */
 const DEFAULT_PROGRAM = 'fuse-overlayfs';
-/** Where programs are beside PATH, which services often have without them. */
-const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The engine's options. */
 export interface AufsOptions {
@@ -38,22 +35,9 @@ export function refuseLayerOptions(options: CreateOptions | undefined): void {
 
 /** Where the program that mounts is; `undefined` when it is nowhere. */
 export function findProgram({ program = DEFAULT_PROGRAM }: AufsOptions): string | undefined {
-  if (program.startsWith('/')) return isProgram(program) ? program : undefined;
+  if (program.startsWith('/')) return isExecutable(program) ? program : undefined;
   if (program.includes('/')) return undefined;
-  const folders = [...(process.env.PATH ?? '').split(':'), ...FOLDERS].filter((folder) =>
-    folder.startsWith('/'),
-  );
-  return folders.map((folder) => `${folder}/${program}`).find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  if (!pathExists(path)) return false;
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findCommand(program);
 }
 
 /** Why no union can be mounted; a line with the way out. */

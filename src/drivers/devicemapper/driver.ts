@@ -36,10 +36,11 @@ import type {
 import { checkLayerId, isLayerId, layerInUse } from '../layer-id.ts';
 import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import { heldOpen } from '../view.ts';
 import type { ActiveDevice } from './active-devices.ts';
 import { BaseDevice, growLayer } from './base-device.ts';
 import { DeviceSet, dropMount } from './device-set.ts';
-import { heldOpen, openDirectory, openFrozen } from './frozen-view.ts';
+import { openDirectory, openFrozen } from './frozen-view.ts';
 import { mountLayer } from './layer-filesystem.ts';
 import { BASE, Metadata, RESERVED } from './metadata.ts';
 import { type DevicemapperOptions, requestedSize } from './options.ts';
@@ -149,16 +150,7 @@ export class DevicemapperDriver implements GraphDriver {
     this.#mustExist(id);
     if (options.isReadOnly === true || this.#context.readOnly === true) return await this.#openView(id);
     const point = this.#point(id, mountLabel);
-    await this.#counter.acquire(id, point);
-    let released = false;
-    return {
-      path: `${point.path}/${ROOTFS}`,
-      [Symbol.asyncDispose]: async () => {
-        if (released) return;
-        released = true;
-        await this.#counter.release(id, point);
-      },
-    };
+    return await this.#counter.mounted(id, point, `${point.path}/${ROOTFS}`);
   }
 
   async put(id: string): Promise<void> {

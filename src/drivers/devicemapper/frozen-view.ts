@@ -6,7 +6,7 @@
  * Mount, device and pool go with the descriptor. A kill before that is set up leaves names with this process's number in them,
  * in `/dev/mapper` and in the run folder, and nothing in the store.
  */
-import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
+import { O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import { createDevice, type MappedDevice, removeDevice } from '../../linux/device-mapper.ts';
 import { nodeOf } from '../../linux/device-node.ts';
@@ -16,6 +16,7 @@ import { MNT_DETACH, MS_RDONLY, mount, unmount } from '../../linux/mount.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import type { MountedLayer } from '../driver.ts';
 import { isMountPoint } from '../mount-counter.ts';
+import { heldOpen } from '../view.ts';
 import { findFilesystem, noFilesystem } from './layer-filesystem.ts';
 import type { DeviceInfo } from './metadata.ts';
 import { blockPart, type Pool } from './pool.ts';
@@ -33,19 +34,6 @@ export interface FrozenRequest {
 }
 
 let sequence = 0;
-
-/** A directory held open, as a mounted layer: its path is good in this process, for as long as it is not disposed of. */
-export function heldOpen(fd: number): MountedLayer {
-  let closed = false;
-  return {
-    // With a dot at its end it is a directory to those who follow no links.
-    path: `/proc/self/fd/${fd}/.`,
-    [Symbol.asyncDispose]: async () => {
-      if (!closed) closeFd(fd);
-      closed = true;
-    },
-  };
-}
 
 /** Opens a directory. */
 export function openDirectory(path: string): number {

@@ -13,6 +13,7 @@ import { readMountInfo } from '../../linux/mountinfo.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { AT_FDCWD, lstat } from '../../linux/stat.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
+import { Children } from '../children.ts';
 import type {
   Applied,
   ApplyOptions,
@@ -41,7 +42,7 @@ import type { Staging } from '../staging.ts';
 import { treeSize } from '../tree-size.ts';
 import { openToRead } from '../view.ts';
 import { hasRedirects, upperChanges } from './changes.ts';
-import { Children } from './children.ts';
+import { lowerFiles } from './children.ts';
 import { type Layout, randomName } from './layout.ts';
 import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './mount.ts';
 import { refuseImageLayerOptions, sizeOf } from './options.ts';
@@ -82,7 +83,7 @@ export class Overlay2Driver implements GraphDriver {
     this.#quotas = parts.quotas;
     this.#defaultSize = parts.defaultSize;
     this.#counter = new MountCounter(parts.context.runHome);
-    this.#children = new Children(parts.layout);
+    this.#children = new Children(lowerFiles(parts.layout));
     this.capabilities = {
       nativeDiff: parts.abilities.notNative === '',
       // Tried when somebody asks: it costs a device node.
@@ -175,16 +176,7 @@ export class Overlay2Driver implements GraphDriver {
       return await openToRead(runHome, this.#layout.merged(id), overlayView(runHome, view));
     }
     const point = this.#point(id, lowers, mountLabel, options.isVolatile);
-    await this.#counter.acquire(id, point);
-    let released = false;
-    return {
-      path: point.path,
-      [Symbol.asyncDispose]: async () => {
-        if (released) return;
-        released = true;
-        await this.#counter.release(id, point);
-      },
-    };
+    return await this.#counter.mounted(id, point);
   }
 
   async put(id: string): Promise<void> {

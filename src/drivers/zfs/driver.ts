@@ -201,16 +201,7 @@ export class ZfsDriver implements GraphDriver {
       this.#mustExist(id);
       await this.#ownMark();
     }
-    await this.#counter.acquire(id, point);
-    let released = false;
-    return {
-      path: point.path,
-      [Symbol.asyncDispose]: async () => {
-        if (released) return;
-        released = true;
-        await this.#counter.release(id, point);
-      },
-    };
+    return await this.#counter.mounted(id, point);
   }
 
   /** Mounts the layer so that it can only be read. */
