@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh all|full|quick: set-up, then types, lint and tests. `quick` leaves out the files named *.slow.test.ts and stays
+# test.sh all|full|quick: set-up, then types, lint and tests. `quick` leaves out the files named *.slow.test.ts and is to stay
 # under a minute; `all` fails where a program to compare with cannot be had, such as Docker 20.10.24 without a network, and
 # takes a sample of the longest enumerations, of which `full` takes every one (see test/helpers/scope.ts). All checks run,
 # whatever fails first; the last lines are always those of Node's test runner.
