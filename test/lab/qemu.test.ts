@@ -37,6 +37,9 @@ describe("QEMU's command line", () => {
   test('uses the processor under KVM', () => {
     const kvm = qemuArguments({ ...hardware, accelerator: 'kvm' });
     assert.ok(kvm.includes('host') && kvm.includes('kvm'));
+    const kernel = kvm[kvm.indexOf('-append') + 1] ?? '';
+    assert.doesNotMatch(kernel, /norandmaps/, 'addresses are random where that costs nothing');
+    assert.match(after('-append'), / norandmaps /);
   });
 });
 

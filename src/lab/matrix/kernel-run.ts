@@ -36,6 +36,8 @@ export interface KernelOptions {
   readonly limitMs: number;
   /** How many cells at once on this machine. */
   readonly parallel: number;
+  /** How many machines there may be at once; they share the processors. */
+  readonly machines: number;
   readonly memory: number | undefined;
   /** Modules that the kernels of virtual machines do without. */
   readonly withheldModules: readonly string[];
@@ -228,7 +230,7 @@ async function oneMachine(
     command: ['tsengine', CELLS_COMMAND, '--cells', JSON.stringify(request), '--disk', '/dev/lab/disk1'],
     // The same code as here: the machine has both, and sources take many times as long to start.
     env: { TSENGINE_SOURCES: isBundle() ? '0' : '1' },
-    cpus: Math.min(2, availableParallelism()),
+    cpus: Math.max(1, Math.min(2, Math.floor(availableParallelism() / options.machines))),
     ...(needsZfs(left) && typeof work.choice === 'string' ? { with: ['zfs' as const] } : {}),
     disks: [DISK],
     bootTimeoutMs: BOOT_MS,

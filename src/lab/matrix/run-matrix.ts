@@ -85,6 +85,7 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
       folder: images.path,
       limitMs: request.limitMs,
       parallel: works.length === 1 ? parallel : 1,
+      machines: Math.min(parallel, works.length),
       memory: request.memory,
       withheldModules: request.withheldModules,
       signal: request.signal,
