@@ -19,6 +19,8 @@ export interface CheckOutcome {
 export interface CheckOptions {
   /** The slow ones as well. */
   readonly slow: boolean;
+  /** Without those that take a second or two. */
+  readonly brief?: boolean;
   readonly lacking: readonly Lacking[];
   /** Only those whose name it matches, slow or not. */
   readonly only?: RegExp;
@@ -29,12 +31,13 @@ export interface CheckOptions {
 /** Runs the checks in their order and tells of each. Does not throw for a check that fails. */
 export async function runChecks(
   subject: Subject,
-  { slow, lacking, only, signal }: CheckOptions,
+  { slow, brief = false, lacking, only, signal }: CheckOptions,
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const without = lacking.flatMap(({ attributes }) => attributes ?? []);
   for (const check of CHECKS) {
-    if (only === undefined ? check.slow === true && !slow : !only.test(check.name)) continue;
+    const isLeftOut = (check.slow === true && !slow) || (check.lengthy === true && brief);
+    if (only === undefined ? isLeftOut : !only.test(check.name)) continue;
     const lack = lacking.find(({ checks }) => checks?.test(check.name) === true)?.reason;
     const excuse = check.excused?.(subject.driver.capabilities) ?? lack;
     const outcome: CheckOutcome =

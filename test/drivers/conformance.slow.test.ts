@@ -2,8 +2,7 @@ import { conformance } from '../helpers/conformance.ts';
 import { FULL } from '../helpers/scope.ts';
 import { makeSubject } from '../helpers/stores.ts';
 
-for (const selection of ['lengthy', 'slow'] as const) {
-  conformance('overlay2 on this filesystem', selection, () => makeSubject('overlay2'));
-  conformance('vfs on this filesystem', selection, () => makeSubject('vfs'));
-}
-if (FULL) conformance('aufs on this filesystem', 'slow', () => makeSubject('aufs'));
+for (const driver of ['overlay2', 'vfs'] as const)
+  conformance(`${driver} on this filesystem`, 'lengthy', () => makeSubject(driver));
+for (const driver of ['overlay2', ...(FULL ? (['vfs', 'aufs'] as const) : [])] as const)
+  conformance(`${driver} on this filesystem`, 'slow', () => makeSubject(driver));

@@ -327,6 +327,7 @@ describe('the exit callback is killed at each of its calls', () => {
           const numbered = calls.map((name, index) => ({ name, nth: index + 1 }));
           const sample = {
             oneIn: 20,
+            oneKindIn: 2,
             kindOf: ({ name }: { readonly name: string }) => name,
             of: `exit ${rm}`,
           };

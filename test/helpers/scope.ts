@@ -25,6 +25,8 @@ function drawn(text: string): number {
 export interface SampleOptions<T> {
   /** One in how many is taken, besides the very last and one end of each kind. */
   readonly oneIn: number;
+  /** One kind in how many has its end taken; each unless given. */
+  readonly oneKindIn?: number;
   /** Whether the first and the last of each kind are taken, and not one of them by chance. */
   readonly bothEnds?: boolean;
   /** What sort of thing it is. */
@@ -34,12 +36,12 @@ export interface SampleOptions<T> {
 }
 
 /**
- * All in a full run; else the very last, the first or the last of each kind, and one in so many of the others, in their
- * order.
+ * All in a full run; else the very last, the first or the last of each kind that is taken, and one in so many of the others,
+ * in their order.
  */
 export function sampleOf<T>(items: readonly T[], options: SampleOptions<T>): readonly T[] {
   if (FULL) return items;
-  const { oneIn, bothEnds = false, kindOf, of } = options;
+  const { oneIn, oneKindIn = 1, bothEnds = false, kindOf, of } = options;
   const ends = new Map<string, { readonly first: number; last: number }>();
   for (const [index, item] of items.entries()) {
     const known = ends.get(kindOf(item));
@@ -48,7 +50,9 @@ export function sampleOf<T>(items: readonly T[], options: SampleOptions<T>): rea
   }
   const taken = new Set([items.length - 1]);
   for (const [kind, { first, last }] of ends) {
-    const takesFirst = drawn(`${of} ${kind}`) % 2 === 0;
+    const draw = drawn(`${of} ${kind}`);
+    if ((draw >>> 1) % oneKindIn !== 0) continue;
+    const takesFirst = draw % 2 === 0;
     if (bothEnds || takesFirst) taken.add(first);
     if (bothEnds || !takesFirst) taken.add(last);
   }

@@ -45,7 +45,7 @@ export function register(command: Command, context: CommandContext): void {
     .option('--diff', 'Say what changed between two files; exit code 1 on a regression')
     .option('--drivers <list>', 'Storage drivers, separated by commas (default all)', '')
     .option('--fresh', 'Throw away what an earlier run found in the folder')
-    .option('--full', 'Run the slow checks as well')
+    .option('--full', 'Run the slow checks as well, and all of them on every filesystem')
     .option('--jobs <number>', 'How many to run at once (default as many as processors)')
     .option(
       '--kernels <list>',

@@ -1,6 +1,6 @@
 /** Runs one cell in this process: the driver's probe, then the conformance suite with its crash checks. */
 import type { Subject } from '../../drivers/conformance/index.ts';
-import type { DriverName, GraphDriver } from '../../drivers/driver.ts';
+import type { GraphDriver } from '../../drivers/driver.ts';
 import { driverFactory } from '../../drivers/registry.ts';
 import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
 import { type CheckOptions, runChecks } from '../checks.ts';
@@ -10,6 +10,11 @@ import { lackingAbilities } from './lacking.ts';
 import type { Cell } from './schema.ts';
 import { codeFolder } from './self.ts';
 import { contextOn, makeSubject } from './subject.ts';
+
+/** Where a driver is at home: there the checks that take a second or two are run, of which there is little on the filesystem. */
+function isAtHome({ driver, backing }: CellName): boolean {
+  return backing === (driver === 'btrfs' || driver === 'zfs' ? driver : 'ext4');
+}
 
 /** How a cell is run. */
 export interface CellOptions {
@@ -72,16 +77,17 @@ async function onBacking(
     return { status: 'unavailable', reasons: [errorMessage(error)], tests: NO_TESTS };
   }
   using mounted = backing;
-  return await onDriver(cell.driver, mounted, options, log);
+  return await onDriver(cell, mounted, options, log);
 }
 
 async function onDriver(
-  name: DriverName,
+  cell: CellName,
   { path, scratch }: MountedBacking,
   options: CellOptions,
   log: (line: string) => void,
 ): Promise<Outcome> {
   const limits: string[] = [];
+  const name = cell.driver;
   const context = contextOn(path, `${options.work}/run`, name, limits);
   const factory = await driverFactory(name);
   const refused = (reason: string): Outcome => {
@@ -101,7 +107,9 @@ async function onDriver(
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
   const lacking = lackingAbilities(path);
-  const tests = await checkAll(subject, { slow: options.slow, lacking }, log);
+  const brief = !options.slow && !isAtHome(cell);
+  if (brief) log('# without the checks that take long, which --full runs on every filesystem');
+  const tests = await checkAll(subject, { slow: options.slow, brief, lacking }, log);
   limits.push(...lacking.map(({ reason }) => reason));
   const left = await whatIsLeft(subject.driver, path);
   if (left !== undefined) {

@@ -90,7 +90,7 @@ function planOf(
   { lasting = true, workerStride = 1 }: FailOptions,
 ): Plan {
   const calls = writingCalls(names, workerStride);
-  const taken = sampleOf(calls, { oneIn: 20, kindOf: ({ name }) => name, of });
+  const taken = sampleOf(calls, { oneIn: 20, oneKindIn: 2, kindOf: ({ name }) => name, of });
   return {
     faults: taken.flatMap((call, index) =>
       faultsOf(call, errorsOf(index), lasting && staysFull(call, taken)),
@@ -166,7 +166,7 @@ export async function failAtEach(
   driver: string,
   options: FailOptions = {},
 ): Promise<string> {
-  const { workers = 2 } = options;
+  const { workers = sized(2, 1) } = options;
   const what = `${operation.name} on ${driver}`;
   let plan: Plan | undefined;
   let next = 0;

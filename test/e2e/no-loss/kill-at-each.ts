@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import type { Thread } from '../../../src/linux/fault.ts';
-import { FULL, leftOut, sampleOf } from '../../helpers/scope.ts';
+import { FULL, leftOut, sampleOf, sized } from '../../helpers/scope.ts';
 import { type Operation, signature } from './operations.ts';
 import { type Ended, openStage, quiet, type Stage } from './stage.ts';
 
@@ -10,7 +10,7 @@ import { type Ended, openStage, quiet, type Stage } from './stage.ts';
 export interface KillOptions {
   /** One in how many calls; each unless given. */
   readonly stride?: number;
-  /** Processes at once. */
+  /** Processes at once: one for a sample, whose tests run beside others; each prepares the same. */
   readonly workers?: number;
   /** The thread whose calls are meant; the main thread unless given. */
   readonly thread?: Thread;
@@ -143,7 +143,7 @@ function targetsOf(calls: readonly string[], stride: number, of: string): readon
   const more = FULL ? Array.from({ length: MOST_MORE }, () => '') : [];
   const numbered = [...calls, ...more].map((name, index) => ({ name, nth: index + 1 }));
   const strided = numbered.filter((_, index) => index % stride === 0);
-  return sampleOf(strided, { oneIn: 20, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
+  return sampleOf(strided, { oneIn: 20, oneKindIn: 2, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
 }
 
 /** As many calls more than a first run may a later one make, where others work beside it. */
@@ -153,7 +153,7 @@ const MOST_MORE = 50;
 export async function killAtEach(
   operation: Operation,
   driver: string,
-  { stride = 1, workers = 2, thread = 'main', check }: KillOptions = {},
+  { stride = 1, workers = sized(2, 1), thread = 'main', check }: KillOptions = {},
 ): Promise<string> {
   const what = `${operation.name} on ${driver}`;
   const left = new Map<number, number>();
