@@ -9,8 +9,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 which=${1-all}
 case $which in
-  all | full) pattern='*.test.ts' excluded='' ;;
-  quick) pattern='*.test.ts' excluded='*.slow.test.ts' ;;
+  all | full | quick) ;;
   *) fail "test.sh: all, full or quick, not $which" ;;
 esac
 
@@ -36,6 +35,17 @@ if [ "$which" != quick ]; then
   as_root "$root/bin/tsengine" lab build || failed="$failed lab"
 fi
 
+# deal_out FOLDER NUMBER FILE...: a process for each file takes as long to start as most of these take to run: so many files
+# in the folder stand for them, each with its share.
+deal_out() {
+  folder=$1 number=$2 at=0
+  shift 2
+  for file; do
+    at=$((at % number + 1))
+    echo "import '../../$file';" >>"$folder/$at.test.ts"
+  done
+}
+
 check() {
   name=$1
   shift
@@ -47,9 +57,14 @@ check types "$node" node_modules/typescript/bin/tsc --noEmit
 check lint node_modules/@biomejs/biome/bin/biome check --error-on-warnings --no-errors-on-unmatched .
 
 step "tests ($which)"
-files=$(find test -name "$pattern" ! -name "${excluded:-/}" | sort)
 report=$(mktemp)
-trap 'rm -f "$report"' EXIT
+together=$(as_owner mktemp -d "$root/.cache/together-XXXXXX")
+trap 'rm -rf "$report" "$together"' EXIT
+quick=$(find test -name '*.test.ts' ! -name '*.slow.test.ts' | sort)
+# shellcheck disable=SC2086
+deal_out "$together" $((2 * $(nproc) + 1)) $quick
+files=$(find "$together" -name '*.test.ts' | sort)
+[ "$which" = quick ] || files="$(find test -name '*.slow.test.ts' | sort) $files"
 # The tests wait for the kernel and for other programs more than for a processor: one file more than there are of those.
 status=0
 {

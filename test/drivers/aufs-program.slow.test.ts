@@ -1,5 +1,6 @@
 /** aufs mounted by fuse-overlayfs: what is on disk of a layer, and daemons that die. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { changeLines, collect, imageLayer, inside } from '../../src/drivers/conformance/layers.ts';
@@ -167,6 +168,39 @@ describe('aufs by a FUSE program', () => {
     await until(() => daemons(id).length === 0);
     await again[Symbol.asyncDispose]();
     await driver.remove(id);
+  });
+
+  test('a data root on FUSE is refused, where the program would lose set-ID bits', async () => {
+    const [from, to] = [`${store.dataRoot}/from`, `${store.dataRoot}/to`];
+    for (const path of [from, to]) fs.mkdirSync(path);
+    execFileSync('bindfs', ['-o', 'use_ino', from, to]);
+    try {
+      using above = makeStore(to);
+      await assert.rejects(above.open('aufs'), {
+        code: 'Unavailable',
+        message:
+          /fuse-overlayfs loses set-ID bits over fuse, and .* is on it: put the data root on ext4 or xfs/,
+      });
+      assert.deepEqual(fs.readdirSync(above.dataRoot), []);
+    } finally {
+      execFileSync('umount', ['-l', to]);
+    }
+  });
+
+  test('a data root without extended attributes is refused, where the program could not join names', async () => {
+    const root = `${store.dataRoot}/ram`;
+    fs.mkdirSync(root);
+    execFileSync('mount', ['-t', 'ramfs', 'ramfs', root]);
+    try {
+      using above = makeStore(root);
+      await assert.rejects(above.open('aufs'), {
+        code: 'Unavailable',
+        message: /cannot keep the names of a file together on a ramfs without extended attributes of user\.\*/,
+      });
+      assert.deepEqual(fs.readdirSync(above.dataRoot), []);
+    } finally {
+      execFileSync('umount', [root]);
+    }
   });
 
   test('a program whose starter was killed is waited for, and its union is taken over or back', async () => {

@@ -1,8 +1,9 @@
 /** aufs, as the registry knows it. */
 import { dirname } from 'node:path';
-import { TsengineError } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { pathExists } from '../../linux/files.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
+import { lremovexattr } from '../../linux/xattr.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
 import { MountCounter } from '../mount-counter.ts';
@@ -42,7 +43,28 @@ function chooseBackend(
       reason: `this kernel has no AUFS, and ${program} needs /dev/fuse, which is not there: modprobe fuse`,
     };
   }
+  const flaw = context.readOnly === true ? undefined : flawBelow(folder, found);
+  if (flaw !== undefined) {
+    return {
+      reason: `${program} ${flaw}, and ${folder} is on it: put the data root on ext4 or xfs`,
+    };
+  }
   return { backend: programBackend(parts, program) };
+}
+
+/** What a FUSE program does wrong when it writes on a filesystem; `undefined` where it does nothing wrong. Changes nothing. */
+function flawBelow(folder: string, filesystem: string): string | undefined {
+  if (filesystem === 'fuse') return 'loses set-ID bits over fuse';
+  if (filesystem === 'nfs') return 'cannot copy up extended attributes over nfs';
+  try {
+    // It notes in such an attribute where a file came from, by which its other names are found again.
+    lremovexattr(folder, 'user.tsengine.none');
+  } catch (error) {
+    if (hasErrno(error, 'EOPNOTSUPP'))
+      return `cannot keep the names of a file together on a ${filesystem} without extended attributes of user.*`;
+    if (!hasErrno(error, 'EROFS')) throw error;
+  }
+  return undefined;
 }
 
 async function probe(context: DriverContext): Promise<Support> {
