@@ -16,9 +16,11 @@ import {
   renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { makeImage } from '../test/helpers/images.ts';
+import { layerOfFiles, smallFiles } from './stream-image.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const cache = `${root}/.cache/bench`;
@@ -61,6 +63,32 @@ export const tinyTag = 'bench:tiny';
 /** An image of a static busybox, 2 MB. */
 export function tinyArchive(): string {
   return imageOf(baseTar('tiny'), 'plain', tinyTag).archive;
+}
+
+/** An image of one layer: ten thousand files of 4 KiB in a hundred directories, or one file of 1 GiB. */
+export function plainImage(what: 'small-files' | 'large-file'): ImageFixture {
+  const folder = `${cache}/${what}-${version}`;
+  if (!existsSync(folder)) makeAside(folder, (aside) => writePlainLayer(`${aside}/${what}.tar`, what));
+  return imageOf(`${folder}/${what}.tar`, 'plain', `bench:${what}`);
+}
+
+function writePlainLayer(path: string, what: 'small-files' | 'large-file'): void {
+  const output = openSync(path, 'wx');
+  const files = what === 'large-file' ? [{ path: 'large', bytes: 1 << 30 }] : smallFiles(10_000, 100, 4096);
+  try {
+    for (const chunk of layerOfFiles(files)) writeWhole(output, chunk);
+  } finally {
+    closeSync(output);
+  }
+}
+
+function writeWhole(fd: number, chunk: Buffer): void {
+  for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+}
+
+/** The layer of that image. */
+export function tinyLayer(): string {
+  return baseTar('tiny');
 }
 
 function baseTar(kind: string): string {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { encodeHeader, endOfArchive } from '../src/archive/writer.ts';
+import { encodeHeader, endOfArchive, padding } from '../src/archive/writer.ts';
 import { makeImage, tarOf } from '../test/helpers/images.ts';
 
 /** What the image is called. */
@@ -51,6 +51,37 @@ export function* archiveOf(bytes: number): Generator<Buffer> {
   yield header('layer.tar', size);
   yield* layerOf(bytes);
   yield tarOf([{ name: 'manifest.json', content: JSON.stringify(manifest) }]);
+}
+
+/** A file of a layer. */
+export interface FileOfLayer {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** So many files of a size, in directories of so many each. */
+export function smallFiles(count: number, inEach: number, bytes: number): FileOfLayer[] {
+  return Array.from({ length: count }, (_, index) => ({
+    path: `small/${Math.floor(index / inEach)}/${index}`,
+    bytes,
+  }));
+}
+
+/** A layer of files, with the directories above them. A chunk is good until the next is asked for. */
+export function* layerOfFiles(files: readonly FileOfLayer[]): Generator<Buffer> {
+  const made = new Set<string>();
+  for (const [index, { path, bytes }] of files.entries()) {
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
+      const folder = path.slice(0, at);
+      if (!made.has(folder)) yield directory(folder);
+      made.add(folder);
+    }
+    yield header(path, bytes);
+    for (let left = bytes; left > 0; left -= block.length)
+      yield numbered(index + left, Math.min(left, block.length));
+    yield padding(bytes);
+  }
+  yield endOfArchive;
 }
 
 function withoutEnd(tar: Buffer): Buffer {

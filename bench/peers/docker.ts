@@ -17,10 +17,10 @@ export interface DockerParts extends PeerParts {
 const afterwork = 50;
 
 /** Starts a dockerd whose data root is on `disk`. Throws where there is none. */
-export async function openDocker(disk: string): Promise<DockerParts> {
+export async function openDocker(disk: string, storageDriver = 'overlay2'): Promise<DockerParts> {
   const missing = dockerMissing();
   if (missing !== undefined) throw new Error(`no Docker to compare with: ${missing}`);
-  const docker = await startDocker({ dataRoot: `${disk}/docker`, parent: '/run' });
+  const docker = await startDocker({ dataRoot: `${disk}/docker`, parent: '/run', storageDriver });
   const cancel = atExit(() => killNow(docker.pid, dirname(docker.socket)));
   return {
     name: 'docker',

@@ -1,6 +1,6 @@
 /** An engine under measurement: its command line on a data root of its own, on a file system of its own. */
 import { spawnSync } from 'node:child_process';
-import { makeFilesystem } from '../../test/helpers/loop.ts';
+import { type FilesystemType, makeFilesystem, type TestFilesystem } from '../../test/helpers/loop.ts';
 import { type Command, timed } from '../measure.ts';
 
 /** What each engine brings. Disposing of it stops it and removes what it left outside its file system. */
@@ -27,14 +27,22 @@ export interface Peer extends PeerParts {
 /** The size of the file systems: sparse, so that only what is written is taken. */
 const diskSize = 24 * 1024 ** 3;
 
-/** A new, empty ext4 on a loop device in the folder for temporary files, its inode tables left alone in the background. */
-export function freshDisk(): ReturnType<typeof makeFilesystem> {
-  return makeFilesystem('ext4', { size: diskSize, mount: 'noinit_itable' });
+/** A new, empty file system on a loop device in the folder for temporary files; ext4 leaves its inode tables alone in the background. */
+export function freshDisk(type: FilesystemType = 'ext4'): TestFilesystem {
+  return makeFilesystem(type, { size: diskSize, ...(type === 'ext4' ? { mount: 'noinit_itable' } : {}) });
+}
+
+/** What a driver's layers are measured on. */
+export function homeOf(driver: string): FilesystemType {
+  return driver === 'btrfs' ? 'btrfs' : 'ext4';
 }
 
 /** Opens an engine on a fresh file system. */
-export async function openPeer(open: (disk: string) => Promise<PeerParts>): Promise<Peer> {
-  const disk = freshDisk();
+export async function openPeer(
+  open: (disk: string) => Promise<PeerParts>,
+  type: FilesystemType = 'ext4',
+): Promise<Peer> {
+  const disk = freshDisk(type);
   try {
     const parts = await open(disk.path);
     const argv = (...args: string[]): Command => ({ argv: [...parts.command, ...args], env: parts.env });

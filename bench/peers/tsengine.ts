@@ -28,6 +28,7 @@ function install(): string {
 export interface TsengineOptions {
   /** Whether a layer's data is on disk before the layer counts, which Docker does not care for. */
   readonly syncLayers: boolean;
+  readonly storageDriver?: string;
   /** What its series are called. */
   readonly name?: string;
 }
@@ -42,6 +43,7 @@ export async function openTsengine(disk: string, options: TsengineOptions): Prom
   const config = `${execRoot}.json`;
   writeFileSync(config, JSON.stringify({ 'sync-layers': options.syncLayers }));
   const roots = ['--data-root', dataRoot, '--exec-root', execRoot];
+  const driver = options.storageDriver ?? 'overlay2';
   const close = atExit(() => {
     unmountBelow(execRoot);
     rmSync(execRoot, { recursive: true, force: true });
@@ -49,7 +51,7 @@ export async function openTsengine(disk: string, options: TsengineOptions): Prom
   });
   return {
     name: options.name ?? 'tsengine',
-    command: [launcher, '--config-file', config, '--storage-driver', 'overlay2', ...roots],
+    command: [launcher, '--config-file', config, '--storage-driver', driver, ...roots],
     env: process.env,
     dataRoot,
     quiet: async () => {

@@ -1,12 +1,15 @@
 /** All workloads, in the order in which they run. */
 import type { Workload } from '../bench.ts';
 import { changes } from './changes.ts';
+import { largeDiff } from './large-diff.ts';
+import { layerCount } from './layer-count.ts';
 import { listing } from './listing.ts';
 import { loadGzip, loadLayers, loadPlain, loadZstd } from './load.ts';
 import { memory } from './memory.ts';
 import { resident } from './resident.ts';
-import { runDetached, runRemoved } from './run.ts';
+import { runDetached, runOnBtrfs, runRemoved } from './run.ts';
 import { startup } from './startup.ts';
+import { unpack } from './unpack.ts';
 
 const all: readonly Workload[] = [
   startup,
@@ -18,6 +21,10 @@ const all: readonly Workload[] = [
   loadLayers,
   changes,
   listing,
+  runOnBtrfs,
+  unpack,
+  largeDiff,
+  layerCount,
   memory,
   resident,
 ];

@@ -4,16 +4,25 @@ import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
 import { type Contestant, settle } from '../measure.ts';
 import { openDocker } from '../peers/docker.ts';
-import { openPeer, type Peer } from '../peers/peer.ts';
+import { homeOf, openPeer, type Peer } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
+
+const removedTitle = 'run --rm --network none IMAGE true';
+
+function runRemovedOn(peer: Peer): Record<string, number> {
+  return { [peer.name]: peer.time('run', '--rm', '--network', 'none', tinyTag, 'true') };
+}
 
 /** `run --rm`, from the start of the command to its end. */
 export const runRemoved: Workload = {
   name: 'run',
-  run: (bench) =>
-    contest(bench, 'run', 'run --rm --network none IMAGE true', (peer) => ({
-      [peer.name]: peer.time('run', '--rm', '--network', 'none', tinyTag, 'true'),
-    })),
+  run: (bench) => contest(bench, 'run', removedTitle, runRemovedOn),
+};
+
+/** The same on btrfs. */
+export const runOnBtrfs: Workload = {
+  name: 'run-btrfs',
+  run: (bench) => contest(bench, 'run-btrfs', `${removedTitle}, btrfs`, runRemovedOn, 'btrfs', 0.7),
 };
 
 /** `run -d` and `rm -f` of what it started: the sum of both, and each alone. */
@@ -32,10 +41,16 @@ async function contest(
   name: string,
   title: string,
   measure: (peer: Peer) => Record<string, number>,
+  storageDriver = 'overlay2',
+  limit = 0.6,
 ): Promise<Comparison[]> {
   const archive = await tinyArchive();
-  await using docker = await openPeer(openDocker);
-  await using tsengine = await openPeer((disk) => openTsengine(disk, { syncLayers: false }));
+  const home = homeOf(storageDriver);
+  await using docker = await openPeer((disk) => openDocker(disk, storageDriver), home);
+  await using tsengine = await openPeer(
+    (disk) => openTsengine(disk, { syncLayers: false, storageDriver }),
+    home,
+  );
   const contestants = [docker, tsengine].map((peer): Contestant => {
     peer.ok('load', '-i', archive);
     return {
@@ -47,7 +62,7 @@ async function contest(
       },
     };
   });
-  const claims = [{ series: 'tsengine', baseline: 'docker', limit: 0.6 }];
+  const claims = [{ series: 'tsengine', baseline: 'docker', limit }];
   return [
     await compare(bench, {
       name,
@@ -57,7 +72,7 @@ async function contest(
       claims,
       times: 3,
       warmups: 3,
-      notes: ['overlay2, a static busybox of 2 MB, warm'],
+      notes: [`${storageDriver}, a static busybox of 2 MB, warm`],
     }),
   ];
 }

@@ -1,0 +1,57 @@
+/** `load` of ten thousand small files and of one large one, on each driver that unpacks here, on the driver's own file system. */
+import { type Bench, compare, type Workload } from '../bench.ts';
+import type { Comparison } from '../comparison.ts';
+import { plainImage, warm } from '../fixtures.ts';
+import { type Contestant, settle } from '../measure.ts';
+import { openDocker } from '../peers/docker.ts';
+import { homeOf, openPeer, type Peer } from '../peers/peer.ts';
+import { openTsengine } from '../peers/tsengine.ts';
+
+const limit = 0.6;
+const titles = { 'small-files': '10 000 files of 4 KiB', 'large-file': 'one file of 1 GiB' } as const;
+
+/** Both images on overlay2, btrfs and vfs. */
+export const unpack: Workload = {
+  name: 'unpack',
+  run: async (bench) => {
+    const comparisons: Comparison[] = [];
+    for (const driver of ['overlay2', 'btrfs', 'vfs']) comparisons.push(...(await onDriver(bench, driver)));
+    return comparisons;
+  },
+};
+
+async function onDriver(bench: Bench, driver: string): Promise<Comparison[]> {
+  const home = homeOf(driver);
+  await using docker = await openPeer((disk) => openDocker(disk, driver), home);
+  await using tsengine = await openPeer(
+    (disk) => openTsengine(disk, { syncLayers: false, storageDriver: driver }),
+    home,
+  );
+  const measure = async (what: keyof typeof titles): Promise<Comparison> => {
+    const image = plainImage(what);
+    warm([image.archive]);
+    return await compare(bench, {
+      name: `unpack-${what}-${driver}`,
+      title: `load, ${titles[what]}, ${driver}`,
+      unit: 'ms',
+      contestants: [docker, tsengine].map((peer) => loader(peer, image.archive, image.tag)),
+      claims: [{ series: 'tsengine', baseline: 'docker', limit }],
+      notes: [`${driver} on ${home}; the image is removed after each load`],
+    });
+  };
+  return [await measure('small-files'), await measure('large-file')];
+}
+
+/** Loads into a data root that has had the image before, and removes it again. */
+function loader(peer: Peer, archive: string, tag: string): Contestant {
+  return {
+    name: peer.name,
+    sample: async () => {
+      await peer.quiet();
+      await settle();
+      const time = peer.time('load', '-i', archive);
+      peer.ok('rmi', tag);
+      return { [peer.name]: time };
+    },
+  };
+}
