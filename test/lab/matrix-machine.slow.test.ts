@@ -78,7 +78,7 @@ async function deadlyCode(): Promise<string> {
 }
 
 test(
-  'a kernel that dies of a feature: that is unknown, and the cells are run by the next machine',
+  'a kernel that dies of its features: they are unknown, and the cells are run by the next machine',
   IN_FULL,
   async () => {
     const wanted = { cells: [{ driver: 'vfs', backing: 'squashfs' }], features: [null] } as const;

@@ -53,7 +53,7 @@ describe('a machine that dies', () => {
     assert.deepEqual(findings.blame('again', ''), []);
   });
 
-  test('under a feature: that one is unknown, what was answered stays, and the cells are still to do', () => {
+  test('under features: what was answered stays, the rest is unknown, and the cells are still to do', () => {
     const findings = new Findings(wanted, []);
     const names = featureNames('ext4');
     const [first = '', second = ''] = names;
@@ -75,8 +75,8 @@ describe('a machine that dies', () => {
       features.slice(0, 3).map(({ answer, reason }) => [answer, reason]),
       [
         ['no', 'EINVAL'],
-        ['unknown', 'the kernel panicked'],
-        ['unknown', `at ${second}: the kernel panicked`],
+        ['unknown', `the kernel panicked; the last that it told of was: ${second}`],
+        ['unknown', `the kernel panicked; the last that it told of was: ${second}`],
       ],
     );
   });

@@ -26,7 +26,7 @@ untouched() {
 }
 nothing_left() {
   look=0
-  while [ "$(threads)" != 3 ] || losetup -a | grep -q /work; do
+  while [ "$(threads)" != 3 ] || losetup -a | grep -q /cells; do
     look=$((look + 1))
     [ $look -lt 120 ] || fail "$1: $(threads) threads, $(losetup -a)"
     sleep 1
@@ -34,9 +34,9 @@ nothing_left() {
   echo "ok $1"
 }
 cell() {
-  mkdir -p "/work/$1"
+  mkdir -p "/cells/$1"
   exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc -- \
-    tsengine internal-lab-cells --isolated "{\"features\":\"nfs\",\"work\":\"/work/$1\"}" >"/tmp/$1" 2>&1
+    tsengine internal-lab-cells --isolated "{\"features\":\"nfs\",\"work\":\"/cells/$1\"}" >"/tmp/$1" 2>&1
 }
 
 (cell one) &

@@ -4,7 +4,7 @@
  * The server belongs to a network namespace, and there may be one that is somebody's: ours runs in a network that nobody
  * else is in, with its state below a /var/lib/nfs of its own. Mounting `nfsd` there is what holds it: when the mount
  * namespace ends, however it does, the kernel unmounts that and ends the server (source: `nfsd_umount` in
- * fs/nfsd/nfsctl.c; Linux 6.3 and the stable releases of its time, among them 6.1 from 6.1.12).
+ * fs/nfsd/nfsctl.c, since Linux 5.13 and in stable releases of older ones).
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { errorMessage, TsengineError } from '../../errors.ts';

@@ -40,15 +40,19 @@ export interface Trying {
   readonly tried: Feature[];
 }
 
-/** All features of a filesystem of which the trying came to no end: what was not answered is unknown, for this reason. */
-export function brokenFeatures(backing: Backing | null, trying: Trying, reason: string): Feature[] {
-  const { name: culprit, tried } = trying;
-  const at = culprit === null ? 'while the filesystem was made' : `at ${culprit}`;
-  return featureNames(backing).map((name) => {
-    const answered = tried.find((feature) => feature.name === name);
-    if (answered !== undefined) return answered;
-    return { name, backing, answer: 'unknown', reason: name === culprit ? reason : `${at}: ${reason}` };
-  });
+/**
+ * All features of a filesystem of which the trying came to no end: what was not answered is unknown, for this reason. What a
+ * machine told of last need not be what it died of: it may have had no time to tell of the next.
+ */
+export function brokenFeatures(
+  backing: Backing | null,
+  { name: last, tried }: Trying,
+  why: string,
+): Feature[] {
+  const reason = `${why}; the last that it told of was: ${last ?? 'making the filesystem'}`;
+  return featureNames(backing).map(
+    (name) => tried.find((feature) => feature.name === name) ?? { name, backing, answer: 'unknown', reason },
+  );
 }
 
 /** Tries everything on a filesystem that is made for it; what belongs to the kernel alone where `backing` is null. */
