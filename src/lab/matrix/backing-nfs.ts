@@ -45,13 +45,14 @@ export function exportNfs(from: string, to: string): () => void {
     }
   };
   try {
+    // First: it must be listening when the server begins.
+    rememberClients();
     runTool('rpc.mountd', ['--no-nfs-version', '3'], PACKAGE);
     runTool(
       'exportfs',
       ['-i', '-o', 'rw,no_root_squash,no_subtree_check,insecure,fsid=0', `127.0.0.1:${from}`],
       PACKAGE,
     );
-    rememberClients();
     runTool('rpc.nfsd', ['--no-nfs-version', '3', '--grace-time', SHORTEST_GRACE, '2'], PACKAGE);
     runTool('mount', ['-t', 'nfs4', '-o', 'vers=4.2,soft', '127.0.0.1:/', to], 'nfs-common');
   } catch (error) {
