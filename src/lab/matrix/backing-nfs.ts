@@ -13,11 +13,12 @@ import { runTool } from './tool.ts';
 
 const PACKAGE = 'nfs-kernel-server';
 
-/** Seconds in which clients of an earlier server come first and nobody else opens a file. The kernel takes no fewer. */
+/**
+ * Seconds in which clients of an earlier server come first and nobody else opens a file; the kernel takes no fewer. In a
+ * network that is not the machine's only nfsdcld could tell it that there were none, and a killed cell of which nfsdcld is the last
+ * process never ends: it unmounts, the server asks it whether the client is gone, and it is waited for.
+ */
 const SHORTEST_GRACE = '10';
-
-/** Through which the kernel asks programs. */
-const PIPES = '/run/rpc_pipefs';
 
 /** Where programs find rpcbind: a socket in a folder, which belongs to no network. */
 const RPCBIND = '/run/rpcbind.sock';
@@ -45,8 +46,6 @@ export function exportNfs(from: string, to: string): () => void {
     }
   };
   try {
-    // First: it must be listening when the server begins.
-    rememberClients();
     runTool('rpc.mountd', ['--no-nfs-version', '3'], PACKAGE);
     runTool(
       'exportfs',
@@ -76,25 +75,11 @@ function leaveNetwork(): void {
   runTool('ip', ['link', 'set', 'lo', 'up'], 'iproute2');
 }
 
-/**
- * Starts the program that remembers a server's clients: from it the kernel hears that there was none to wait for. In a
- * network that is not the first one it knows no other way, and waits where this is not to be had.
- */
-function rememberClients(): void {
-  try {
-    runTool('mount', ['-t', 'rpc_pipefs', 'rpc_pipefs', PIPES], 'mount');
-    runTool('nfsdcld', ['-p', PIPES], PACKAGE);
-  } catch {
-    // Ten seconds later, then.
-  }
-}
-
 /** What the programs share with a server of this machine's: its exports and clients, and rpcbind's list of services. */
 function hideState(): void {
   mkdirSync('/var/lib/nfs', { recursive: true });
   runTool('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', '/var/lib/nfs'], 'mount');
-  mkdirSync('/var/lib/nfs/nfsdcld');
   writeFileSync('/var/lib/nfs/etab', '');
-  mkdirSync(PIPES, { recursive: true });
+  mkdirSync('/run/rpc_pipefs', { recursive: true });
   if (existsSync(RPCBIND)) runTool('mount', ['--bind', '/dev/null', RPCBIND], 'mount');
 }
