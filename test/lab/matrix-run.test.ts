@@ -201,7 +201,8 @@ describe('a process', () => {
     });
     const before = performance.now();
     try {
-      const trouble = await untilEnd(child, { limitMs: 150, graceMs: 100, signal: undefined });
+      const { trouble, isGone } = await untilEnd(child, { limitMs: 150, graceMs: 100, signal: undefined });
+      assert.equal(isGone, false);
       assert.equal(
         trouble,
         'it was not done after 0.15 s, and did not end within 0.1 s of being killed: it may hang in the kernel',
@@ -214,11 +215,15 @@ describe('a process', () => {
 
   test('that ends is told by how it ended', async () => {
     const patience = { limitMs: 60_000, graceMs: 60_000, signal: undefined };
-    assert.equal(await untilEnd(start('exit 0'), patience), undefined);
-    assert.equal(await untilEnd(start('exit 3'), patience), 'its process ended with exit code 3');
-    assert.equal(await untilEnd(start('kill -9 $$'), patience), 'its process ended with SIGKILL');
-    const aborted = untilEnd(start('exec sleep 30'), { ...patience, signal: AbortSignal.abort() });
-    assert.equal(await aborted, 'it was interrupted');
+    const troubleOf = async (words: string, signal?: AbortSignal) => {
+      const { trouble, isGone } = await untilEnd(start(words), { ...patience, signal });
+      assert.equal(isGone, true);
+      return trouble;
+    };
+    assert.equal(await troubleOf('exit 0'), undefined);
+    assert.equal(await troubleOf('exit 3'), 'its process ended with exit code 3');
+    assert.equal(await troubleOf('kill -9 $$'), 'its process ended with SIGKILL');
+    assert.equal(await troubleOf('exec sleep 30', AbortSignal.abort()), 'it was interrupted');
   });
 });
 

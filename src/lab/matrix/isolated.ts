@@ -39,6 +39,7 @@ interface Ended {
   readonly log: string;
   /** Why there is no result: it was killed, was over its time, could not be started. */
   readonly trouble: string | undefined;
+  readonly isGone: boolean;
   readonly seconds: number;
 }
 
@@ -78,11 +79,14 @@ async function inProcess(
   tell: (event: MatrixEvent) => void = () => undefined,
 ): Promise<Ended> {
   const work = mkdtempSync(`${options.folder}/tsengine-lab-`);
+  let isGone = true;
   try {
-    return await watch(request(work), options, tell);
+    const ended = await watch(request(work), options, tell);
+    isGone = ended.isGone;
+    return ended;
   } finally {
-    // What it did not come to itself, for being killed.
-    destroyPools(work);
+    // What it did not come to itself, for being killed. What hangs in the kernel would have us hang there as well: that is for the next run.
+    if (isGone) destroyPools(work);
     removeTree(work);
   }
 }
@@ -123,12 +127,12 @@ async function watch(
     byLine((line) => lines.push(line)),
   );
   const { limitMs, signal } = options;
-  const trouble = await untilEnd(child, { limitMs, graceMs: GRACE_MS, signal }).catch((error: unknown) => {
+  const ended = await untilEnd(child, { limitMs, graceMs: GRACE_MS, signal }).catch((error: unknown) => {
     throw cannotStart(error);
   });
   signal?.throwIfAborted();
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  return { events, log: lines.join('\n'), trouble, seconds };
+  return { ...ended, events, log: lines.join('\n'), seconds };
 }
 
 /** How long a process that is killed may take to go: it unmounts, on a disk that may be slow. */

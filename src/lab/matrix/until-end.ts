@@ -11,20 +11,30 @@ export interface Patience {
   readonly signal: AbortSignal | undefined;
 }
 
+/** How it ended. */
+export interface ProcessEnd {
+  /** Why it came to no good end; `undefined` when it did. */
+  readonly trouble: string | undefined;
+  /** Whether it is gone, and did not have to be left behind. */
+  readonly isGone: boolean;
+}
+
 /**
- * Waits until a child has ended and all that it started has closed its output. Gives why it came to no good end; `undefined`
- * when it did. Fails when it could not be started. One that cannot be killed is left as it is and not waited for, and neither is it when this process ends.
+ * Waits until a child has ended and all that it started has closed its output. Fails when it could not be started. One that
+ * cannot be killed is left as it is and not waited for, and neither is it when this process ends.
  */
-export async function untilEnd(child: ChildProcess, patience: Patience): Promise<string | undefined> {
+export async function untilEnd(child: ChildProcess, patience: Patience): Promise<ProcessEnd> {
   const { limitMs, graceMs, signal } = patience;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let trouble: string | undefined;
+  let isGone = true;
   let grace: NodeJS.Timeout | undefined;
   const stop = (why: string): void => {
     trouble ??= why;
     child.kill('SIGKILL');
     grace ??= setTimeout(() => {
       trouble = `${why}, and did not end within ${graceMs / 1000} s of being killed: it may hang in the kernel`;
+      isGone = false;
       leave(child);
       resolve();
     }, graceMs);
@@ -45,7 +55,7 @@ export async function untilEnd(child: ChildProcess, patience: Patience): Promise
     clearTimeout(grace);
     signal?.removeEventListener('abort', aborted);
   }
-  return trouble;
+  return { trouble, isGone };
 }
 
 function leave(child: ChildProcess): void {
