@@ -9,18 +9,23 @@ mkdir -p /srv/own /mnt/own /var/lib/nfs/v4recovery /run/rpc_pipefs
 echo mine >/srv/own/file
 touch /var/lib/nfs/etab
 modprobe nfsd
+# With its services in rpcbind's list, as for clients of NFS 3.
+rpcbind
 mount -t nfsd nfsd /proc/fs/nfsd
-rpc.mountd --no-nfs-version 3
+rpc.mountd
 exportfs -i -o rw,no_root_squash,no_subtree_check,insecure,fsid=0 127.0.0.1:/srv/own
-rpc.nfsd --no-nfs-version 3 3
+rpc.nfsd 3
 echo Y >/proc/fs/nfsd/v4_end_grace
 mount -t nfs4 -o vers=4.2,soft 127.0.0.1:/ /mnt/own
 cp /var/lib/nfs/etab /tmp/etab
+rpcinfo -p 127.0.0.1 >/tmp/services
+grep -q 100005 /tmp/services || fail "mountd is not in rpcbind's list: $(cat /tmp/services)"
 [ "$(threads)" = 3 ] || fail "the server has $(threads) threads"
 
 untouched() {
   [ "$(cat /proc/fs/nfsd/threads)" = 3 ] || fail "$1: the server has $(cat /proc/fs/nfsd/threads) threads"
   cmp -s /var/lib/nfs/etab /tmp/etab || fail "$1: its exports are $(cat /var/lib/nfs/etab)"
+  rpcinfo -p 127.0.0.1 | cmp -s - /tmp/services || fail "$1: rpcbind's list is $(rpcinfo -p 127.0.0.1)"
   [ "$(cat /mnt/own/file)" = mine ] || fail "$1: what it serves is gone"
   echo "ok $1"
 }

@@ -7,7 +7,7 @@ import { buildInfo } from '../../version.ts';
 import type { LabContext } from '../context.ts';
 import type { OwnKernel } from '../types.ts';
 import { destroyPools } from './backing-zfs.ts';
-import { cellsOf } from './cells.ts';
+import { type CellName, cellKey, cellsOf } from './cells.ts';
 import { mustBeRoot } from './cells-here.ts';
 import type { MatrixEvent } from './events.ts';
 import { NOTHING_WRITTEN } from './features.ts';
@@ -70,32 +70,25 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   const packed = choices.some(({ choice }) => choice !== HOST)
     ? await packCode(`${images.path}/code`, contextOf(request, listener))
     : undefined;
-  const cells = cellsOf(drivers, backings);
+  const wanted = { cells: cellsOf(drivers, backings), features: [null, ...backings] };
   const works = choices.map(({ name, choice, identity }) => {
-    const key = [
-      ...[choice === HOST ? code : packed?.identity, identity, slow, request.withheldModules.join()],
-      ...[request.memory ?? '', request.limitMs],
-    ].join(' ');
-    const known = progress.known(key).filter(isSettled);
-    return { name, choice, key, known, cells, features: [null, ...backings] };
+    const key = keyOf(request, choice === HOST ? code : (packed?.identity ?? ''), identity);
+    return { name, choice, key, known: progress.known(key).filter(isSettled), ...wanted };
   });
-  const isWanted = (event: MatrixEvent): boolean =>
-    event.event === 'cell' &&
-    cells.some(({ driver, backing }) => driver === event.cell.driver && backing === event.cell.backing);
-  const knownCells = works.reduce((sum, { known }) => sum + known.filter(isWanted).length, 0);
-  listener.begins(cells.length * works.length, knownCells);
+  const knownCells = works.map(({ known }) => countWanted(known, wanted.cells));
+  listener.begins(
+    wanted.cells.length * works.length,
+    knownCells.reduce((sum, count) => sum + count, 0),
+  );
   const results = new Map<string, KernelResult>();
   await pooled(works, parallel, async ({ key, ...work }) => {
+    const { limitMs, memory, withheldModules, signal } = request;
     const options: KernelOptions = {
-      slow,
+      ...{ slow, limitMs, memory, withheldModules, signal },
       folder: images.path,
-      limitMs: request.limitMs,
       parallel: works.length === 1 ? parallel : 1,
       machines: Math.min(parallel, works.length),
-      memory: request.memory,
       code: packed?.disk,
-      withheldModules: request.withheldModules,
-      signal: request.signal,
       emit: (event) => {
         if (isKept(event)) {
           if (work.choice === HOST) mustBeSameCode(code);
@@ -107,14 +100,32 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
     };
     results.set(work.name, await runKernel(work, options));
   });
-  const { version: own, gitCommit } = buildInfo();
+  return matrixOf(
+    request,
+    works.flatMap(({ name }) => results.get(name) ?? []),
+  );
+}
+
+/** What a result is good for: the same code, the same kernel and the same conditions. */
+function keyOf(request: MatrixRequest, code: string, kernel: string): string {
+  const { slow, withheldModules, memory = '', limitMs } = request;
+  return [code, kernel, slow, withheldModules.join(), memory, limitMs].join(' ');
+}
+
+function countWanted(known: readonly MatrixEvent[], cells: readonly CellName[]): number {
+  const keys = new Set(cells.map(cellKey));
+  return known.filter((event) => event.event === 'cell' && keys.has(cellKey(event.cell))).length;
+}
+
+function matrixOf({ command, slow }: MatrixRequest, kernels: KernelResult[]): Matrix {
+  const { version, gitCommit } = buildInfo();
   return {
     version: MATRIX_VERSION,
     made: new Date().toISOString(),
-    tsengine: { version: own, commit: gitCommit },
-    command: request.command,
+    tsengine: { version, commit: gitCommit },
+    command,
     slow,
-    kernels: works.flatMap(({ name }) => results.get(name) ?? []),
+    kernels,
   };
 }
 
