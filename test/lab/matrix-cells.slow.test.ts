@@ -9,6 +9,8 @@ import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
+import { Findings } from '../../src/lab/matrix/findings.ts';
+import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { mustBeSameCode, packCode } from '../../src/lab/matrix/packed-code.ts';
 import { BACKINGS } from '../../src/lab/matrix/schema.ts';
@@ -231,4 +233,30 @@ test('code that is packed has a name, the same for the same; other code than tha
     code: 'Conflict',
     message: /was changed while the matrix ran/,
   });
+});
+
+test('what the lab cannot do is told as its own failure: nothing is known of the kernel, nor that it has no ZFS', async () => {
+  const before = process.env.TSENGINE_LAB_CACHE;
+  process.env.TSENGINE_LAB_CACHE = '/proc/none';
+  try {
+    const findings = new Findings({ cells: [{ driver: 'vfs', backing: 'zfs' }], features: ['zfs'] }, []);
+    const failure = await runInMachines('debian:6.1', findings, {
+      ...{
+        slow: false,
+        limitMs: 1000,
+        machines: 1,
+        memory: undefined,
+        signal: undefined,
+        withheldModules: [],
+      },
+      ...{ code: undefined, emit: (event) => findings.take(event), note: () => undefined },
+    });
+    assert.equal(failure?.of, 'lab');
+    assert.match(failure.error, /^cannot use the lab's cache/);
+    const { cells, features, errorOf } = findings.result('debian:6.1', failure);
+    assert.deepEqual([cells, features, errorOf], [[], [], 'lab']);
+  } finally {
+    if (before === undefined) delete process.env.TSENGINE_LAB_CACHE;
+    else process.env.TSENGINE_LAB_CACHE = before;
+  }
 });
