@@ -1,23 +1,48 @@
+import type { MatrixEvent } from '../lab/matrix/events.ts';
 import type { MatrixListener } from '../lab/matrix/run-matrix.ts';
 
-/** Progress of a matrix on standard error: a line for each cell that is done, and under them one that says what runs. */
+/** Progress of a matrix on standard error: a line for each cell that is done, and on a terminal one under them that says what runs. */
 export interface MatrixProgress extends Disposable {
   readonly listener: MatrixListener;
   /** Takes the last line away. */
   clear(): void;
 }
 
-/** Shows it when standard error is a terminal; nothing at all else. */
-export function showMatrixProgress(): MatrixProgress {
-  const terminal = process.stderr;
-  if (!terminal.isTTY) {
-    const nothing = (): void => undefined;
-    return {
-      listener: { begins: nothing, event: nothing, note: nothing },
-      clear: nothing,
-      [Symbol.dispose]: nothing,
-    };
+/** Where it is written. */
+export type ProgressStream = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'write'>;
+
+const nothing = (): void => undefined;
+
+/** Shows it; `quiet` where nobody wants to hear of it. */
+export function showMatrixProgress(quiet: boolean, stream: ProgressStream = process.stderr): MatrixProgress {
+  if (quiet) {
+    const listener = { begins: nothing, event: nothing, note: nothing };
+    return { listener, clear: nothing, [Symbol.dispose]: nothing };
   }
+  return stream.isTTY ? onTerminal(stream) : inLines(stream);
+}
+
+/** Plain lines, for logs: jobs that say nothing for long are taken for dead. */
+function inLines(stream: ProgressStream): MatrixProgress {
+  let total = 0;
+  let done = 0;
+  const listener: MatrixListener = {
+    begins: (all, known) => {
+      total = all;
+      done = known;
+      if (known > 0) stream.write(`${knownText(all, known)}\n`);
+    },
+    event: (kernel, event) => {
+      if (event.event === 'cell') stream.write(`[${++done}/${total}] ${cellText(kernel, event)}\n`);
+    },
+    note: (kernel, text) => {
+      stream.write(`${kernel}  ${text}\n`);
+    },
+  };
+  return { listener, clear: nothing, [Symbol.dispose]: nothing };
+}
+
+function onTerminal(terminal: ProgressStream): MatrixProgress {
   let total = 0;
   let done = 0;
   const running = new Map<string, string>();
@@ -37,19 +62,17 @@ export function showMatrixProgress(): MatrixProgress {
     begins: (all, known) => {
       total = all;
       done = known;
-      if (known > 0) line(`${known} of ${all} are known from an earlier run`);
+      running.clear();
+      if (known > 0) line(knownText(all, known));
       draw();
     },
     event: (kernel, event) => {
       if (event.event === 'begins') running.set(kernel, `${event.driver} on ${event.backing}`);
-      if (event.event === 'features') running.set(kernel, 'kernel features');
+      if (event.event === 'tries') running.set(kernel, `features of ${event.backing ?? 'the kernel'}`);
       if (event.event === 'end') running.delete(kernel);
       if (event.event === 'cell') {
         done++;
-        const { driver, backing, status, tests, seconds } = event.cell;
-        const checks = tests.passed + tests.failed;
-        const counted = checks === 0 ? '' : `, ${tests.passed} of ${checks} checks`;
-        line(`${kernel}  ${driver} on ${backing}: ${status}${counted}, ${seconds} s`);
+        line(cellText(kernel, event));
       } else draw();
     },
     note: (kernel, text) => {
@@ -58,4 +81,15 @@ export function showMatrixProgress(): MatrixProgress {
     },
   };
   return { listener, clear, [Symbol.dispose]: clear };
+}
+
+function knownText(all: number, known: number): string {
+  return `${known} of ${all} are known from an earlier run`;
+}
+
+function cellText(kernel: string, { cell }: Extract<MatrixEvent, { event: 'cell' }>): string {
+  const { driver, backing, status, tests, seconds } = cell;
+  const checks = tests.passed + tests.failed;
+  const counted = checks === 0 ? '' : `, ${tests.passed} of ${checks} checks`;
+  return `${kernel}  ${driver} on ${backing}: ${status}${counted}, ${seconds} s`;
 }

@@ -85,6 +85,8 @@ export interface Capabilities {
   readonly copyUpLoses?: readonly CopyUpLoss[];
   /** Bytes of the longest name that can be made in a layer that has a parent; absent where it is the kernel's, 255. */
   readonly longestName?: number;
+  /** Layers are filesystems of the driver's own making: what the one under `home` cannot keep, files in them still can. */
+  readonly ownFilesystems?: true;
   /** A container may rename a directory that comes from a lower layer; else rename(2) says `EXDEV` and programs copy. */
   readonly renameLowerDirectory: boolean;
 }
@@ -245,6 +247,8 @@ export type Support =
 /** How the registry knows a driver, before it is opened. */
 export interface DriverFactory {
   readonly name: DriverName;
+  /** The one filesystem that can hold its layers, as mount(8) calls it; absent where several can. */
+  readonly onlyOn?: string;
   /** Whether this kernel and the filesystem under `home` can serve it; the reason is one line with the way out. */
   probe(context: DriverContext): Promise<Support>;
   /** Whether `home` holds layers of this driver. Cheap. */

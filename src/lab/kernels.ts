@@ -176,8 +176,8 @@ function identity(path: string, what: string, named = path): string {
   return `${path} ${found.size} ${found.mtimeMs}`;
 }
 
-/** Reads what kernel a file holds. */
-function readKernel(path: string): { readonly release: string } {
+/** Reads what kernel a file holds. Fails with `NotFound` where no file is, with `InvalidParameter` on one that is no kernel. */
+export function readKernel(path: string): { readonly release: string } {
   identity(path, 'kernel');
   const fd = openFile(path, 'r');
   try {
@@ -193,8 +193,8 @@ function readKernel(path: string): { readonly release: string } {
   );
 }
 
-/** The folder of modules in what the user named: itself, or the one in it that is the kernel's. */
-function findModules(named: string, release: string): string {
+/** The folder of modules in what the user named: itself, or the one in it that is the kernel's. Fails with `InvalidParameter` where neither is. */
+export function findModules(named: string, release: string): string {
   const candidates = [named, ...[release, `lib/modules/${release}`].map((name) => join(named, name))];
   const found = candidates.find((folder) => pathExists(join(folder, 'modules.dep')));
   if (found !== undefined && (found !== named || named.endsWith(`/${release}`) || hasNoRelease(named)))

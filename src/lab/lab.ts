@@ -2,7 +2,7 @@
  * The kernel lab: virtual machines with other kernels, and tsengine in them. This is what the command line and the matrix
  * use; the files beside it are its parts.
  */
-import { availableParallelism, machine as hostArchitecture, totalmem } from 'node:os';
+import { availableParallelism, machine as hostArchitecture } from 'node:os';
 import { join, resolve } from 'node:path';
 import { errorMessage, TsengineError } from '../errors.ts';
 import { closeFile, openFile } from '../linux/files.ts';
@@ -15,20 +15,17 @@ import { diskSerials } from './guest-init.ts';
 import { initramfsPlan } from './initramfs.ts';
 import { kernelPlan, suiteOfChoice } from './kernels.ts';
 import { runMachine } from './machine.ts';
+import { DEFAULT_MEMORY, mustBeEnough } from './memory.ts';
 import { type ModuleTable, moduleName, readModules } from './modules.ts';
 import { kernelWords, type MachineDisk, type MachineHardware, systemDisks } from './qemu.ts';
 import { collectResults, makeResultsDisk, makeResultsFolder } from './results.ts';
 import { rootPlan } from './root-image.ts';
 import type { KernelChoice, LabFeature, MachineRequest, MachineResult } from './types.ts';
-import { hasZfs, zfsPlan } from './zfs-modules.ts';
+import { hasZfs, NoZfsError, zfsPlan } from './zfs-modules.ts';
 
 export { MachineError, type MachineErrorKind } from './machine-error.ts';
 export type { KernelChoice, LabFeature, MachineRequest, MachineResult, OwnKernel } from './types.ts';
 
-const GIB = 2 ** 30;
-const DEFAULT_MEMORY = 2 * GIB;
-/** Less does not hold the initial RAM disk and the agent. */
-const LEAST_MEMORY = 128 * 2 ** 20;
 const DEFAULT_TIMEOUT = 300_000;
 
 /**
@@ -92,7 +89,7 @@ async function makeDisks(
   context: LabContext,
 ): Promise<{ readonly code: string; readonly results: string | undefined }> {
   try {
-    const code = await makeCodeDisk(folder, context);
+    const code = request.code ?? (await makeCodeDisk(folder, context));
     return {
       code,
       results: request.results === undefined ? undefined : await makeResultsDisk(folder, context),
@@ -170,8 +167,7 @@ async function holdImages(
 /** The release that zfs is compiled in for a kernel. */
 function compiledIn(suite: string | undefined, kernel: HeldEntry): string {
   if (suite !== undefined) return suite;
-  throw new TsengineError(
-    'Unavailable',
+  throw new NoZfsError(
     `the kernel ${kernel.record.details.release ?? ''} has no module zfs, and the lab compiles it for Debian's kernels only: give --modules with zfs in it, or take one of tsengine lab kernels`,
   );
 }
@@ -223,12 +219,9 @@ function checkRequest(request: MachineRequest): void {
   } = request;
   if (command.length === 0 || command[0] === '') invalid('no command was given for the machine');
   if (command.some((word) => word.includes('\0'))) invalid('a word of the command contains a zero byte');
-  if (!(memory >= LEAST_MEMORY))
-    invalid(`${memory} bytes of memory are too few for a machine: give it 128M or more`);
+  mustBeEnough(memory);
   if (!(Number.isInteger(cpus) && cpus >= 1 && cpus <= 64))
     invalid(`a machine has 1 to 64 processors, not ${cpus}`);
-  if (memory > totalmem())
-    invalid(`${Math.ceil(memory / 2 ** 20)} MiB are more memory than this machine has itself`);
   for (const time of [timeoutMs, bootTimeoutMs])
     if (!(time > 0 && time <= LONGEST_TIMER))
       invalid(`a machine's time is more than 0 and at most ${Math.floor(LONGEST_TIMER / 1000)} seconds`);

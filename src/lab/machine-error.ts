@@ -5,7 +5,7 @@ import { TsengineError } from '../errors.ts';
  * - `panic`: the kernel panicked.
  * - `memory`: the machine's memory was too small to go on.
  * - `timeout`: the command was still running when its time was over.
- * - `hang`: when the time was over the machine did not answer any more.
+ * - `hang`: when the time was over the machine did not answer any more, or its command wrote nothing for longer than it may.
  * - `host-disk`: the disk of this machine, below the cache, is full.
  * - `ended`: the machine went away under the command, without a panic.
  */

@@ -23,7 +23,7 @@ const ENVIRONMENT = {
 /** What of a request matters once the hardware is settled. */
 export type MachineWork = Pick<
   MachineRequest,
-  'command' | 'env' | 'onOutput' | 'stdin' | 'terminal' | 'signal'
+  'command' | 'env' | 'onOutput' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
 > & { readonly timeoutMs: number; readonly bootTimeoutMs: number };
 
 /** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
@@ -53,6 +53,7 @@ class MachineRun {
   readonly #outcome = Promise.withResolvers<MachineResult>();
   readonly #startedAt = performance.now();
   #timer: NodeJS.Timeout;
+  #silence: NodeJS.Timeout | undefined;
   #commandAt: number | undefined;
   #release = '';
   #timeOver = false;
@@ -94,6 +95,14 @@ class MachineRun {
     await this.#qemu.ended.catch(() => undefined);
     await this.#handling.catch(() => undefined);
     clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
+  }
+
+  /** From now on the command must be heard of in time, where the caller wants that. */
+  #hear(): void {
+    const { silenceMs } = this.#work;
+    clearTimeout(this.#silence);
+    if (silenceMs !== undefined) this.#silence = setTimeout(() => this.#failForSilence(silenceMs), silenceMs);
   }
 
   /** The agent gets the time to bring results to their disk; then the machine ends. */
@@ -123,6 +132,11 @@ class MachineRun {
     const after = seconds(this.#work.timeoutMs);
     const words = lastWords(this.#console.lines());
     this.#fail('hang', `the machine hangs: it did not answer when the time of ${after} was over: ${words}`);
+  }
+
+  #failForSilence(silenceMs: number): void {
+    const words = lastWords(this.#console.lines());
+    this.#fail('hang', `the machine hangs: nothing was heard of it for ${seconds(silenceMs)}: ${words}`);
   }
 
   #fail(kind: MachineError['kind'], message: string): void {
@@ -156,11 +170,13 @@ class MachineRun {
       this.#commandAt = performance.now();
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
+      this.#hear();
       void this.#sendInput().catch((error: unknown) => this.stop(error));
       this.#work.terminal?.onResize((columns, rows) =>
         this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),
       );
     } else if (kind === 'O' || kind === 'E') {
+      this.#hear();
       await this.#work.onOutput?.(kind === 'O' ? 'stdout' : 'stderr', data);
     } else if (kind === 'X') {
       if (this.#timeOver) this.#failForTime();

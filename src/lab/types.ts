@@ -56,6 +56,10 @@ export interface MachineRequest {
   readonly timeoutMs?: number;
   /** How long the machine may take to the start of the command, in milliseconds; 300 000 when not given. */
   readonly bootTimeoutMs?: number;
+  /** How long the command may write nothing, in milliseconds, from its start on: then the machine hangs. As long as it likes when not given. */
+  readonly silenceMs?: number;
+  /** A disk of tsengine's code (code-disk.ts) that several machines share; one of the code as it is now when not given. */
+  readonly code?: string;
   /** A folder that what the command leaves in `/results` is copied into at the end, whatever that end is. Made when it is not there. */
   readonly results?: string;
   /** Gets the command's output as it comes. While its promise is open the machine has to wait with more. */

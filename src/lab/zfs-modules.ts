@@ -4,7 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { TsengineError } from '../errors.ts';
+import { errorMessage, TsengineError } from '../errors.ts';
 import { listDirectory, makeDirectories, makeDirectory, renameFile } from '../linux/files.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { EntryPlan, HeldEntry, LabCache } from './cache.ts';
@@ -39,6 +39,13 @@ chroot "$1" dkms build -m zfs -v "$2" -k "$3" || {
   exit 1
 }
 `;
+
+/** A kernel that there is no OpenZFS for: it brings none, and none can be compiled. All else that goes wrong says nothing of the kernel. */
+export class NoZfsError extends TsengineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('Unavailable', message, options);
+  }
+}
 
 /** Whether a kernel brings zfs itself, as a module or built in. */
 export function hasZfs(kernel: HeldEntry): boolean {
@@ -104,6 +111,10 @@ async function compile(
     purpose: `${PURPOSE} ${version} for the kernel ${release}`,
     contained: true,
     signal,
+  }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    const isFull = /no space left|disk full|write error/i.test(errorMessage(error));
+    throw isFull ? error : new NoZfsError(errorMessage(error), { cause: error });
   });
   const built = globSync(`var/lib/dkms/zfs/${version}/${release}/*/module/*.ko*`, { cwd: tree });
   if (built.length === 0)

@@ -5,6 +5,7 @@ import { type BytePath, cString } from './path.ts';
 /** unshare(2) flags. Source: `linux/sched.h`. */
 export const CLONE_FS = 0x200;
 export const CLONE_NEWNS = 0x20000;
+export const CLONE_NEWNET = 0x40000000;
 
 const unshareCall = declare('unshare', 'int', ['int']);
 const chdirCall = declare('chdir', 'int', ['void *']);

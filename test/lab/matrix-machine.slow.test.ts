@@ -1,12 +1,17 @@
-/** A matrix of a kernel in a virtual machine, one that is broken for a driver on purpose. */
+/** A matrix of a kernel in a virtual machine, one that is broken for a driver on purpose; in a full run also one that dies, one that hangs, and NFS beside somebody's own. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { runInMachine } from '../../src/lab/lab.ts';
+import { Findings } from '../../src/lab/matrix/findings.ts';
+import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { matrixText, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
+import { packCode } from '../../src/lab/matrix/packed-code.ts';
+import { FULL } from '../helpers/scope.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-matrix-machine-'));
@@ -24,7 +29,7 @@ test('a kernel without overlay is told as one that overlay2 refuses: a regressio
     '--backing',
     'ext4',
   ];
-  const run = spawnSync(launcher, ['lab', 'matrix', ...words, '--out', out], { encoding: 'utf8' });
+  const run = spawnSync(launcher, ['lab', 'matrix', ...words, '--quiet', '--out', out], { encoding: 'utf8' });
   assert.deepEqual([run.status, run.stderr], [0, ''], run.stdout);
   const broken = readMatrix(`${out}/matrix.json`);
   const [kernel] = broken.kernels;
@@ -52,4 +57,84 @@ test('a kernel without overlay is told as one that overlay2 refuses: a regressio
     stdout,
     /^REGRESSION {2}debian:6\.1, overlay2 on ext4: works -> refused \('overlay' not found/,
   );
+});
+
+const IN_FULL = { timeout: 3_600_000, skip: FULL ? false : 'npm run test:full' };
+
+/** A disk of our code in which trying the kernel's own features brings it down. */
+async function deadlyCode(): Promise<string> {
+  const { disk } = await packCode(`${folder}/code`, { progress: () => undefined, signal: undefined });
+  const tree = `${folder}/tree`;
+  execFileSync('unsquashfs', ['-q', '-n', '-d', tree, disk]);
+  const file = `${tree}/src/lab/matrix/features-kernel.ts`;
+  const begins = 'export async function kernelFeatures(): Promise<Feature[]> {';
+  const text = readFileSync(file, 'utf8');
+  assert.ok(text.includes(begins));
+  const dies = "process.getBuiltinModule('node:fs').writeFileSync('/proc/sysrq-trigger', 'c');";
+  writeFileSync(file, text.replace(begins, `${begins} ${dies}`));
+  const deadly = `${folder}/deadly.squashfs`;
+  execFileSync('mksquashfs', [tree, deadly, '-quiet', '-no-progress', '-noD', '-noI', '-noF', '-all-root']);
+  return deadly;
+}
+
+test(
+  'a kernel that dies of its features: they are unknown, and the cells are run by the next machine',
+  IN_FULL,
+  async () => {
+    const wanted = { cells: [{ driver: 'vfs', backing: 'squashfs' }], features: [null] } as const;
+    const findings = new Findings(wanted, []);
+    const failure = await runInMachines('debian:6.1', findings, {
+      ...{
+        slow: false,
+        limitMs: 600_000,
+        machines: 2,
+        memory: undefined,
+        signal: undefined,
+        withheldModules: [],
+      },
+      code: await deadlyCode(),
+      emit: (event) => findings.take(event),
+      note: () => undefined,
+    });
+    assert.equal(failure, null);
+    const { cells, features } = findings.result('debian:6.1', failure);
+    assert.deepEqual(
+      cells.map(({ status }) => status),
+      ['refused'],
+    );
+    assert.equal(features[0]?.answer, 'unknown');
+    assert.match(features[0].reason, /^the kernel panicked under the command: /);
+  },
+);
+
+test('a machine of which nothing is heard hangs, long before its time is over', IN_FULL, async () => {
+  let heard = '';
+  const request = {
+    kernel: 'debian:6.1',
+    command: ['sh', '-c', 'for i in 1 2 3 4; do echo $i; sleep 3; done; sleep 1000000'],
+    timeoutMs: 2_000_000,
+    silenceMs: 8000,
+    onOutput: (_: unknown, data: Buffer) => {
+      heard += data.toString();
+    },
+  };
+  await assert.rejects(runInMachine(request), {
+    kind: 'hang',
+    message: /^the machine hangs: nothing was heard of it for 8 s/,
+  });
+  assert.equal(heard, '1\n2\n3\n4\n', 'not while it was heard of');
+});
+
+test("NFS servers of cells touch nobody's, and leave nothing when they are killed", IN_FULL, async () => {
+  let said = '';
+  const { exitCode } = await runInMachine({
+    kernel: 'debian:6.1',
+    command: ['sh', '/opt/tsengine/test/lab/nfs-beside.sh'],
+    timeoutMs: 2_000_000,
+    onOutput: (_, data) => {
+      said += data.toString();
+    },
+  });
+  assert.equal(exitCode, 0, said);
+  assert.equal(said.match(/^ok /gm)?.length, 6, said);
 });

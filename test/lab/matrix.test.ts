@@ -8,7 +8,7 @@ import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { cellsOf, chosenBackings, chosenDrivers } from '../../src/lab/matrix/cells.ts';
 import { diffMatrices, diffText, hasRegression } from '../../src/lab/matrix/diff.ts';
 import { byLine, eventLine, type MatrixEvent, parseEventLine } from '../../src/lab/matrix/events.ts';
-import { kernelChoice } from '../../src/lab/matrix/kernel-run.ts';
+import { kernelChoice } from '../../src/lab/matrix/kernel-names.ts';
 import { matrixMarkdown } from '../../src/lab/matrix/markdown.ts';
 import { matrixText, parseMatrix, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { pooled } from '../../src/lab/matrix/pool.ts';

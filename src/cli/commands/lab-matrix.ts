@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { DRIVER_NAMES } from '../../drivers/registry.ts';
 import { TsengineError } from '../../errors.ts';
 import type { MatrixRequest } from '../../lab/matrix/run-matrix.ts';
+import { BACKINGS } from '../../lab/matrix/schema.ts';
 import type { CommandContext } from '../command.ts';
 import { parseFlag, usageError } from '../flags/flag-error.ts';
 import { ramInBytes } from '../format/units.ts';
@@ -14,15 +16,20 @@ interface MatrixFlags {
   readonly drivers: string;
   readonly fresh?: boolean;
   readonly full?: boolean;
+  readonly initrd?: string;
   readonly jobs?: string;
   readonly kernels: string;
   readonly memory?: string;
   readonly modules?: string;
   readonly out: string;
+  readonly quiet?: boolean;
   readonly withhold: string;
 }
 
 const CELL_SECONDS = '1800';
+
+/** Eleven days: more is a slip, and more than Node's timers can count. */
+const MOST_CELL_SECONDS = 1_000_000;
 
 /** Exit code when there is nothing to tell: a wrong flag, a file that is not there, no kernel that ran. */
 const NOTHING_DONE = 125;
@@ -36,25 +43,35 @@ export function register(command: Command, context: CommandContext): void {
     .usage('[OPTIONS] | --diff OLD.json NEW.json')
     .argument('[old]')
     .argument('[new]')
-    .option('--backing <list>', 'Filesystems under the data root, separated by commas (default all)', '')
+    .option(
+      '--backing <list>',
+      `Filesystems under the data root, separated by commas: ${BACKINGS.join(', ')} (default all)`,
+      '',
+    )
     .option(
       '--cell-timeout <seconds>',
       `Seconds that one driver on one filesystem may take (default ${CELL_SECONDS})`,
       CELL_SECONDS,
     )
     .option('--diff', 'Say what changed between two files; exit code 1 on a regression')
-    .option('--drivers <list>', 'Storage drivers, separated by commas (default all)', '')
+    .option(
+      '--drivers <list>',
+      `Storage drivers, separated by commas: ${DRIVER_NAMES.join(', ')} (default all)`,
+      '',
+    )
     .option('--fresh', 'Throw away what an earlier run found in the folder')
     .option('--full', 'Run the slow checks as well, and all of them on every filesystem')
+    .option('--initrd <file>', 'An initial RAM disk for kernels given by a path')
     .option('--jobs <number>', 'How many to run at once (default as many as processors)')
     .option(
       '--kernels <list>',
       'host, debian:VERSION, debian:SUITE or paths of kernels, separated by commas (default "host")',
       'host',
     )
-    .option('--memory <bytes>', 'Memory of each virtual machine (default "2g")')
+    .option('--memory <bytes>', 'Memory of each virtual machine, 128m or more (default "2g")')
     .option('--modules <path>', 'Folder of the modules of kernels given by a path')
     .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
+    .option('-q, --quiet', 'Say nothing on the way')
     .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
       // 1 says that something failed, or is worse: for programs that read it, nothing else may.
@@ -65,7 +82,7 @@ export function register(command: Command, context: CommandContext): void {
             `'${context.commandPath}' takes two files with --diff, and no arguments without it`,
           );
         }
-        await run(await requestOf(flags, context));
+        await run(await requestOf(flags, context), flags.quiet === true);
       });
     });
 }
@@ -89,8 +106,16 @@ async function compare(
     throw usageError(`'${commandPath} --diff' takes two files: the old matrix.json and the new one`);
   }
   const { readMatrix } = await import('../../lab/matrix/matrix-file.ts');
-  const { diffMatrices, diffText, hasRegression } = await import('../../lab/matrix/diff.ts');
-  const changes = diffMatrices(readMatrix(old), readMatrix(now));
+  const { areComparable, diffMatrices, diffText, hasRegression } = await import('../../lab/matrix/diff.ts');
+  const [before, after] = [readMatrix(old), readMatrix(now)];
+  if (!areComparable(before, after)) {
+    const names = [before, after].map(({ kernels }) => kernels.map(({ name }) => name).join(', ') || 'none');
+    throw new TsengineError(
+      'InvalidParameter',
+      `${old} and ${now} share no kernel, so that there is nothing to compare: one has ${names.join(', the other ')}`,
+    );
+  }
+  const changes = diffMatrices(before, after);
   writeOutNow(1, diffText(changes));
   if (hasRegression(changes)) process.exitCode = 1;
 }
@@ -106,21 +131,25 @@ function list(flag: string, text: string): string[] {
 }
 
 /** A whole number above zero. */
-function positive(flag: string, text: string): number {
+function positive(flag: string, text: string, most = 999_999_999): number {
   return parseFlag(flag, text, () => {
-    if (/^[0-9]{1,9}$/.test(text) && Number(text) > 0) return Number(text);
-    throw new TsengineError('InvalidParameter', 'give a whole number above zero');
+    if (!/^[0-9]{1,9}$/.test(text) || Number(text) === 0)
+      throw new TsengineError('InvalidParameter', 'give a whole number above zero');
+    if (Number(text) <= most) return Number(text);
+    throw new TsengineError('InvalidParameter', `give ${most} or less`);
   });
 }
 
 async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): Promise<MatrixRequest> {
   const { chosenBackings, chosenDrivers } = await import('../../lab/matrix/cells.ts');
-  const { kernelChoice } = await import('../../lab/matrix/kernel-run.ts');
+  const { kernelChoice } = await import('../../lab/matrix/kernel-names.ts');
   const kernels = list('--kernels', flags.kernels);
   if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
   for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
-  if (flags.modules !== undefined && !kernels.some((name) => name.includes('/')))
-    throw usageError('--modules goes with a kernel of your own, given by its path: --kernels has none');
+  const { modules, initrd } = flags;
+  for (const [flag, value] of Object.entries({ modules, initrd }))
+    if (value !== undefined && !kernels.some((name) => name.includes('/')))
+      throw usageError(`--${flag} goes with a kernel of your own, given by its path: --kernels has none`);
   if (flags.withhold !== '' && kernels.every((name) => name === 'host'))
     throw usageError(
       '--withhold is for virtual machines: --kernels names only this machine, which keeps its modules',
@@ -135,29 +164,28 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
     chosenBackings(list('--backing', flags.backing)),
   );
   const { memory } = flags;
+  const { mustBeEnough } = await import('../../lab/memory.ts');
   return {
     kernels,
     drivers,
     backings,
-    modules: flags.modules,
+    ownParts: { ...(modules === undefined ? {} : { modules }), ...(initrd === undefined ? {} : { initrd }) },
     slow: flags.full === true,
     out: flags.out,
     fresh: flags.fresh === true,
-    limitMs: positive('--cell-timeout', flags.cellTimeout) * 1000,
+    limitMs: positive('--cell-timeout', flags.cellTimeout, MOST_CELL_SECONDS) * 1000,
     parallel: flags.jobs === undefined ? undefined : positive('--jobs', flags.jobs),
-    memory: memory === undefined ? undefined : bytesOf('--memory', memory),
+    memory:
+      memory === undefined
+        ? undefined
+        : parseFlag('--memory', memory, () => {
+            const bytes = ramInBytes(memory);
+            mustBeEnough(bytes);
+            return bytes;
+          }),
     withheldModules: list('--withhold', flags.withhold),
     command: commandOf(flags, commandPath),
   };
-}
-
-/** Bytes of `2g`. A machine needs 256 MiB. */
-function bytesOf(flag: string, text: string): number {
-  return parseFlag(flag, text, () => {
-    const bytes = ramInBytes(text);
-    if (bytes >= 256 * 1024 ** 2) return bytes;
-    throw new TsengineError('InvalidParameter', 'give 256m or more');
-  });
 }
 
 /** The command as somebody else would give it: without what belongs to this machine. */
@@ -172,7 +200,7 @@ function commandOf(flags: MatrixFlags, commandPath: string): string {
   return words.join(' ');
 }
 
-async function run(request: MatrixRequest): Promise<void> {
+async function run(request: MatrixRequest, quiet: boolean): Promise<void> {
   const { runMatrix } = await import('../../lab/matrix/run-matrix.ts');
   const { writeMatrix } = await import('../../lab/matrix/matrix-file.ts');
   const { hasFailures, summaryText } = await import('../../lab/matrix/summary.ts');
@@ -180,7 +208,7 @@ async function run(request: MatrixRequest): Promise<void> {
   const stop = (): void => interrupt.abort(interrupted());
   // The second of the same sort ends us at once.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
-  using progress = showMatrixProgress();
+  using progress = showMatrixProgress(quiet);
   const matrix = await runMatrix({ ...request, signal: interrupt.signal }, progress.listener);
   progress.clear();
   if (matrix.kernels.every(({ cells }) => cells.length === 0)) {

@@ -18,6 +18,7 @@ function refusal({ home }: DriverContext): string | undefined {
 /** See `DriverFactory`. */
 export const btrfsFactory: DriverFactory = {
   name: 'btrfs',
+  onlyOn: 'btrfs',
   async probe(context): Promise<Support> {
     const reason = refusal(context);
     return reason === undefined

@@ -55,6 +55,7 @@ const CAPABILITIES: Capabilities = {
   nanoseconds: true,
   xattrs: true,
   mounts: true,
+  ownFilesystems: true,
   renameLowerDirectory: true,
 };
 

@@ -10,6 +10,7 @@ import { readEngineOptions } from './options.ts';
 /** See `DriverFactory`. */
 export const zfsFactory: DriverFactory = {
   name: 'zfs',
+  onlyOn: 'zfs',
   async probe(context): Promise<Support> {
     const { reason } = locate(context.home, readEngineOptions(context));
     return reason === undefined

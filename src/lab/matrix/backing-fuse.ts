@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsengineError } from '../../errors.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
-import { missingTool, toolEnvironment } from './tool.ts';
+import { isInstalled, missingTool, toolEnvironment } from './tool.ts';
 
 /** Files keep their inode numbers, and no attribute is older than the question: else two names of a file look like two files. */
 const HONEST = 'use_ino,attr_timeout=0,entry_timeout=0';
@@ -39,9 +39,4 @@ export async function mountFuse(from: string, to: string): Promise<() => void> {
 
 function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null && child.pid !== undefined;
-}
-
-function isInstalled(program: string): boolean {
-  const folders = (toolEnvironment().PATH ?? '').split(':');
-  return folders.some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
 }

@@ -1,26 +1,25 @@
 /** A ZFS pool on a file, the root of which is mounted. */
 import { existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { randomBytes } from '../../linux/random.ts';
-import { runTool } from './tool.ts';
+import { isInstalled, runTool } from './tool.ts';
 
 const PACKAGE = 'zfsutils-linux';
 /** Bytes: sparse, so that only what is written is taken. */
 const SIZE = 4 * 1024 ** 3;
+const IMAGE = 'image-zfs';
 
 /**
  * Makes it in `work`, mounts it at `path` and gives what destroys it, once nothing of it is mounted. Pools belong to no
- * namespace: a process that is killed leaves one, which no boot imports.
+ * namespace: a process that is killed leaves one, which no boot imports and `destroyPools` finds.
  */
 export function mountZfs(path: string, work: string): () => void {
   if (!existsSync('/dev/zfs')) runTool('modprobe', ['-q', 'zfs'], 'kmod', 'this kernel has no ZFS');
-  const image = `${work}/image-zfs`;
+  const image = `${work}/${IMAGE}`;
   writeFileSync(image, '');
   truncateSync(image, SIZE);
-  const pool = `tsengine-lab-${randomBytes(4).toString('hex')}`;
+  const pool = `${PREFIX}${randomBytes(4).toString('hex')}`;
   runTool('zpool', ['create', '-o', 'cachefile=none', '-m', 'legacy', pool, image], PACKAGE);
-  const destroy = (): void => {
-    runTool('zpool', ['destroy', '-f', pool], PACKAGE);
-  };
+  const destroy = (): void => destroyPool(pool);
   try {
     runTool('mount', ['-t', 'zfs', pool, path], 'mount');
   } catch (error) {
@@ -28,4 +27,32 @@ export function mountZfs(path: string, work: string): () => void {
     throw error;
   }
   return destroy;
+}
+
+/** How our pools are called: this, and eight digits. */
+const PREFIX = 'tsengine-lab-';
+
+/** Destroys the pools that processes which were killed left on images below a folder. Where there is no ZFS this is one look. */
+export function destroyPools(folder: string): void {
+  if (!existsSync('/dev/zfs') || !isInstalled('zpool')) return;
+  const listed = runTool('zpool', ['list', '-H', '-v', '-P'], PACKAGE);
+  for (const pool of poolsBelow(folder, listed)) destroyPool(pool);
+}
+
+/** Those of our pools in the output of `zpool list -H -v -P` that are on an image below the folder. Those of other runs are theirs. */
+export function poolsBelow(folder: string, listed: string): string[] {
+  const pools: string[] = [];
+  let pool = '';
+  for (const line of listed.split('\n')) {
+    // What a pool consists of stands under it, indented.
+    const [first = '', second = ''] = line.split('\t');
+    if (first !== '') pool = first;
+    else if (second.startsWith(`${folder}/`) && second.endsWith(`/${IMAGE}`) && pool.startsWith(PREFIX))
+      pools.push(pool);
+  }
+  return pools;
+}
+
+function destroyPool(pool: string): void {
+  runTool('zpool', ['destroy', '-f', pool], PACKAGE);
 }

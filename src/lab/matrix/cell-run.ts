@@ -1,19 +1,22 @@
 /** Runs one cell in this process: the driver's probe, then the conformance suite with its crash checks. */
 import type { Subject } from '../../drivers/conformance/index.ts';
-import type { GraphDriver } from '../../drivers/driver.ts';
+import type { DriverFactory, GraphDriver } from '../../drivers/driver.ts';
 import { driverFactory } from '../../drivers/registry.ts';
 import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
 import { type CheckOptions, runChecks } from '../checks.ts';
 import { type MountedBacking, makeBacking, mountsBelow } from './backings.ts';
 import type { CellName } from './cells.ts';
 import { lackingAbilities } from './lacking.ts';
-import type { Cell } from './schema.ts';
+import type { Backing, Cell } from './schema.ts';
 import { codeFolder } from './self.ts';
 import { contextOn, makeSubject } from './subject.ts';
 
+/** Where a driver that can be on several filesystems is at home. */
+const COMMON: Backing = 'ext4';
+
 /** Where a driver is at home: there the checks that take a second or two are run, of which there is little on the filesystem. */
-function isAtHome({ driver, backing }: CellName): boolean {
-  return backing === (driver === 'btrfs' || driver === 'zfs' ? driver : 'ext4');
+function isAtHome({ onlyOn = COMMON }: DriverFactory, backing: Backing): boolean {
+  return backing === onlyOn;
 }
 
 /** How a cell is run. */
@@ -106,9 +109,8 @@ async function onDriver(
     return refused(errorMessage(error).replaceAll(path, ''));
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
-  // Its layers are on filesystems of their own.
-  const lacking = name === 'devicemapper' ? [] : lackingAbilities(path);
-  const brief = !options.slow && !isAtHome(cell);
+  const lacking = subject.driver.capabilities.ownFilesystems === true ? [] : lackingAbilities(path);
+  const brief = !options.slow && !isAtHome(factory, cell.backing);
   if (brief) log('# without the checks that take long, which --full runs on every filesystem');
   const tests = await checkAll(subject, { slow: options.slow, brief, lacking }, log);
   limits.push(...lacking.map(({ reason }) => reason));

@@ -29,21 +29,30 @@ export function parseCellsRequest(text: string): CellsRequest {
   return requestSchema().parse(JSON.parse(text));
 }
 
+/** Cells mount filesystems. Fails with `Forbidden` when this process may not. */
+export function mustBeRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new TsengineError(
+    'Forbidden',
+    "the matrix mounts filesystems on this machine's kernel, which takes root: run it with sudo",
+  );
+}
+
 /** Runs the cells and tries the features; tells everything as it comes. Fails when it is not run as root. */
 export async function runCellsHere(
   request: CellsRequest,
   emit: (event: MatrixEvent) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  if (process.getuid?.() !== 0) {
-    throw new TsengineError('Forbidden', 'the matrix mounts filesystems, which takes root: run it with sudo');
-  }
+  mustBeRoot();
   const { cells, features, folder, slow, limitMs, parallel } = request;
   makeDirectories(folder);
   emit({ event: 'kernel', release: release(), build: version(), machine: machine() });
   const options: IsolatedOptions = { folder, slow, limitMs, signal };
   await pooled(features, parallel, async (backing) => {
-    emit({ event: 'features', backing, features: await isolatedFeatures(backing, options) });
+    emit({ event: 'tries', backing, name: null });
+    const features = await isolatedFeatures(backing, options, emit);
+    emit({ event: 'features', backing, features: [...features] });
   });
   await pooled(cells, parallel, async (cell) => {
     emit({ event: 'begins', ...cell });

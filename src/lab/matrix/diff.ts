@@ -47,6 +47,12 @@ export function diffMatrices(before: Matrix, after: Matrix): MatrixChange[] {
   });
 }
 
+/** Whether there is something to compare: a kernel that both have, or one of each. */
+export function areComparable(before: Matrix, after: Matrix): boolean {
+  if (before.kernels.length === 1 && after.kernels.length === 1) return true;
+  return before.kernels.some(({ name }) => after.kernels.some((kernel) => kernel.name === name));
+}
+
 /** The changes as text, the worst first, and a last line that counts them. */
 export function diffText(changes: readonly MatrixChange[]): string {
   const titles: readonly (readonly [ChangeSort, string])[] = [
@@ -73,8 +79,11 @@ export function hasRegression(changes: readonly MatrixChange[]): boolean {
 
 function diffKernels(name: string, before: KernelResult, after: KernelResult): MatrixChange[] {
   const changes: MatrixChange[] = [];
+  // What the lab could not try says nothing of the kernel.
+  const isBroken = after.error !== null && after.errorOf !== 'lab';
   if (before.error === null && after.error !== null) {
-    changes.push({ sort: 'worse', text: `${name}: it did not run to the end: ${after.error}` });
+    const text = `${name}: it did not run to the end: ${after.error}`;
+    changes.push({ sort: isBroken ? 'worse' : 'other', text });
   }
   if (before.error !== null && after.error === null)
     changes.push({ sort: 'better', text: `${name}: it runs now` });
@@ -85,7 +94,7 @@ function diffKernels(name: string, before: KernelResult, after: KernelResult): M
   // A kernel that died before it came to the cell has told so already.
   for (const [key, old, now] of cells)
     if (now !== undefined || after.error === null || before.error !== null)
-      changes.push(...diffCells(`${name}, ${key}`, old, now, after.error !== null));
+      changes.push(...diffCells(`${name}, ${key}`, old, now, isBroken));
   for (const [key, old, now] of features) changes.push(...diffFeatures(`${name}, ${key}`, old, now));
   return changes;
 }

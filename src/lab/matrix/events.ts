@@ -16,6 +16,13 @@ const eventSchema = once(() =>
     }),
     z.object({ event: z.literal('booted'), seconds: z.number() }),
     z.object({ event: z.literal('begins'), driver: z.string(), backing: z.enum(BACKINGS) }),
+    // What a filesystem can do is about to be tried: the feature of that name; null while the filesystem is made.
+    z.object({
+      event: z.literal('tries'),
+      backing: z.nullable(z.enum(BACKINGS)),
+      name: z.nullable(z.string()),
+    }),
+    z.object({ event: z.literal('tried'), feature: schemas().feature }),
     z.object({
       event: z.literal('features'),
       backing: z.nullable(z.enum(BACKINGS)),

@@ -28,7 +28,11 @@ export async function runIsolated(text: string, write: (text: string) => void): 
     const log = (line: string): void => write(`${line}\n`);
     write(eventLine({ event: 'cell', cell: await runCell(cell, { work, slow, log }) }));
   } else {
-    const features = await probeFeatures(request.features, request.work);
-    write(eventLine({ event: 'features', backing: request.features, features }));
+    const { features: backing, work } = request;
+    const features = await probeFeatures(backing, work, {
+      tries: (name) => write(eventLine({ event: 'tries', backing, name })),
+      tried: (feature) => write(eventLine({ event: 'tried', feature })),
+    });
+    write(eventLine({ event: 'features', backing, features }));
   }
 }

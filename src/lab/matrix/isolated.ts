@@ -1,16 +1,20 @@
 /**
  * One cell, or the features of one filesystem, in a process with a mount namespace and a pid namespace of its own. However
- * it ends, killed or hanging, the kernel takes with it all processes that it started and all that it mounted.
+ * it ends, the kernel takes with it all processes that it started and all that it mounted, and with the mounts their loop
+ * devices and NFS servers. Pools of ZFS belong to no namespace: who kills one destroys its pool.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import { errorMessage, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import { destroyPools } from './backing-zfs.ts';
 import type { CellName } from './cells.ts';
 import { brokenCell, byLine, type MatrixEvent, parseEventLine } from './events.ts';
+import { brokenFeatures, type Trying } from './features.ts';
 import type { Backing, Cell, Feature } from './schema.ts';
 import { CELLS_COMMAND, selfCommand } from './self.ts';
 import { missingTool, toolEnvironment } from './tool.ts';
+import { untilEnd } from './until-end.ts';
 
 /** What is the same for all cells of a run. */
 export interface IsolatedOptions {
@@ -35,6 +39,7 @@ interface Ended {
   readonly log: string;
   /** Why there is no result: it was killed, was over its time, could not be started. */
   readonly trouble: string | undefined;
+  readonly isGone: boolean;
   readonly seconds: number;
 }
 
@@ -47,89 +52,94 @@ export async function isolatedCell(cell: CellName, options: IsolatedOptions): Pr
   return brokenCell(cell.driver, cell.backing, reason, ended.log, ended.seconds);
 }
 
-/** Tries the features of a filesystem, or of the kernel alone. Empty when the process told nothing. */
+/** Tries the features of a filesystem, or of the kernel alone; tells of each at once. What a process that dies did not answer is unknown. */
 export async function isolatedFeatures(
   backing: Backing | null,
   options: IsolatedOptions,
-): Promise<Feature[]> {
-  const ended = await inProcess((work) => ({ features: backing, work }), options);
-  return ended.events.flatMap((event) => (event.event === 'features' ? event.features : []));
+  tell: (event: MatrixEvent) => void,
+): Promise<readonly Feature[]> {
+  let trying: Trying = { name: null, tried: [] };
+  const ended = await inProcess(
+    (work) => ({ features: backing, work }),
+    options,
+    (event) => {
+      if (event.event === 'tries') trying = { name: event.name, tried: trying.tried };
+      if (event.event === 'tried') trying.tried.push(event.feature);
+      if (event.event === 'tries' || event.event === 'tried') tell(event);
+    },
+  );
+  for (const event of ended.events) if (event.event === 'features') return event.features;
+  return brokenFeatures(backing, trying, ended.trouble ?? 'its process ended without a result');
 }
 
 /** Starts the process on a folder of its own, which is removed in the end, and waits for it. */
 async function inProcess(
   request: (work: string) => IsolatedRequest,
   options: IsolatedOptions,
+  tell: (event: MatrixEvent) => void = () => undefined,
 ): Promise<Ended> {
   const work = mkdtempSync(`${options.folder}/tsengine-lab-`);
+  let isGone = true;
   try {
-    return await watch(request(work), options);
+    const ended = await watch(request(work), options, tell);
+    isGone = ended.isGone;
+    return ended;
   } finally {
+    // What it did not come to itself, for being killed. What hangs in the kernel would have us hang there as well: that is for the next run.
+    if (isGone) destroyPools(work);
     removeTree(work);
   }
 }
 
-async function watch(request: IsolatedRequest, options: IsolatedOptions): Promise<Ended> {
+/** --kill-child: the namespaces end with unshare(1), and with them every process in them. */
+const NAMESPACES = [
+  ...['--mount', '--propagation', 'private'],
+  ...['--pid', '--fork', '--kill-child', '--mount-proc'],
+];
+
+async function watch(
+  request: IsolatedRequest,
+  options: IsolatedOptions,
+  tell: (event: MatrixEvent) => void,
+): Promise<Ended> {
   const started = performance.now();
   const events: MatrixEvent[] = [];
   const lines: string[] = [];
-  let trouble: string | undefined;
-  // --kill-child: the namespaces end with unshare(1), and with them every process in them.
-  const namespaces = [
-    '--mount',
-    '--propagation',
-    'private',
-    '--pid',
-    '--fork',
-    '--kill-child',
-    '--mount-proc',
-  ];
-  const words = [...namespaces, '--', ...selfCommand(), CELLS_COMMAND, '--isolated', JSON.stringify(request)];
+  const words = [...NAMESPACES, '--', ...selfCommand(), CELLS_COMMAND, '--isolated', JSON.stringify(request)];
   // And unshare(1) ends with us, however we do.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...words], {
     env: toolEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const take = byLine((line) => {
-    const event = parseEventLine(line);
-    if (event === undefined) lines.push(line);
-    else events.push(event);
-  });
-  child.stdout.on('data', take);
+  child.stdout.on(
+    'data',
+    byLine((line) => {
+      const event = parseEventLine(line);
+      if (event === undefined) lines.push(line);
+      else {
+        events.push(event);
+        tell(event);
+      }
+    }),
+  );
   child.stderr.on(
     'data',
     byLine((line) => lines.push(line)),
   );
-  const stop = (why: string): void => {
-    trouble ??= why;
-    child.kill('SIGKILL');
-  };
-  const timer = setTimeout(() => stop(`it was not done after ${options.limitMs / 1000} s`), options.limitMs);
-  const aborted = (): void => stop('it was interrupted');
-  options.signal?.addEventListener('abort', aborted);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      child.on('error', (error) => reject(cannotStart(error)));
-      child.on('close', (code, signal) => {
-        if (code !== 0) trouble ??= `its process ended with ${signal ?? `exit code ${code}`}`;
-        resolve();
-      });
-    });
-  } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener('abort', aborted);
-  }
-  options.signal?.throwIfAborted();
-  return {
-    events,
-    log: lines.join('\n'),
-    trouble,
-    seconds: Math.round((performance.now() - started) / 100) / 10,
-  };
+  const { limitMs, signal } = options;
+  const ended = await untilEnd(child, { limitMs, graceMs: GRACE_MS, signal }).catch((error: unknown) => {
+    throw cannotStart(error);
+  });
+  signal?.throwIfAborted();
+  const seconds = Math.round((performance.now() - started) / 100) / 10;
+  return { ...ended, events, log: lines.join('\n'), seconds };
 }
 
-function cannotStart(error: Error): TsengineError {
-  if ('code' in error && error.code === 'ENOENT') return missingTool('setpriv', 'util-linux');
+/** How long a process that is killed may take to go: it unmounts, on a disk that may be slow. */
+const GRACE_MS = 60_000;
+
+function cannotStart(error: unknown): TsengineError {
+  if (hasErrno(error, 'ENOENT')) return missingTool('setpriv', 'util-linux');
   return new TsengineError('System', `cannot start a process for a cell: ${errorMessage(error)}`, {
     cause: error,
   });

@@ -1,15 +1,20 @@
 /** The whole matrix: its kernels, as many at once as there are processors, and the file that makes it resumable. */
-import { statSync } from 'node:fs';
-import { availableParallelism, release, version } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { DriverName } from '../../drivers/driver.ts';
-import { TsengineError } from '../../errors.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { buildInfo } from '../../version.ts';
-import type { KernelChoice } from '../types.ts';
-import { cellsOf } from './cells.ts';
+import type { LabContext } from '../context.ts';
+import type { OwnKernel } from '../types.ts';
+import { destroyPools } from './backing-zfs.ts';
+import { type CellName, cellKey, cellsOf } from './cells.ts';
+import { mustBeRoot } from './cells-here.ts';
 import type { MatrixEvent } from './events.ts';
-import { HOST, type KernelOptions, kernelChoice, runKernel } from './kernel-run.ts';
+import { NOTHING_WRITTEN } from './features.ts';
+import { HOST } from './kernel-names.ts';
+import { type KernelOptions, runKernel } from './kernel-run.ts';
+import { choiceOf, kernelIdentity } from './own-kernel.ts';
+import { mustBeSameCode, packCode } from './packed-code.ts';
 import { pooled } from './pool.ts';
 import { openProgressFile } from './progress-file.ts';
 import { type Backing, type KernelResult, MATRIX_VERSION, type Matrix } from './schema.ts';
@@ -19,8 +24,8 @@ import { codeIdentity } from './self.ts';
 export interface MatrixRequest {
   /** `host`, `debian:6.1` and so on, or a path. */
   readonly kernels: readonly string[];
-  /** The folder of the modules of kernels given by a path. */
-  readonly modules?: string | undefined;
+  /** The modules and the initial RAM disk of kernels given by a path. */
+  readonly ownParts: Omit<OwnKernel, 'path'>;
   readonly drivers: readonly DriverName[];
   readonly backings: readonly Backing[];
   readonly slow: boolean;
@@ -54,62 +59,83 @@ export interface MatrixListener {
 /** Runs it. What is done is in `out` at once, and a run started again skips it. */
 export async function runMatrix(request: MatrixRequest, listener: MatrixListener): Promise<Matrix> {
   const { drivers, backings, slow, out, parallel = availableParallelism() } = request;
-  const choices = [...new Set(request.kernels)].map((name) => ({
-    name,
-    choice: choiceOf(name, request.modules),
-  }));
-  const cells = cellsOf(drivers, backings);
-  const code = await codeIdentity();
+  const choices = [...new Set(request.kernels)].map((name) => {
+    const choice = choiceOf(name, request.ownParts);
+    return { name, choice, identity: kernelIdentity(choice) };
+  });
+  if (choices.some(({ choice }) => choice === HOST)) mustBeRoot();
+  const code = codeIdentity();
   using progress = openProgressFile(out, request.fresh);
   using images = workFolder(resolve(out, '.tsengine-matrix-images'));
-  const works = choices.map(({ name, choice }) => {
-    const key = [
-      ...[code, kernelIdentity(name, choice), slow, request.withheldModules.join()],
-      ...[request.memory ?? '', request.limitMs],
-    ].join(' ');
-    // What failed may have done so for want of time or room: it is tried again.
-    const known = progress
-      .known(key)
-      .filter((event) => event.event !== 'cell' || event.cell.status !== 'failed');
-    return { name, choice, key, known, cells, features: [null, ...backings] };
+  const packed = choices.some(({ choice }) => choice !== HOST)
+    ? await packCode(`${images.path}/code`, contextOf(request, listener))
+    : undefined;
+  const wanted = { cells: cellsOf(drivers, backings), features: [null, ...backings] };
+  const works = choices.map(({ name, choice, identity }) => {
+    const key = keyOf(request, choice === HOST ? code : (packed?.identity ?? ''), identity);
+    return { name, choice, key, known: progress.known(key).filter(isSettled), ...wanted };
   });
-  const isWanted = (event: MatrixEvent): boolean =>
-    event.event === 'cell' &&
-    cells.some(({ driver, backing }) => driver === event.cell.driver && backing === event.cell.backing);
-  const knownCells = works.reduce((sum, { known }) => sum + known.filter(isWanted).length, 0);
-  listener.begins(cells.length * works.length, knownCells);
+  const knownCells = works.map(({ known }) => countWanted(known, wanted.cells));
+  listener.begins(
+    wanted.cells.length * works.length,
+    knownCells.reduce((sum, count) => sum + count, 0),
+  );
   const results = new Map<string, KernelResult>();
   await pooled(works, parallel, async ({ key, ...work }) => {
+    const { limitMs, memory, withheldModules, signal } = request;
     const options: KernelOptions = {
-      slow,
+      ...{ slow, limitMs, memory, withheldModules, signal },
       folder: images.path,
-      limitMs: request.limitMs,
       parallel: works.length === 1 ? parallel : 1,
       machines: Math.min(parallel, works.length),
-      memory: request.memory,
-      withheldModules: request.withheldModules,
-      signal: request.signal,
+      code: packed?.disk,
       emit: (event) => {
-        if (isKept(event)) progress.add(key, event);
+        if (isKept(event)) {
+          if (work.choice === HOST) mustBeSameCode(code);
+          progress.add(key, event);
+        }
         listener.event(work.name, event);
       },
       note: (line) => listener.note(work.name, line),
     };
     results.set(work.name, await runKernel(work, options));
   });
-  const { version: own, gitCommit } = buildInfo();
+  return matrixOf(
+    request,
+    works.flatMap(({ name }) => results.get(name) ?? []),
+  );
+}
+
+/** What a result is good for: the same code, the same kernel and the same conditions. */
+function keyOf(request: MatrixRequest, code: string, kernel: string): string {
+  const { slow, withheldModules, memory = '', limitMs } = request;
+  return [code, kernel, slow, withheldModules.join(), memory, limitMs].join(' ');
+}
+
+function countWanted(known: readonly MatrixEvent[], cells: readonly CellName[]): number {
+  const keys = new Set(cells.map(cellKey));
+  return known.filter((event) => event.event === 'cell' && keys.has(cellKey(event.cell))).length;
+}
+
+function matrixOf({ command, slow }: MatrixRequest, kernels: KernelResult[]): Matrix {
+  const { version, gitCommit } = buildInfo();
   return {
     version: MATRIX_VERSION,
     made: new Date().toISOString(),
-    tsengine: { version: own, commit: gitCommit },
-    command: request.command,
+    tsengine: { version, commit: gitCommit },
+    command,
     slow,
-    kernels: works.flatMap(({ name }) => results.get(name) ?? []),
+    kernels,
   };
 }
 
-/** A folder that is gone afterwards; what a run that was killed left in it goes now. */
+function contextOf({ signal }: MatrixRequest, { note }: MatrixListener): LabContext {
+  return { progress: (line) => note('code', line), signal };
+}
+
+/** A folder that is gone afterwards; what a run that was killed left in it goes now, pools of ZFS on its images among it. */
 function workFolder(path: string): Disposable & { readonly path: string } {
+  destroyPools(path);
   removeTree(path);
   return { path, [Symbol.dispose]: () => removeTree(path) };
 }
@@ -118,20 +144,12 @@ function isKept({ event }: MatrixEvent): boolean {
   return event === 'kernel' || event === 'booted' || event === 'features' || event === 'cell';
 }
 
-function choiceOf(name: string, modules: string | undefined): KernelChoice {
-  const choice = kernelChoice(name);
-  if (typeof choice === 'string') return choice;
-  if (statSync(choice.path, { throwIfNoEntry: false })?.isFile() !== true) {
-    throw new TsengineError('NotFound', `no kernel is at ${name}: give the path of a bzImage`);
-  }
-  return modules === undefined ? choice : { ...choice, modules };
-}
-
-/** Another one whenever it is another kernel, as far as can be told without starting it; `lab build --fresh` may change Debian's. */
-function kernelIdentity(name: string, choice: KernelChoice): string {
-  if (name === HOST) return `${release()} ${version()}`;
-  if (typeof choice === 'string') return choice;
-  const { size, mtimeMs } = statSync(choice.path);
-  const list = statSync(`${choice.modules}/modules.dep`, { throwIfNoEntry: false });
-  return `${choice.path} ${size} ${mtimeMs} ${choice.modules ?? ''} ${list?.mtimeMs ?? ''}`;
+/**
+ * Whether another run would come to the same. What failed may have done so for want of time or room, and what could not be
+ * had or tried may be there once somebody has installed it.
+ */
+export function isSettled(event: MatrixEvent): boolean {
+  if (event.event === 'cell') return event.cell.status !== 'failed' && event.cell.status !== 'unavailable';
+  if (event.event !== 'features') return true;
+  return event.features.every(({ answer, reason }) => answer !== 'unknown' || reason === NOTHING_WRITTEN);
 }

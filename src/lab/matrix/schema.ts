@@ -89,6 +89,12 @@ const makeSchemas = once(() => {
     build: told(z.string(), 'uname -v.'),
     machine: told(z.string(), 'uname -m.'),
     error: told(z.nullable(z.string()), 'Why the kernel did not run, or did not run to the end.'),
+    errorOf: z.exactOptional(
+      told(
+        z.enum(['kernel', 'lab']),
+        'Whose fault the error is: of the lab that could not try it (a mirror that was down, a full disk), which says nothing of the kernel; of the kernel where it is not said.',
+      ),
+    ),
     bootSeconds: told(
       z.nullable(seconds),
       'How long the machine took to its first command; null on the host.',

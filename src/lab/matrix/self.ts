@@ -1,5 +1,6 @@
 /** How this program starts itself again, for what must be a process of its own. */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { NODE_FLAGS } from '../../node-flags.ts';
 
 /** The hidden command that runs cells on the kernel that it stands on. */
@@ -27,14 +28,18 @@ export function isBundle(): boolean {
   return !import.meta.url.endsWith('.ts');
 }
 
-/** A name for the code that runs: another one when a single byte of it is another. */
-export async function codeIdentity(): Promise<string> {
-  const { createHash } = await import('node:crypto');
-  const { globSync } = await import('node:fs');
-  const folder = codeFolder();
+/** A name for the code that runs here: another one when a single byte of it is another. */
+export function codeIdentity(): string {
+  return identityOf([codeFolder()]);
+}
+
+/** A name for all the code in these folders. */
+export function identityOf(folders: readonly string[]): string {
+  const { createHash } = process.getBuiltinModule('node:crypto');
   const hash = createHash('sha256');
-  for (const name of globSync('**/*.{ts,js}', { cwd: folder }).sort()) {
-    hash.update(`${name}\0`).update(readFileSync(`${folder}${name}`));
+  for (const folder of folders) {
+    const names = globSync('**/*.{ts,js}', { cwd: folder }).sort();
+    for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
   }
   return hash.digest('hex').slice(0, 32);
 }

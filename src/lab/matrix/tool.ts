@@ -1,5 +1,6 @@
 /** Running the programs that make filesystems. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
 
 /** Most time one of them may take, in milliseconds: a mount that hangs must not hold up the rest. */
@@ -11,6 +12,12 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin';
 /** The environment of the programs: ours, with the folders of the system's own programs, and messages in English. */
 export function toolEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${process.env.PATH ?? ''}:${SYSTEM_PATH}`, LC_ALL: 'C' };
+}
+
+/** Whether there is such a program. */
+export function isInstalled(program: string): boolean {
+  const folders = (toolEnvironment().PATH ?? '').split(':');
+  return folders.some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
 }
 
 /**
