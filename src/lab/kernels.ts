@@ -16,7 +16,8 @@ import type { EntryPlan, LabCache } from './cache.ts';
 import type { LabContext } from './context.ts';
 import { fetchDebianKernel, type UnpackedKernel } from './debian-kernel.ts';
 import { readBootHeader } from './kernel-image.ts';
-import { makeModulesDisk } from './modules-disk.ts';
+import { moduleFiles, modulesIdentity } from './module-files.ts';
+import { batches, makeModulesDisk } from './modules-disk.ts';
 import { runProgram } from './run-program.ts';
 import type { KernelChoice, OwnKernel } from './types.ts';
 
@@ -118,7 +119,7 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
     madeOf: [
       FORM,
       identity(path, 'kernel'),
-      modules === undefined ? '' : identity(join(modules, 'modules.dep'), 'list of modules', modules),
+      modules === undefined ? '' : modulesIdentity(modules),
       initrd === undefined ? '' : identity(initrd, 'initial RAM disk'),
     ],
     make: async (folder) => {
@@ -126,8 +127,8 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
       if (initrd !== undefined) await copy(initrd, join(folder, 'initrd'), context);
       await copy(path, join(folder, 'image'), context);
       const copied = join(folder, 'copied');
-      if (modules === undefined) makeDirectories(copied);
-      else await copy(modules, copied, context);
+      makeDirectories(copied);
+      if (modules !== undefined) await copyModules(modules, copied, context);
       await layOut({ release, image: join(folder, 'image'), modules: copied }, folder, context);
       return { release, source: path };
     },
@@ -168,11 +169,22 @@ async function copy(from: string, to: string, context: LabContext): Promise<void
   await runProgram('cp', ['-aL', '--', from, to], { purpose: `cannot copy ${from}`, signal: context.signal });
 }
 
+/** Copies the modules and their lists, as files and not as links. */
+async function copyModules(from: string, to: string, context: LabContext): Promise<void> {
+  const paths = moduleFiles(from).map(({ path }) => path);
+  for (const batch of batches(paths))
+    await runProgram('cp', ['-aL', '--parents', '-t', to, '--', ...batch], {
+      purpose: `cannot copy ${from}`,
+      cwd: from,
+      signal: context.signal,
+    });
+}
+
 /** A file by its path, size and time: what makes two files the same for the cache. */
-function identity(path: string, what: string, named = path): string {
+function identity(path: string, what: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new TsengineError('NotFound', `there is no ${what} at ${named}`);
-  if (!found.isFile()) throw new TsengineError('InvalidParameter', `the ${what} ${named} is not a file`);
+  if (found === undefined) throw new TsengineError('NotFound', `there is no ${what} at ${path}`);
+  if (!found.isFile()) throw new TsengineError('InvalidParameter', `the ${what} ${path} is not a file`);
   return `${path} ${found.size} ${found.mtimeMs}`;
 }
 

@@ -1,14 +1,62 @@
-/** A kernel that the user built, by its path: Debian's own files stand for it. In a full run; what is refused of such kernels every run tests (bad-input.slow.test.ts). */
+/** A kernel that the user built, by its path: Debian's own files stand for it. In a machine only in a full run; what is refused of such kernels every run tests (bad-input.slow.test.ts). */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { LabCache } from '../../src/lab/cache.ts';
 import { cpioArchive } from '../../src/lab/cpio.ts';
+import { kernelPlan } from '../../src/lab/kernels.ts';
 import { buildImages, runInMachine } from '../../src/lab/lab.ts';
 import { listCache, removeFromCache } from '../../src/lab/listing.ts';
 import { FULL } from '../helpers/scope.ts';
+
+test('a kernel with modules as make modules_install leaves them, with links to its source', async () => {
+  const [name = ''] = await buildImages('debian:6.1', [], {});
+  const context = { progress: () => undefined, signal: undefined };
+  const debian = join(new LabCache(context).folder, name);
+  const [modulesOf = ''] = globSync('lib/modules/*', { cwd: debian });
+  const work = mkdtempSync(join(tmpdir(), 'lab-own-'));
+  try {
+    // The source tree; modules were installed into it, as docs/lab.md has it.
+    const modules = join(work, 'source/mods', modulesOf);
+    const taken = globSync(['modules.*', 'kernel/drivers/virtio/*.ko'], { cwd: join(debian, modulesOf) });
+    for (const path of taken) {
+      mkdirSync(dirname(join(modules, path)), { recursive: true });
+      copyFileSync(join(debian, modulesOf, path), join(modules, path));
+    }
+    symlinkSync(join(work, 'source'), join(modules, 'build'));
+    symlinkSync(join(work, 'gone'), join(modules, 'source'));
+    const cache = new LabCache(context, join(work, 'cache'));
+    const plan = () =>
+      kernelPlan({ path: join(debian, 'vmlinuz'), modules: dirname(modules) }, cache, context);
+    using entry = await cache.hold(plan());
+    const there = globSync('**', { cwd: join(entry.folder, modulesOf) });
+    assert.ok(taken.some((path) => path.endsWith('.ko')));
+    for (const path of taken) assert.ok(there.includes(path), path);
+    assert.deepEqual(
+      ['build', 'source'].filter((link) => there.includes(link)),
+      [],
+    );
+    assert.ok(existsSync(join(entry.folder, 'modules.squashfs')));
+    // A module that is copied over the old one is another kernel, whose modules.dep is the same.
+    const [module = ''] = taken.filter((path) => path.endsWith('.ko'));
+    rmSync(join(modules, module));
+    copyFileSync(join(debian, modulesOf, module), join(modules, module));
+    assert.notEqual(cache.nameOf(plan()), entry.name);
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+});
 
 test('a kernel by path, with its modules and an initial RAM disk', {
   timeout: 1_200_000,
