@@ -70,7 +70,8 @@ export function removeFromCache(name: string): void {
 
 /** Removes what no machine is using. Gives the names of the removed, and of the others. */
 export function removeUnused(): { readonly removed: readonly string[]; readonly kept: readonly string[] } {
-  return new LabCache(CONTEXT).removeUnused();
+  const cache = new LabCache(CONTEXT);
+  return cache.removeUnused(cache.list().map(({ name }) => name));
 }
 
 /** Bytes of a disk in blocks, as stat(2) counts them. */
