@@ -4,7 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { TsengineError } from '../errors.ts';
 import { pathExists, readFile, writeNewFile } from '../linux/files.ts';
-import type { EntryPlan, HeldEntry } from './cache.ts';
+import type { EntryPlan, ListedEntry } from './cache.ts';
 import { type CpioEntry, cpioArchive, padded } from './cpio.ts';
 import { AGENT } from './guest-agent.ts';
 import { applets, helpfulModules, INIT_SCRIPT, neededModules } from './guest-init.ts';
@@ -13,7 +13,7 @@ import { loadOrder, type ModuleTable, missingModules, moduleName, readModules } 
 const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'root', 'modules', 'etc'];
 
 /** The entry of a kernel's initial RAM disk, `initramfs.cpio`. Fails for a kernel that cannot work in a machine. */
-export function initramfsPlan(kernel: HeldEntry): EntryPlan {
+export function initramfsPlan(kernel: ListedEntry): EntryPlan {
   const release = kernel.record.details.release ?? '';
   const folder = join(kernel.folder, 'lib/modules', release);
   const table = readModules(folder);

@@ -42,6 +42,12 @@ export const debianReleases: readonly DebianRelease[] = [
 /** Suites that a kernel may be asked from by name. */
 const SUITES: readonly string[] = [...debianReleases.map(({ suite }) => suite), 'bookworm-backports'];
 
+/** All that names a kernel of Debian's: by its version, and by its suite. */
+export const debianChoices: readonly string[] = [
+  ...debianReleases.map(({ name }) => name),
+  ...SUITES.map((suite) => `debian:${suite}`),
+];
+
 /** Says in which suite a name's kernel is. Throws for a name that is none. */
 export function suiteOf(name: string): string {
   const known = debianReleases.find((release) => release.name === name);
@@ -130,7 +136,12 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
       makeDirectories(copied);
       if (modules !== undefined) await copyModules(modules, copied, context);
       await layOut({ release, image: join(folder, 'image'), modules: copied }, folder, context);
-      return { release, source: path };
+      return {
+        release,
+        source: path,
+        ...(modules === undefined ? {} : { modules }),
+        ...(initrd === undefined ? {} : { initrd }),
+      };
     },
   };
 }

@@ -6,6 +6,7 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -14,10 +15,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { LabCache } from '../../src/lab/cache.ts';
-import { cpioArchive } from '../../src/lab/cpio.ts';
+import { type CpioEntry, cpioArchive } from '../../src/lab/cpio.ts';
+import { helpfulModules, neededModules } from '../../src/lab/guest-init.ts';
 import { kernelPlan } from '../../src/lab/kernels.ts';
 import { buildImages, runInMachine } from '../../src/lab/lab.ts';
 import { listCache, removeFromCache } from '../../src/lab/listing.ts';
+import { loadOrder, readModules } from '../../src/lab/modules.ts';
 import { FULL } from '../helpers/scope.ts';
 
 test('a kernel with modules as make modules_install leaves them, with links to its source', async () => {
@@ -84,6 +87,53 @@ test('a kernel by path, with its modules and an initial RAM disk', {
     assert.equal(exitCode, 0);
     const made = listCache().filter((entry) => !before.has(entry.name));
     assert.deepEqual(made.map(({ kind }) => kind).sort(), ['initramfs', 'kernel']);
+  } finally {
+    for (const entry of listCache()) if (!before.has(entry.name)) removeFromCache(entry.name);
+    rmSync(work, { recursive: true });
+  }
+});
+
+test('a kernel without modules, whose initial RAM disk brings those that it needs', {
+  timeout: 1_200_000,
+  skip: FULL ? false : 'npm run test:full',
+}, async () => {
+  const [name = ''] = await buildImages('debian:6.1', [], {});
+  const cache = new LabCache({ progress: () => undefined, signal: undefined });
+  const folder = join(cache.folder, name);
+  const [modules = ''] = globSync('lib/modules/*', { cwd: folder });
+  const table = readModules(join(folder, modules));
+  const needed = loadOrder([...helpfulModules, ...neededModules], table);
+  assert.ok(needed.some((path) => path.endsWith('/ext4.ko')));
+  const paths = ['modules.dep', 'modules.alias', 'modules.softdep', ...needed];
+  const above = new Set<string>();
+  for (const path of paths)
+    for (let at = dirname(join(modules, path)); at !== '.'; at = dirname(at)) above.add(at);
+  const work = mkdtempSync(join(tmpdir(), 'lab-own-'));
+  const before = new Set(listCache().map((entry) => entry.name));
+  try {
+    const initrd = join(work, 'initrd');
+    writeFileSync(
+      initrd,
+      cpioArchive([
+        ...[...above].sort().map((path): CpioEntry => ({ type: 'directory', path })),
+        ...paths.map(
+          (path): CpioEntry => ({
+            type: 'file',
+            path: join(modules, path),
+            data: readFileSync(join(folder, modules, path)),
+          }),
+        ),
+      ]),
+    );
+    let said = '';
+    const { exitCode, kernelRelease } = await runInMachine({
+      kernel: { path: join(folder, 'vmlinuz'), initrd },
+      command: ['uname', '-r'],
+      onOutput: (_, data) => {
+        said += data.toString();
+      },
+    });
+    assert.deepEqual([exitCode, said], [0, `${kernelRelease}\n`]);
   } finally {
     for (const entry of listCache()) if (!before.has(entry.name)) removeFromCache(entry.name);
     rmSync(work, { recursive: true });

@@ -1,6 +1,16 @@
 /** Opens what a power cut left, as the next command on the machine would, and says what is wrong with it. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  globSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openEngine } from '../../../src/engine/engine.ts';
 import { unmountBelow } from '../../helpers/loop.ts';
 import { recount } from '../../helpers/recount.ts';
@@ -56,6 +66,28 @@ async function faultOf(
   return `neither ${looks[at]} nor ${looks[at + 1]}, but ${held}`;
 }
 
+/** How long others may keep a copy. Milliseconds, and between two looks. */
+const [PATIENCE, LOOK_AGAIN] = [600_000, 50];
+
+/**
+ * Waits until the copy is unmounted everywhere: whoever made a mount namespace meanwhile took a mount of ours into it, and a copy that is
+ * mounted while an older one is shows what the older one has.
+ */
+async function untilDetached(copy: string): Promise<void> {
+  const isAttached = (): boolean =>
+    globSync('/sys/block/loop*/loop/backing_file').some((file) => {
+      try {
+        return readFileSync(file, 'utf8').startsWith(copy);
+      } catch {
+        return false;
+      }
+    });
+  for (let waited = 0; isAttached(); waited += LOOK_AGAIN) {
+    if (waited >= PATIENCE) throw new Error(`somebody keeps ${copy} mounted`);
+    await sleep(LOOK_AGAIN);
+  }
+}
+
 /** Writes to a copy of the durable part what else had reached the disk when the power was cut. */
 function writeRest(log: BlockLog, cut: Cut, copy: string): void {
   const fd = openSync(copy, 'r+');
@@ -101,6 +133,7 @@ export async function checkCuts(
       } finally {
         unmountBelow(mounted);
         unmountBelow(execRoot);
+        await untilDetached(copy);
         rmSync(execRoot, { recursive: true, force: true });
       }
     }
