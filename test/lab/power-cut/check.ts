@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
-  globSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -75,10 +75,12 @@ const [PATIENCE, LOOK_AGAIN] = [600_000, 50];
  */
 async function untilDetached(copy: string): Promise<void> {
   const isAttached = (): boolean =>
-    globSync('/sys/block/loop*/loop/backing_file').some((file) => {
+    readdirSync('/sys/block').some((name) => {
+      if (!name.startsWith('loop')) return false;
       try {
-        return readFileSync(file, 'utf8').startsWith(copy);
+        return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(copy);
       } catch {
+        // It is attached to nothing.
         return false;
       }
     });
