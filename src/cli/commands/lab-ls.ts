@@ -13,7 +13,9 @@ const LIST: ListFormat = {
   quiet: '{{.Name}}',
 };
 
-const ABOUT = `'tsengine lab rm' takes the names. ${ABOUT_CACHE}`;
+const ABOUT = `'tsengine lab rm' takes the names.
+
+${ABOUT_CACHE}`;
 
 /** `tsengine lab ls`: what the lab made and keeps. */
 export function register(command: Command): void {

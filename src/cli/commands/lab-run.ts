@@ -20,13 +20,13 @@ interface RunFlags extends MachineFlags {
 /** Seconds that a machine has unless somebody says otherwise. */
 const TIMEOUT = '300';
 
-const ABOUT = `The machine sees none of our files but tsengine's own: what the command is to give
-back it leaves in /results, which --results copies here when it has ended.
+const ABOUT = `The machine sees none of our files but tsengine's own: what the command is to
+give back it leaves in /results, which --results copies here when it has ended.
 Its exit code is ours; 124 is a time that was over, 125 a machine that failed.
 
 Examples:
   tsengine lab run -- tsengine info
-  tsengine lab run --kernel debian:6.12 --results out -- sh -c 'dmesg >/results/log'
+  tsengine lab run -k debian:6.12 --results out -- sh -c 'dmesg >/results/log'
   tsengine lab run --kernel ./bzImage --modules ./mods/lib/modules -- uname -r
   tsengine lab run -i -- sh <script.sh
 
