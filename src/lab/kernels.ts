@@ -184,7 +184,7 @@ async function copy(from: string, to: string, context: LabContext): Promise<void
 async function copyModules(from: string, to: string, context: LabContext): Promise<void> {
   const paths = moduleFiles(from).map(({ path }) => path);
   for (const batch of batches(paths))
-    await runProgram('cp', ['-aL', '--parents', '-t', to, '--', ...batch], {
+    await runProgram('cp', ['-L', '--parents', '-t', to, '--', ...batch], {
       purpose: `cannot copy ${from}`,
       cwd: from,
       signal: context.signal,
