@@ -103,7 +103,8 @@ test('a kernel without modules, whose initial RAM disk brings those that it need
   const [modules = ''] = globSync('lib/modules/*', { cwd: folder });
   const table = readModules(join(folder, modules));
   const needed = loadOrder([...helpfulModules, ...neededModules], table);
-  assert.ok(needed.some((path) => path.endsWith('/ext4.ko')));
+  // Debian's has ext4 built in, and all else as modules.
+  assert.ok(needed.some((path) => path.endsWith('/virtio_blk.ko')));
   const paths = ['modules.dep', 'modules.alias', 'modules.softdep', ...needed];
   const above = new Set<string>();
   for (const path of paths)
