@@ -3,10 +3,10 @@
  * run, and the best of several; a machine that is busy with other things says nothing about the lab, and is not judged.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runInMachine } from '../../src/lab/lab.ts';
+import { readTextIfAny } from '../../src/linux/files.ts';
 import { FULL } from '../helpers/scope.ts';
 
 /** Milliseconds. */
@@ -19,7 +19,7 @@ const BUSY = 25;
 /** Whether others keep this machine busy for two minutes. Source: the kernel's Documentation/accounting/psi.rst. */
 async function isBusy(): Promise<boolean> {
   for (let waited = 0; waited < 120; waited += 5) {
-    const [, share = ''] = /^some avg10=([\d.]+)/.exec(readFileSync('/proc/pressure/cpu', 'utf8')) ?? [];
+    const [, share = ''] = /^some avg10=([\d.]+)/.exec(readTextIfAny('/proc/pressure/cpu') ?? '') ?? [];
     if (Number(share) < BUSY) return false;
     await sleep(5000);
   }
