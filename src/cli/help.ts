@@ -4,11 +4,12 @@ import type { CommandTable } from './command.ts';
 /** Docker wraps help at the terminal's width and at 80 where there is none. */
 const width = () => process.stdout.columns ?? 80;
 
-/** The help of one command, in Docker's layout. */
+/** The help of one command, in Docker's layout; what its flags cannot say, its description, comes last. */
 export function commandHelp(command: Command, commandPath: string): string {
   const blocks = [`Usage:  ${commandPath} ${command.usage()}`, command.summary()];
   const options = optionList(command);
   if (options !== '') blocks.push(`Options:\n${options}`);
+  if (command.description() !== '') blocks.push(command.description());
   return `\n${blocks.join('\n\n')}\n`;
 }
 

@@ -57,7 +57,10 @@ export function machineFlags(command: Command, timeout: string): Command {
       'End a machine that takes longer to start the command (default 300)',
       '300',
     )
-    .option('--results <dir>', 'Copy what the command leaves in /results to this folder');
+    .option(
+      '--results <dir>',
+      "Copy what the command leaves in the machine's /results to this folder of ours",
+    );
   return timeout === ''
     ? command.option(
         '-t, --timeout <seconds>',
@@ -70,8 +73,16 @@ export function machineFlags(command: Command, timeout: string): Command {
       );
 }
 
+/** Where the lab keeps what it makes, and where it is described; for the ends of help texts. */
+export const ABOUT_CACHE = `What is made for machines is kept in .cache/lab of a checkout, in
+/var/cache/tsengine/lab of an installed package, or in TSENGINE_LAB_CACHE.
+docs/lab.md says more.`;
+
 /** The kernel that the flags name. */
 export function kernelChoice({ kernel, modules, initrd }: KernelFlags): KernelChoice {
+  parseFlag('-k, --kernel', kernel, named('it must name a kernel: see tsengine lab kernels'));
+  if (modules !== undefined) parseFlag('--modules', modules, named('it must name a folder'));
+  if (initrd !== undefined) parseFlag('--initrd', initrd, named('it must name a file'));
   if (modules === undefined && initrd === undefined) return kernel;
   if (!kernel.includes('/')) {
     const flag = modules === undefined ? '--initrd' : '--modules';
@@ -113,7 +124,17 @@ export function machineOf(flags: MachineFlags) {
     bootTimeoutMs: 1000 * parseFlag('--boot-timeout', flags.bootTimeout, positive),
     ...(cpus === undefined ? {} : { cpus: parseFlag('--cpus', cpus, positive) }),
     ...(timeout === undefined ? {} : { timeoutMs: 1000 * parseFlag('-t, --timeout', timeout, positive) }),
-    ...(results === undefined ? {} : { results }),
+    ...(results === undefined
+      ? {}
+      : { results: parseFlag('--results', results, named('it must name a folder')) }),
+  };
+}
+
+/** Takes any value but an empty one, of which it says what it must be. */
+function named(what: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() !== '') return text;
+    throw new TsengineError('InvalidParameter', what);
   };
 }
 

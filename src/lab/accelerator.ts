@@ -1,6 +1,7 @@
 /**
  * Whether machines can use this machine's processor (KVM). That /dev/kvm is there does not say so: inside some virtual
- * machines a guest hangs. So a probe boots, and its answer is kept until the machine or QEMU changes.
+ * machines a guest hangs. So a probe boots. A yes holds for all kernels until this machine or QEMU changes; a no may be the
+ * kernel's own fault, or that of a busy hour, and holds for that kernel and an hour.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
@@ -18,6 +19,9 @@ import { missingProgram, programEnv } from './run-program.ts';
 
 /** Under KVM the probe answers within a second or two. Milliseconds. */
 const PATIENCE = 8000;
+
+/** How long a no is believed. Milliseconds. */
+const NO_HOLDS = 3_600_000;
 
 /** What the probe boots. */
 export interface Probe {
@@ -55,15 +59,43 @@ export async function chooseAccelerator(
   if (wanted !== undefined) return wanted;
   if (!mayUseKvm()) return 'tcg';
   const path = join(cache.folder, 'accelerator');
-  const question = `${readText('/proc/sys/kernel/random/boot_id').trim()} ${qemuVersion()}`;
-  const [known, answer] = (readTextIfAny(path) ?? '').split('\n');
-  if (known === question && (answer === 'kvm' || answer === 'tcg')) return answer;
+  const place = `${readText('/proc/sys/kernel/random/boot_id').trim()} ${qemuVersion()}`;
+  const known = knownAnswer(readTextIfAny(path) ?? '', place, probe, Date.now());
+  if (known !== undefined) return known;
   context.progress('looking whether machines start under KVM');
   using work = await cache.workFolder('machine');
   const works = await probeKvm(probe, work.path, context);
-  const found = works ? 'kvm' : 'tcg';
-  writeFileAtomic(path, `${question}\n${found}\n`, { mode: 0o644, durable: false });
-  return found;
+  const text = withAnswer(readTextIfAny(path) ?? '', place, probe, works, Date.now());
+  writeFileAtomic(path, text, { mode: 0o644, durable: false });
+  return works ? 'kvm' : 'tcg';
+}
+
+/**
+ * What the file of answers says for a probe; `undefined` when it has to be tried. Its first line is the place that it is
+ * about, this start of the machine and QEMU's version; then come `yes`, or lines `no TIME INITRAMFS`. Exported for its test.
+ */
+export function knownAnswer(text: string, place: string, probe: Probe, now: number): Accelerator | undefined {
+  const [about, ...lines] = text.split('\n');
+  if (about !== place) return undefined;
+  if (lines.includes('yes')) return 'kvm';
+  const isNo = noes(lines).some(({ of, at }) => of === probe.initramfs && at <= now && now - at < NO_HOLDS);
+  return isNo ? 'tcg' : undefined;
+}
+
+/** The file of answers with one more. Of two that are written at once one is lost, and asked again. Exported for its test. */
+export function withAnswer(text: string, place: string, probe: Probe, works: boolean, now: number): string {
+  if (works) return `${place}\nyes\n`;
+  const [about, ...lines] = text.split('\n');
+  const others = about === place ? noes(lines).filter(({ of }) => of !== probe.initramfs) : [];
+  const all = [...others, { at: now, of: probe.initramfs }];
+  return `${place}\n${all.map(({ at, of }) => `no ${at} ${of}\n`).join('')}`;
+}
+
+function noes(lines: readonly string[]): readonly { readonly at: number; readonly of: string }[] {
+  return lines.flatMap((line) => {
+    const [, at, of] = /^no (\d+) (.+)$/.exec(line) ?? [];
+    return at === undefined || of === undefined ? [] : [{ at: Number(at), of }];
+  });
 }
 
 function mayUseKvm(): boolean {

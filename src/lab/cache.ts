@@ -114,12 +114,15 @@ export class LabCache {
       });
   }
 
-  /** Removes all entries that no machine runs from and nobody makes. Gives the names of the removed, and of the others. */
-  removeUnused(): { readonly removed: readonly string[]; readonly kept: readonly string[] } {
+  /** Removes, of the entries that are named, those that no machine runs from and nobody makes. Gives the names of the removed, and of the others. */
+  removeUnused(names: readonly string[]): {
+    readonly removed: readonly string[];
+    readonly kept: readonly string[];
+  } {
     const removed: string[] = [];
     const kept: string[] = [];
-    for (const { name } of this.list()) {
-      using lock = tryLockFile(join(this.folder, 'locks', name), 'exclusive', { ephemeral: true });
+    for (const name of names) {
+      using lock = this.#tryLock(name, 'exclusive');
       if (lock !== undefined) this.#discard(name);
       (lock === undefined ? kept : removed).push(name);
     }
@@ -130,7 +133,7 @@ export class LabCache {
   remove(name: string): void {
     if (this.#read(name) === undefined)
       throw new TsengineError('NotFound', `the lab's cache has no entry ${name}: see tsengine lab ls`);
-    using lock = tryLockFile(join(this.folder, 'locks', name), 'exclusive', { ephemeral: true });
+    using lock = this.#tryLock(name, 'exclusive');
     if (lock === undefined)
       throw new TsengineError(
         'Conflict',
@@ -183,20 +186,28 @@ export class LabCache {
     renameFile(work.path, join(this.folder, name));
   }
 
-  /** Takes an entry away in one step, then removes its files. */
+  /** Takes an entry away in one step, then removes its files. A crash leaves a folder for the next sweep. */
   #discard(name: string): void {
-    if (!pathExists(join(this.folder, name))) return;
+    const path = join(this.folder, name);
     const aside = join(this.folder, ownName('making'));
-    renameFile(join(this.folder, name), aside);
+    // It is locked under either name: a sweep of somebody else's keeps away from it.
+    using _ours = tryLockIfAny(path, join(this.folder, 'locks'));
+    if (!pathExists(path)) return;
+    renameFile(path, aside);
     removeTree(aside);
   }
 
+  /** Removes what the dead left. What it cannot remove, somebody else's for one, is told, and harms nobody. */
   #sweep(): void {
     for (const name of listDirectory(this.folder)) {
       if (!/^(machine|making)-/.test(name)) continue;
       const path = join(this.folder, name);
-      using lock = tryLockIfAny(path, join(this.folder, 'locks'));
-      if (lock !== undefined) removeTree(path);
+      try {
+        using lock = tryLockIfAny(path, join(this.folder, 'locks'));
+        if (lock !== undefined) removeTree(path);
+      } catch (error) {
+        this.#context.progress(`${path}, which another lab left, stays: ${errorMessage(error)}`);
+      }
     }
   }
 
@@ -204,6 +215,20 @@ export class LabCache {
     if (/^(machine|making)-|^\.|\//.test(name)) return undefined;
     const text = readTextIfAny(join(this.folder, name, 'entry.json'));
     return text === undefined ? undefined : parseRecord(text);
+  }
+
+  /** Waits until nobody else does what `name` stands for, and holds it against others. `name` is none of an entry. */
+  async alone(name: string): Promise<Lock> {
+    return await this.#lock(name, 'exclusive');
+  }
+
+  /** Takes a lock of the cache if it is free. */
+  #tryLock(name: string, mode: LockMode): Lock | undefined {
+    try {
+      return tryLockFile(join(this.folder, 'locks', name), mode, { ephemeral: true });
+    } catch (error) {
+      throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
+    }
   }
 
   /** Waits for a lock of the cache. */
@@ -216,9 +241,8 @@ export class LabCache {
   /** Waits for a lock of the cache, and says so, for as long as `enough` says that it is still wanted. */
   async #lockUnless(enough: () => boolean, name: string, mode: LockMode): Promise<Lock | undefined> {
     this.#prepare();
-    const path = join(this.folder, 'locks', name);
     for (let looked = 0; ; looked += 1) {
-      const lock = tryLockFile(path, mode, { ephemeral: true });
+      const lock = this.#tryLock(name, mode);
       if (lock !== undefined) return lock;
       if (enough()) return undefined;
       if (looked === TELL_AFTER && !name.startsWith('.'))

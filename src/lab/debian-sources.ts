@@ -47,7 +47,8 @@ export async function debianMirror(cache: LabCache, context: LabContext): Promis
   };
   const known = await ask([]);
   if (known !== undefined) return known;
-  // The machine has no lists, and only they tell Debian's repositories from others'.
+  // The machine has no lists, and only they tell Debian's repositories from others'. apt does not wait for another apt.
+  using _ours = await cache.alone('package-lists');
   const options = privateFolders(join(cache.folder, 'apt/machine'));
   await runProgram('apt-get', [...options, ...NETWORK, 'update'], {
     purpose: "cannot fetch the package lists from this machine's Debian mirror",

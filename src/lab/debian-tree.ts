@@ -34,6 +34,11 @@ export interface DebianTree {
   readonly context: LabContext;
 }
 
+/** The shell's command that runs a script with the tree, mmdebstrap's `$1`, whatever is in the script's path. Exported for its test. */
+export function hookCommand(script: string): string {
+  return `sh '${script.replaceAll("'", "'\\''")}' "$1"`;
+}
+
 /** Makes it. Needs root's rights: packages have files of several owners. */
 export async function makeDebianTree(request: DebianTree): Promise<void> {
   const { suite, tree, packages, components, mirror, customize, purpose, context } = request;
@@ -52,8 +57,8 @@ export async function makeDebianTree(request: DebianTree): Promise<void> {
     ...['--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/man/*'],
     ...['--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "2"'],
     `--include=${packages.join(',')}`,
-    `--setup-hook=sh '${join(folder, 'setup')}' "$1"`,
-    `--customize-hook=sh '${join(folder, 'customize')}' "$1"`,
+    `--setup-hook=${hookCommand(join(folder, 'setup'))}`,
+    `--customize-hook=${hookCommand(join(folder, 'customize'))}`,
     ...[suite, tree, sourceLine(mirror, suite, components)],
   ];
   await runProgram('mmdebstrap', args, {

@@ -21,6 +21,16 @@ export const PROBE_ANSWER = 'tsengine-lab-probe: yes';
 /** What it says of a kernel that does not take zfs: the machine goes on, and zpool says the same. */
 const WITHOUT_ZFS = 'the module zfs does not load';
 
+/** Modules without which there is no disk, no agent and no root. */
+export const neededModules: readonly string[] = [
+  ...['virtio_pci', 'virtio_blk', 'virtio_console', 'ext4', 'squashfs'],
+];
+
+/** Loaded before them where they are modules: checksums that ext4 asks for without saying so in modules.dep. */
+export const helpfulModules: readonly string[] = [
+  ...['crc32c', 'crc32c_generic', 'crc32c_intel', 'crc32c_cryptoapi'],
+];
+
 /** What of busybox the script uses. */
 export const applets: readonly string[] = [
   ...[
@@ -79,8 +89,10 @@ case " $line " in *" lab.probe "*) echo "${PROBE_ANSWER}" >/dev/console; powerof
 while read -r file; do
   insmod "/modules/$file" || give_up "the module $file does not load"
 done </modules/order
+hint=
 if [ ! -s /modules/order ]; then
-  for name in virtio_pci virtio_blk virtio_console squashfs; do modprobe $name 2>/dev/null; done
+  hint=": if it has that as a module, give its modules with --modules"
+  for name in ${[...helpfulModules, ...neededModules].join(' ')}; do modprobe $name 2>/dev/null; done
 fi
 
 find_disks() {
@@ -99,14 +111,14 @@ find_disks() {
 waited=0
 find_disks
 while [ -z "$root" ] || [ -z "$code" ] || [ -z "$packages" ]; do
-  [ $waited -lt 300 ] || give_up "the kernel $(uname -r) shows no virtio disks"
+  [ $waited -lt 300 ] || give_up "the kernel $(uname -r) shows no virtio disks$hint"
   waited=$((waited + 1)); sleep 0.1; find_disks
 done
-mount -t ext4 -o noatime,noinit_itable "$root" /root || give_up "the kernel cannot mount ext4"
+mount -t ext4 -o noatime,noinit_itable "$root" /root || give_up "the kernel cannot mount ext4$hint"
 if [ -n "$modules" ]; then
-  mount -t squashfs -o ro "$modules" /root/usr/lib/modules || give_up "the kernel cannot mount squashfs"
+  mount -t squashfs -o ro "$modules" /root/usr/lib/modules || give_up "the kernel cannot mount squashfs$hint"
 fi
-mount -t squashfs -o ro "$code" /root/opt/tsengine || give_up "the kernel cannot mount squashfs"
+mount -t squashfs -o ro "$code" /root/opt/tsengine || give_up "the kernel cannot mount squashfs$hint"
 mount -t squashfs -o ro "$packages" /root/opt/tsengine/node_modules
 mount -t tmpfs -o mode=755 tmpfs /root/opt/tsengine/.cache
 if [ -n "$results" ]; then

@@ -4,27 +4,22 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { TsengineError } from '../errors.ts';
 import { pathExists, readFile, writeNewFile } from '../linux/files.ts';
-import type { EntryPlan, HeldEntry } from './cache.ts';
+import type { EntryPlan, ListedEntry } from './cache.ts';
 import { type CpioEntry, cpioArchive, padded } from './cpio.ts';
 import { AGENT } from './guest-agent.ts';
-import { applets, INIT_SCRIPT } from './guest-init.ts';
+import { applets, helpfulModules, INIT_SCRIPT, neededModules } from './guest-init.ts';
 import { loadOrder, type ModuleTable, missingModules, moduleName, readModules } from './modules.ts';
-
-/** Without these there is no disk, no agent and no root. */
-const NEEDED = ['virtio_pci', 'virtio_blk', 'virtio_console', 'ext4', 'squashfs'];
-/** Loaded before them where they are modules: checksums that ext4 asks for without saying so in modules.dep. */
-const HELPFUL = ['crc32c', 'crc32c_generic', 'crc32c_intel', 'crc32c_cryptoapi'];
 
 const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'root', 'modules', 'etc'];
 
 /** The entry of a kernel's initial RAM disk, `initramfs.cpio`. Fails for a kernel that cannot work in a machine. */
-export function initramfsPlan(kernel: HeldEntry): EntryPlan {
+export function initramfsPlan(kernel: ListedEntry): EntryPlan {
   const release = kernel.record.details.release ?? '';
   const folder = join(kernel.folder, 'lib/modules', release);
   const table = readModules(folder);
   checkKernel(release, table);
   const busybox = readFile(findBusybox());
-  const order = loadOrder([...HELPFUL, ...NEEDED], table);
+  const order = loadOrder([...helpfulModules, ...neededModules], table);
   const hash = createHash('sha256').update(busybox).digest('hex');
   return {
     kind: 'initramfs',
@@ -44,7 +39,7 @@ export function initramfsPlan(kernel: HeldEntry): EntryPlan {
 /** A kernel that came without modules tells nothing of what is built in, and is tried. */
 function checkKernel(release: string, table: ModuleTable): void {
   if (table.files.size === 0 && table.builtIn.size === 0) return;
-  const missing = missingModules(NEEDED, table);
+  const missing = missingModules(neededModules, table);
   if (missing.length === 0) return;
   throw new TsengineError(
     'InvalidParameter',

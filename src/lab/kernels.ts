@@ -16,7 +16,8 @@ import type { EntryPlan, LabCache } from './cache.ts';
 import type { LabContext } from './context.ts';
 import { fetchDebianKernel, type UnpackedKernel } from './debian-kernel.ts';
 import { readBootHeader } from './kernel-image.ts';
-import { makeModulesDisk } from './modules-disk.ts';
+import { moduleFiles, modulesIdentity } from './module-files.ts';
+import { batches, makeModulesDisk } from './modules-disk.ts';
 import { runProgram } from './run-program.ts';
 import type { KernelChoice, OwnKernel } from './types.ts';
 
@@ -40,6 +41,12 @@ export const debianReleases: readonly DebianRelease[] = [
 
 /** Suites that a kernel may be asked from by name. */
 const SUITES: readonly string[] = [...debianReleases.map(({ suite }) => suite), 'bookworm-backports'];
+
+/** All that names a kernel of Debian's: by its version, and by its suite. */
+export const debianChoices: readonly string[] = [
+  ...debianReleases.map(({ name }) => name),
+  ...SUITES.map((suite) => `debian:${suite}`),
+];
 
 /** Says in which suite a name's kernel is. Throws for a name that is none. */
 export function suiteOf(name: string): string {
@@ -118,7 +125,7 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
     madeOf: [
       FORM,
       identity(path, 'kernel'),
-      modules === undefined ? '' : identity(join(modules, 'modules.dep'), 'list of modules', modules),
+      modules === undefined ? '' : modulesIdentity(modules),
       initrd === undefined ? '' : identity(initrd, 'initial RAM disk'),
     ],
     make: async (folder) => {
@@ -126,10 +133,15 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
       if (initrd !== undefined) await copy(initrd, join(folder, 'initrd'), context);
       await copy(path, join(folder, 'image'), context);
       const copied = join(folder, 'copied');
-      if (modules === undefined) makeDirectories(copied);
-      else await copy(modules, copied, context);
+      makeDirectories(copied);
+      if (modules !== undefined) await copyModules(modules, copied, context);
       await layOut({ release, image: join(folder, 'image'), modules: copied }, folder, context);
-      return { release, source: path };
+      return {
+        release,
+        source: path,
+        ...(modules === undefined ? {} : { modules }),
+        ...(initrd === undefined ? {} : { initrd }),
+      };
     },
   };
 }
@@ -168,11 +180,22 @@ async function copy(from: string, to: string, context: LabContext): Promise<void
   await runProgram('cp', ['-aL', '--', from, to], { purpose: `cannot copy ${from}`, signal: context.signal });
 }
 
+/** Copies the modules and their lists, as files and not as links. */
+async function copyModules(from: string, to: string, context: LabContext): Promise<void> {
+  const paths = moduleFiles(from).map(({ path }) => path);
+  for (const batch of batches(paths))
+    await runProgram('cp', ['-L', '--parents', '-t', to, '--', ...batch], {
+      purpose: `cannot copy ${from}`,
+      cwd: from,
+      signal: context.signal,
+    });
+}
+
 /** A file by its path, size and time: what makes two files the same for the cache. */
-function identity(path: string, what: string, named = path): string {
+function identity(path: string, what: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new TsengineError('NotFound', `there is no ${what} at ${named}`);
-  if (!found.isFile()) throw new TsengineError('InvalidParameter', `the ${what} ${named} is not a file`);
+  if (found === undefined) throw new TsengineError('NotFound', `there is no ${what} at ${path}`);
+  if (!found.isFile()) throw new TsengineError('InvalidParameter', `the ${what} ${path} is not a file`);
   return `${path} ${found.size} ${found.mtimeMs}`;
 }
 

@@ -6,6 +6,7 @@ import { pathExists } from '../linux/files.ts';
 import { LabCache, type ListedEntry } from './cache.ts';
 import type { LabContext } from './context.ts';
 import { debianReleases, kernelPlan } from './kernels.ts';
+import { supersededEntries } from './superseded.ts';
 
 /** A kernel that machines can have. */
 export interface KernelListing {
@@ -68,9 +69,17 @@ export function removeFromCache(name: string): void {
   new LabCache(CONTEXT).remove(name);
 }
 
-/** Removes what no machine is using. Gives the names of the removed, and of the others. */
-export function removeUnused(): { readonly removed: readonly string[]; readonly kept: readonly string[] } {
-  return new LabCache(CONTEXT).removeUnused();
+/**
+ * Removes what no machine is using: of all entries, or of those that nobody would ask for any more (superseded.ts). Gives the
+ * names of the removed, and of those that are in use.
+ */
+export function removeUnused(which: 'all' | 'superseded'): {
+  readonly removed: readonly string[];
+  readonly kept: readonly string[];
+} {
+  const cache = new LabCache(CONTEXT);
+  const names = which === 'all' ? cache.list().map(({ name }) => name) : supersededEntries(cache, CONTEXT);
+  return cache.removeUnused(names);
 }
 
 /** Bytes of a disk in blocks, as stat(2) counts them. */

@@ -19,16 +19,19 @@ const UNPACKERS = [
 /** Files given to one program at a time. */
 const BATCH = 500;
 
+/** Files in as many as one program takes at a time. */
+export function* batches(files: readonly string[]): Generator<readonly string[]> {
+  for (let start = 0; start < files.length; start += BATCH) yield files.slice(start, start + BATCH);
+}
+
 /** Unpacks `lib/modules/RELEASE` below `folder` where it is compressed, lets depmod over it and makes `modules.squashfs` of it. */
 export async function makeModulesDisk(folder: string, release: string, context: LabContext): Promise<void> {
   const modules = join(folder, 'lib/modules', release);
   const purpose = `cannot prepare the modules of the kernel ${release}`;
   for (const { ending, program, args } of UNPACKERS) {
     const files = globSync(`**/*.ko.${ending}`, { cwd: modules });
-    for (let start = 0; start < files.length; start += BATCH) {
-      const batch = files.slice(start, start + BATCH);
+    for (const batch of batches(files))
       await runProgram(program, [...args, '--', ...batch], { purpose, cwd: modules, signal: context.signal });
-    }
   }
   await runProgram('depmod', ['-b', folder, release], { purpose, signal: context.signal });
   const image = join(folder, 'modules.squashfs');

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { errorMessage, TsengineError } from '../errors.ts';
 import { listDirectory, makeDirectories, makeDirectory, renameFile } from '../linux/files.ts';
 import { removeTree } from '../linux/remove-tree.ts';
-import type { EntryPlan, HeldEntry, LabCache } from './cache.ts';
+import type { EntryPlan, LabCache, ListedEntry } from './cache.ts';
 import type { LabContext } from './context.ts';
 import { DebianSuite, debianMirror } from './debian-sources.ts';
 import { makeDebianTree } from './debian-tree.ts';
@@ -48,13 +48,13 @@ export class NoZfsError extends TsengineError {
 }
 
 /** Whether a kernel brings zfs itself, as a module or built in. */
-export function hasZfs(kernel: HeldEntry): boolean {
+export function hasZfs(kernel: ListedEntry): boolean {
   const { files, builtIn } = readModules(modulesOf(kernel.folder, releaseOf(kernel)));
   return files.has('zfs') || builtIn.has('zfs');
 }
 
 /** The entry of the kernel's modules with zfs among them, `modules.squashfs`. `suite` is the Debian release that the kernel is of. */
-export function zfsPlan(kernel: HeldEntry, suite: string, cache: LabCache, context: LabContext): EntryPlan {
+export function zfsPlan(kernel: ListedEntry, suite: string, cache: LabCache, context: LabContext): EntryPlan {
   const release = releaseOf(kernel);
   return {
     kind: 'modules',
@@ -71,7 +71,7 @@ export function zfsPlan(kernel: HeldEntry, suite: string, cache: LabCache, conte
   };
 }
 
-function releaseOf(kernel: HeldEntry): string {
+function releaseOf(kernel: ListedEntry): string {
   return kernel.record.details.release ?? '';
 }
 
@@ -137,7 +137,7 @@ function versionOf(tree: string, suite: string): string {
 
 /** The kernel's own modules and those in `folder/zfs`, as one disk. */
 async function addToModules(
-  kernel: HeldEntry,
+  kernel: ListedEntry,
   folder: string,
   release: string,
   context: LabContext,

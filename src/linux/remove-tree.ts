@@ -12,7 +12,7 @@ const MAX_DEPTH = 128;
 
 /**
  * Removes a tree, whatever is in it, however deep and however its names are encoded; one that is not there is no
- * error. Directories are opened without following symbolic links, so that nothing outside is touched even if somebody
+ * error, and neither is what somebody else removes meanwhile. Directories are opened without following symbolic links, so that nothing outside is touched even if somebody
  * swaps one in meanwhile. A mount inside makes it fail with `EBUSY`. A crash leaves part of the tree.
  */
 export function removeTree(path: BytePath): void {
@@ -29,7 +29,7 @@ export function removeTreeAt(dirfd: number, name: BytePath): void {
   } finally {
     closeFd(fd);
   }
-  rmdirAt(dirfd, name);
+  removeEmpty(dirfd, name);
 }
 
 /** The open directory; anything else of that name is removed at once. */
@@ -48,7 +48,7 @@ function openIfDirectory(dirfd: number, name: BytePath): number | undefined {
 /** Removes all that a directory holds. Returns whether something was moved up to `top`, which then has to be emptied again. */
 function emptyDirectory(top: number, fd: number, depth: number): boolean {
   let moved = false;
-  for (const child of listDirectoryBytes(`/proc/self/fd/${fd}`)) {
+  for (const child of childrenOf(fd)) {
     if (removeFile(fd, child)) continue;
     if (depth === MAX_DEPTH) {
       moveUp(top, fd, child);
@@ -62,9 +62,28 @@ function emptyDirectory(top: number, fd: number, depth: number): boolean {
     } finally {
       closeFd(childFd);
     }
-    rmdirAt(fd, child);
+    removeEmpty(fd, child);
   }
   return moved;
+}
+
+/** What is in an open directory: nothing in one that somebody else has removed meanwhile. */
+function childrenOf(fd: number): readonly Buffer[] {
+  try {
+    return listDirectoryBytes(`/proc/self/fd/${fd}`);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Removes an emptied directory, if it is still there. */
+function removeEmpty(dirfd: number, name: BytePath): void {
+  try {
+    rmdirAt(dirfd, name);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
 }
 
 let sequence = 0;
@@ -76,6 +95,7 @@ function moveUp(top: number, fd: number, child: Buffer): void {
       renameAt2(fd, child, top, `.tmp-removing-${process.pid}-${sequence++}`);
       return;
     } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return;
       // Taken by a file or by a directory with something in it.
       if (!hasErrno(error, 'ENOTDIR', 'EEXIST', 'ENOTEMPTY')) throw error;
     }

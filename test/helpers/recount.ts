@@ -41,7 +41,7 @@ function checkContainers(
     problems.expect(containers.has(id), `the layer of container ${id} is left over`);
 }
 
-/** Counts. `driver` is `overlay2` or `vfs`. Cgroups are looked at where the root's containers have a parent of their own. */
+/** Counts. `driver` is `overlay2`, `vfs` or `btrfs`. Cgroups are looked at where the root's containers have a parent of their own. */
 export function recount(dataRoot: string, execRoot: string, driver: string, cgroupParent?: string): Recount {
   const problems = new Problems();
   const imageDir = `${dataRoot}/image/${driver}`;

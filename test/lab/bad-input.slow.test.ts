@@ -145,6 +145,15 @@ describe('one line says what is wrong', () => {
     assert.match(said, /cannot make kernel-own-.*: the disk with the lab's cache, .*, is full: make room/);
   });
 
+  test("with a cache of somebody else's", () => {
+    using disk = makeFilesystem('tmpfs');
+    mkdirSync(join(disk.path, 'locks'));
+    execFileSync('mount', ['-o', 'remount,ro', disk.path]);
+    const hint =
+      /cannot use the lab's cache .*read-only file system: set TSENGINE_LAB_CACHE to a folder of yours$/;
+    assert.match(failing(run(), { TSENGINE_LAB_CACHE: disk.path }), hint);
+  });
+
   test('with a folder for results that cannot be made or written', () => {
     assert.match(
       failing(run('--results', join(kernel, 'below'))),

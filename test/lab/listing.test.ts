@@ -1,12 +1,19 @@
 /** `lab ls` and `lab rm` on a cache of the test's own, whose entries are small. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { LabCache } from '../../src/lab/cache.ts';
+import { type EntryPlan, type HeldEntry, LabCache } from '../../src/lab/cache.ts';
+import { packagesPlan } from '../../src/lab/code-disk.ts';
+import { neededModules } from '../../src/lab/guest-init.ts';
+import { initramfsPlan } from '../../src/lab/initramfs.ts';
+import { kernelPlan } from '../../src/lab/kernels.ts';
+import { rootPlan } from '../../src/lab/root-image.ts';
+import { supersededEntries } from '../../src/lab/superseded.ts';
+import { zfsPlan } from '../../src/lab/zfs-modules.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 
@@ -47,8 +54,55 @@ test('lab ls lists, lab rm removes what no machine uses', async () => {
     const used = lab('rm', two);
     assert.match(used.stderr, new RegExp(`^tsengine: cannot remove ${two}: a machine runs from it`));
     assert.equal(lab('rm', '--all', two).stderr, 'tsengine: give names or --all, not both\n');
+    const unused = lab('rm', '--unused');
+    assert.deepEqual([unused.stdout, unused.stderr], ['', `tsengine: ${two} is in use, and stays\n`]);
     assert.deepEqual(lab('ls', '-q').stdout.trim().split('\n'), [two]);
     assert.equal(lab('rm').status, 1);
+  } finally {
+    rmSync(path, { recursive: true });
+  }
+});
+
+test('what is superseded are entries of other code, of a kernel made anew since, and of files that are gone', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'lab-cache-'));
+  try {
+    const context = { progress: () => undefined, signal: undefined };
+    const cache = new LabCache(context, path);
+    // Of the plans as they are, but for what costs minutes.
+    const hold = async (plan: EntryPlan, fresh = false): Promise<HeldEntry> => {
+      const make = async (folder: string): Promise<Record<string, string>> => {
+        mkdirSync(join(folder, 'lib/modules/6.1.0-50'), { recursive: true });
+        const list = neededModules.map((name) => `kernel/${name}.ko\n`).join('');
+        writeFileSync(join(folder, 'lib/modules/6.1.0-50/modules.builtin'), list);
+        return { release: '6.1.0-50', source: '/nonexistent/bzImage' };
+      };
+      using entry = await cache.hold({ ...plan, make }, fresh);
+      return entry;
+    };
+    const older = (plan: EntryPlan): EntryPlan => ({ ...plan, madeOf: [...plan.madeOf, 'of older code'] });
+    const packages = packagesPlan(context);
+    const root = rootPlan([], cache, context);
+    const before = await hold(kernelPlan('debian:6.1', cache, context));
+    const wanted = [packages, root, rootPlan(['docker', 'zfs'], cache, context, 'trixie')];
+    for (const plan of wanted) await hold(plan);
+    const old = [
+      await hold(older(packages)),
+      await hold(older(root)),
+      await hold({
+        ...before.record,
+        kind: 'kernel',
+        label: 'own-6.1.0-50',
+        madeOf: ['gone'],
+        make: root.make,
+      }),
+      await hold(initramfsPlan(before)),
+      await hold(zfsPlan(before, 'bookworm', cache, context)),
+    ];
+    const kernel = await hold(kernelPlan('debian:6.1', cache, context), true);
+    await hold(initramfsPlan(kernel));
+    await hold(zfsPlan(kernel, 'bookworm', cache, context));
+    assert.equal(cache.list().length, wanted.length + old.length + 3);
+    assert.deepEqual(supersededEntries(cache, context), old.map(({ name }) => name).sort());
   } finally {
     rmSync(path, { recursive: true });
   }

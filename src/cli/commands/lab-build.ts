@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import {
+  ABOUT_CACHE,
   features,
   type KernelFlags,
   kernelChoice,
@@ -14,10 +15,16 @@ interface BuildFlags extends KernelFlags {
   readonly quiet?: boolean;
 }
 
+const ABOUT = `Example:
+  tsengine lab build --kernel debian:6.1 --with zfs
+
+${ABOUT_CACHE}`;
+
 /** `tsengine lab build`: makes what machines with a kernel need, so that `lab run` starts at once. Prints the names of the entries. */
 export function register(command: Command): void {
   kernelFlags(command)
     .usage('[OPTIONS]')
+    .description(ABOUT)
     .option('--fresh', 'Make kernel and root image anew, of the packages that the mirror has now')
     .option('-q, --quiet', 'Say nothing of what is being made')
     .action(async (flags: BuildFlags) => {

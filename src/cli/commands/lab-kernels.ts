@@ -10,10 +10,13 @@ const LIST: ListFormat = {
   quiet: '{{.Name}}',
 };
 
+const ABOUT = `'tsengine lab run --kernel' takes the names, and the path of a kernel of yours.`;
+
 /** `tsengine lab kernels`: which kernels machines can have. */
 export function register(command: Command): void {
   command
     .usage('[OPTIONS]')
+    .description(ABOUT)
     .option('--format <string>', 'Pretty-print kernels using a Go template, or "json"')
     .option('-q, --quiet', 'Only show names')
     .action(async (flags: { readonly format?: string; readonly quiet?: boolean }) => {

@@ -4,6 +4,7 @@ import { agoText } from '../format/ps.ts';
 import { formatList, type ListFormat } from '../format/table.ts';
 import { asRow } from '../format/template.ts';
 import { humanSize } from '../format/units.ts';
+import { ABOUT_CACHE } from '../lab-flags.ts';
 import { writeOut } from '../output.ts';
 
 const LIST: ListFormat = {
@@ -12,10 +13,15 @@ const LIST: ListFormat = {
   quiet: '{{.Name}}',
 };
 
+const ABOUT = `'tsengine lab rm' takes the names.
+
+${ABOUT_CACHE}`;
+
 /** `tsengine lab ls`: what the lab made and keeps. */
 export function register(command: Command): void {
   command
     .usage('[OPTIONS]')
+    .description(ABOUT)
     .option('--format <string>', 'Pretty-print entries using a Go template, or "json"')
     .option('-q, --quiet', 'Only show names')
     .action(async (flags: { readonly format?: string; readonly quiet?: boolean }) => {

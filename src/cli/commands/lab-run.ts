@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import {
+  ABOUT_CACHE,
   type MachineFlags,
   machineFlags,
   machineOf,
@@ -19,10 +20,23 @@ interface RunFlags extends MachineFlags {
 /** Seconds that a machine has unless somebody says otherwise. */
 const TIMEOUT = '300';
 
+const ABOUT = `The machine sees none of our files but tsengine's own: what the command is to
+give back it leaves in /results, which --results copies here when it has ended.
+Its exit code is ours; 124 is a time that was over, 125 a machine that failed.
+
+Examples:
+  tsengine lab run -- tsengine info
+  tsengine lab run -k debian:6.12 --results out -- sh -c 'dmesg >/results/log'
+  tsengine lab run --kernel ./bzImage --modules ./mods/lib/modules -- uname -r
+  tsengine lab run -i -- sh <script.sh
+
+${ABOUT_CACHE}`;
+
 /** `tsengine lab run`: a command in a virtual machine with another kernel. Its output and its exit code are ours. */
 export function register(command: Command): void {
   machineFlags(command, TIMEOUT)
     .usage('[OPTIONS] [--] COMMAND [ARG...]')
+    .description(ABOUT)
     .argument('<command...>')
     .option('-i, --interactive', 'Give the command our standard input')
     .option('-q, --quiet', 'Say nothing of what is made before the machine starts')

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { TsengineError } from '../../errors.ts';
 import type { MachineResult, Terminal } from '../../lab/types.ts';
 import {
+  ABOUT_CACHE,
   type MachineFlags,
   machineFlags,
   machineOf,
@@ -16,10 +17,17 @@ import { readStandardInput } from '../streams.ts';
 /** No time limit would be the right one for a person; timers take no more than this. Seconds. */
 const LONGEST = '2000000';
 
+const ABOUT = `Examples:
+  tsengine lab shell --kernel debian:5.10
+  tsengine lab shell --with systemd,docker --results out
+
+${ABOUT_CACHE}`;
+
 /** `tsengine lab shell`: a shell, or another interactive command, in a virtual machine, on this terminal. */
 export function register(command: Command): void {
   machineFlags(command, '')
     .usage('[OPTIONS] [--] [COMMAND] [ARG...]')
+    .description(ABOUT)
     .argument('[command...]')
     .action(async (words: string[], flags: MachineFlags) => {
       if (!process.stdin.isTTY || !process.stdout.isTTY) {

@@ -47,9 +47,17 @@ function digestOf(tarSplit: string, tree: string): string {
   return `sha256:${hash.digest('hex')}`;
 }
 
+/** The folder with the layers of a driver, below its own. */
+const LAYERS: Readonly<Record<string, string>> = { vfs: '/dir', btrfs: '/subvolumes', overlay2: '' };
+
+function layersOf(dataRoot: string, driver: string): string {
+  return `${dataRoot}/${driver}${LAYERS[driver] ?? ''}`;
+}
+
 /** Where a driver keeps the files of a layer. */
 export function treeOf(dataRoot: string, driver: string, id: string): string {
-  return driver === 'overlay2' ? `${dataRoot}/overlay2/${id}/diff` : `${dataRoot}/vfs/dir/${id}`;
+  const tree = `${layersOf(dataRoot, driver)}/${id}`;
+  return driver === 'overlay2' ? `${tree}/diff` : tree;
 }
 
 function countLayer(dataRoot: string, driver: string, folder: string, problems: Problems): CountedLayer {
@@ -174,7 +182,7 @@ export function checkDriver(
     'two layers on record have one id of the driver',
   );
   const home = `${dataRoot}/${driver}`;
-  const folder = driver === 'vfs' ? `${home}/dir` : home;
+  const folder = layersOf(dataRoot, driver);
   for (const name of names(folder).filter((one) => /^[0-9a-f]{64}(-init)?$/.test(one))) {
     problems.expect(needed.has(name), `${folder}/${name} belongs to nobody`);
   }
@@ -185,6 +193,19 @@ export function checkDriver(
     problems.expect(name === 'lock', `${home}/.tsengine/${name} is left over`);
   }
   if (driver === 'overlay2') checkOverlay(home, needed, problems);
+  if (driver === 'btrfs') checkSubvolumes(home, needed.keys(), problems);
+}
+
+/** The inode of a subvolume's root, which no other folder has. */
+const SUBVOLUME_INODE = 256;
+
+function checkSubvolumes(home: string, needed: Iterable<string>, problems: Problems): void {
+  for (const name of names(home))
+    problems.expect(['subvolumes', '.tsengine'].includes(name), `${home}/${name} does not belong there`);
+  for (const id of needed) {
+    const path = `${home}/subvolumes/${id}`;
+    problems.expect(look(path)?.ino === SUBVOLUME_INODE, `${path} is no subvolume`);
+  }
 }
 
 function checkOverlay(

@@ -86,10 +86,30 @@ test('entries do to a disk what they did to the device', () => {
 test('cuts come around flushes, at marks and at random, and know what was done by then', () => {
   using log = openBlockLog(logFile());
   assert.deepEqual(
-    cutsOf(log.entries, 0).map(({ entries, mark, kind }) => `${entries} ${kind} ${mark}`),
+    cutsOf(log.entries, { random: 0, torn: 0 }).map(
+      ({ entries, mark, kind }) => `${entries} ${kind} ${mark}`,
+    ),
     ['2 flush 0 begin', '3 flush 0 begin', '4 flush 0 begin', '6 mark 1 done'],
   );
-  assert.equal(cutsOf(log.entries, 200).length, 7);
+  assert.equal(cutsOf(log.entries, { random: 200, torn: 0 }).length, 7);
+});
+
+test('a torn cut loses some of the writes since the last flush, and none that is on the disk for good', () => {
+  using log = openBlockLog(logFile());
+  const torn = cutsOf(log.entries, { random: 0, torn: 50 }).filter(({ kind }) => kind === 'torn');
+  assert.equal(torn.length, 7);
+  const lost = new Set<number>();
+  for (let seed = 1; seed < 30; seed += 1)
+    for (const cut of cutsOf(log.entries, { random: 0, torn: 50 }, seed))
+      for (const index of cut.lost) {
+        assert.ok(cut.kind === 'torn' && index >= cut.durable && index < cut.entries);
+        lost.add(index * 100 + cut.entries);
+      }
+  const lostAt = (entries: number): number[] =>
+    [...lost].filter((one) => one % 100 === entries).map((one) => Math.floor(one / 100));
+  assert.deepEqual(lostAt(2), [1]);
+  // The write before the flush stays now, and so does the one that was to be written at once.
+  assert.deepEqual(lostAt(7).sort(), [2, 4, 6]);
 });
 
 test('what is no log is refused', () => {

@@ -98,7 +98,11 @@ export interface Cut {
   readonly entries: number;
   /** What the last mark before it says. */
   readonly mark: string;
-  readonly kind: 'flush' | 'mark' | 'random';
+  readonly kind: 'flush' | 'mark' | 'random' | 'torn';
+  /** The entries up to here are on the disk for good: a flush came after them. */
+  readonly durable: number;
+  /** Entries after those that the disk had in its memory and lost. Only a torn cut has such. */
+  readonly lost: ReadonlySet<number>;
 }
 
 /** A generator of Marsaglia's xorshift family, 32 bits. */
@@ -114,29 +118,55 @@ function random(seed: number): (limit: number) => number {
   };
 }
 
+/** How many cuts come at places that are drawn. */
+export interface DrawnCuts {
+  readonly random: number;
+  /** At these the disk has lost each write since the last flush with a chance of one in two. */
+  readonly torn: number;
+}
+
 /**
  * Cuts at every mark, before and after every flush, and at so many random points, from the first mark on; in the order of the log.
  */
-export function cutsOf(entries: readonly LogEntry[], randomCuts: number, seed = 1): Cut[] {
+export function cutsOf(entries: readonly LogEntry[], drawn: DrawnCuts, seed = 1): Cut[] {
   const first = entries.findIndex(({ mark }) => mark !== undefined);
   if (first < 0) throw new Error('the log has no mark');
   const kinds = new Map<number, Cut['kind']>();
   const draw = random(seed);
-  for (let nth = 0; nth < randomCuts; nth += 1) {
-    kinds.set(first + 1 + draw(entries.length - first), 'random');
-  }
+  const place = (): number => first + 1 + draw(entries.length - first);
+  for (let nth = 0; nth < drawn.random; nth += 1) kinds.set(place(), 'random');
   for (const [index, entry] of entries.entries()) {
     if (index <= first) continue;
     if (entry.isFlush || entry.isFua) kinds.set(index, 'flush').set(index + 1, 'flush');
     if (entry.mark !== undefined) kinds.set(index + 1, 'mark');
   }
+  const torn = new Set(Array.from({ length: drawn.torn }, place));
   const cuts: Cut[] = [];
   let mark = '';
+  let durable = 0;
   for (let count = 0; count <= entries.length; count += 1) {
-    const passed = entries[count - 1]?.mark ?? mark;
-    if (passed !== LAST_MARK) mark = passed;
+    const passed = entries[count - 1];
+    if (passed?.mark !== undefined && passed.mark !== LAST_MARK) mark = passed.mark;
+    // What a flush brings itself is written after it.
+    if (passed?.isFlush === true) durable = count - 1;
     const kind = kinds.get(count);
-    if (kind !== undefined) cuts.push({ entries: count, mark, kind });
+    const cut = { entries: count, mark, durable };
+    if (kind !== undefined) cuts.push({ ...cut, kind, lost: new Set() });
+    if (torn.has(count)) cuts.push({ ...cut, kind: 'torn', lost: drawLost(entries, cut, draw) });
   }
   return cuts;
+}
+
+/** Of the writes since the last flush, those that are lost: any may be, but for one that was to reach the disk at once (FUA). */
+function drawLost(
+  entries: readonly LogEntry[],
+  cut: Pick<Cut, 'entries' | 'durable'>,
+  draw: (limit: number) => number,
+): ReadonlySet<number> {
+  const lost = new Set<number>();
+  for (let index = cut.durable; index < cut.entries; index += 1) {
+    const entry = entries[index];
+    if (entry?.mark === undefined && entry?.isFua === false && draw(2) === 0) lost.add(index);
+  }
+  return lost;
 }

@@ -1,10 +1,20 @@
 /** Opens what a power cut left, as the next command on the machine would, and says what is wrong with it. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openEngine } from '../../../src/engine/engine.ts';
 import { unmountBelow } from '../../helpers/loop.ts';
 import { recount } from '../../helpers/recount.ts';
-import { type BlockLog, type Cut, cutsOf } from './block-log.ts';
+import { type BlockLog, type Cut, cutsOf, type DrawnCuts } from './block-log.ts';
 import { look } from './look.ts';
 
 /** What was recorded in the machine. */
@@ -56,11 +66,46 @@ async function faultOf(
   return `neither ${looks[at]} nor ${looks[at + 1]}, but ${held}`;
 }
 
+/** How long others may keep a copy. Milliseconds, and between two looks. */
+const [PATIENCE, LOOK_AGAIN] = [600_000, 50];
+
+/**
+ * Waits until the copy is unmounted everywhere: whoever made a mount namespace meanwhile took a mount of ours into it, and a copy that is
+ * mounted while an older one is shows what the older one has.
+ */
+async function untilDetached(copy: string): Promise<void> {
+  const isAttached = (): boolean =>
+    readdirSync('/sys/block').some((name) => {
+      if (!name.startsWith('loop')) return false;
+      try {
+        return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(copy);
+      } catch {
+        // It is attached to nothing.
+        return false;
+      }
+    });
+  for (let waited = 0; isAttached(); waited += LOOK_AGAIN) {
+    if (waited >= PATIENCE) throw new Error(`somebody keeps ${copy} mounted`);
+    await sleep(LOOK_AGAIN);
+  }
+}
+
+/** Writes to a copy of the durable part what else had reached the disk when the power was cut. */
+function writeRest(log: BlockLog, cut: Cut, copy: string): void {
+  const fd = openSync(copy, 'r+');
+  try {
+    for (const [nth, entry] of log.entries.slice(cut.durable, cut.entries).entries())
+      if (!cut.lost.has(cut.durable + nth)) log.apply(entry, fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Cuts the power at each place. `folder` takes the disks; a filesystem in memory is fastest. Gives what is wrong. */
 export async function checkCuts(
   recording: Recording,
   folder: string,
-  randomCuts: number,
+  drawn: DrawnCuts,
   choose: (cuts: readonly Cut[]) => readonly Cut[],
 ): Promise<{ readonly cuts: number; readonly faults: readonly string[] }> {
   const { log, filesystem, size } = recording;
@@ -70,24 +115,27 @@ export async function checkCuts(
   truncateSync(disk, size);
   const fd = openSync(disk, 'r+');
   const faults: string[] = [];
-  const cuts = choose(cutsOf(log.entries, randomCuts));
-  let applied = 0;
+  const cuts = choose(cutsOf(log.entries, drawn));
+  // What is on the disk for good is written once; what else was, to the copy of each cut.
+  let durable = 0;
   try {
     for (const [nth, cut] of cuts.entries()) {
-      for (; applied < cut.entries; applied += 1) {
-        const entry = log.entries[applied];
-        if (entry !== undefined) log.apply(entry, fd);
-      }
+      for (const entry of log.entries.slice(durable, cut.durable)) log.apply(entry, fd);
+      durable = cut.durable;
       execFileSync('cp', ['--sparse=always', disk, copy]);
+      writeRest(log, cut, copy);
       const execRoot = `${folder}/exec-${nth}`;
       try {
         execFileSync('mount', ['-t', filesystem, '-o', 'loop', copy, mounted], { stdio: 'pipe' });
         const fault = await faultOf(recording, cut, mounted, execRoot);
         if (fault !== undefined)
-          faults.push(`${cut.kind}, ${cut.entries} writes, after "${cut.mark}": ${fault}`);
+          faults.push(
+            `${cut.kind}, ${cut.entries} writes, ${cut.lost.size} lost, after "${cut.mark}": ${fault}`,
+          );
       } finally {
         unmountBelow(mounted);
         unmountBelow(execRoot);
+        await untilDetached(copy);
         rmSync(execRoot, { recursive: true, force: true });
       }
     }

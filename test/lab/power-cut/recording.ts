@@ -12,7 +12,7 @@ import type { Recording } from './check.ts';
 /** What is recorded. */
 export interface RecordTask {
   readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
-  readonly driver: 'overlay2' | 'vfs';
+  readonly driver: 'overlay2' | 'vfs' | 'btrfs';
 }
 
 const MIB = 1024 * 1024;
