@@ -13,6 +13,8 @@ const writeCall = declare('write', 'long', ['int', 'void *', 'size_t']);
 const sendCall = declare('send', 'long', ['int', 'void *', 'size_t', 'int']);
 const pollCall = declare('poll', 'int', ['void *', 'ulong', 'int']);
 
+/** A terminal must not become our controlling one. */
+const O_NOCTTY = 0o400;
 const EAGAIN = 11;
 const EINTR = 4;
 const MSG_DONTWAIT = 0x40;
@@ -55,7 +57,7 @@ export function unwaitingWriter(fd: number): UnwaitingWriter {
 /** `undefined` where it cannot be: not ours, no reader any more, no /proc. */
 function openAgain(fd: number): number | undefined {
   try {
-    return openFile(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK);
+    return openFile(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch (error) {
     if (hasErrno(error, 'EACCES', 'EPERM', 'ENXIO', 'ENOENT', 'ENODEV', 'EIO', 'EBUSY')) return undefined;
     throw error;

@@ -231,3 +231,21 @@ describe('tsengine lab run, when nobody reads its output', () => {
     assert.equal(said, '');
   });
 });
+
+describe('tsengine lab shell', () => {
+  test('is left with Enter ~ . whatever the machine does', async () => {
+    const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', '"echo begun; exec sleep 1000"'].join(' ');
+    const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
+    const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    let shown = '';
+    child.stdout.on('data', (data: Buffer) => {
+      const hadBegun = shown.includes('begun');
+      shown += data.toString();
+      if (!hadBegun && shown.includes('begun')) child.stdin.write('\r~.');
+    });
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 130, shown);
+    assert.match(shown, /^tsengine: in the machine, Enter and then ~\. ends it, whatever it does\r\n/);
+    assert.match(shown, /tsengine: the machine is ended, because ~\. was typed\r\n$/);
+  });
+});

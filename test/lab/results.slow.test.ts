@@ -42,11 +42,13 @@ function newFolder(): string {
 }
 
 /** An image with the files that `make` makes. */
-function imageOf(make: (tree: string) => void): string {
+function imageOf(make: (tree: string) => void, size = '16M'): string {
   const tree = newFolder();
   make(tree);
   const image = join(tree, '../image');
-  execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-d', tree, image, '16M'], { stdio: 'pipe' });
+  execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-N', '10000', '-d', tree, image, size], {
+    stdio: 'pipe',
+  });
   return image;
 }
 
@@ -233,8 +235,23 @@ describe('results', () => {
   });
 
   test('are not copied any more when the caller wants an end', async () => {
-    const image = imageOf((tree) => writeFileSync(join(tree, 'file'), 'x'));
+    const folders = Array.from({ length: 60 }, (_, at) => `folder-${at}`);
+    const image = imageOf((tree) => {
+      for (const name of folders) {
+        mkdirSync(join(tree, name));
+        for (let at = 0; at < 100; at++) writeFileSync(join(tree, name, `${at}`), '');
+      }
+    });
     const reason = new Error('enough');
     await assert.rejects(collectResults(image, newFolder(), AbortSignal.abort(reason)), reason);
+    const out = newFolder();
+    const abort = new AbortController();
+    const watch = setInterval(() => readdirSync(out).length > 0 && abort.abort(reason), 1);
+    await assert
+      .rejects(collectResults(image, out, abort.signal), reason)
+      .finally(() => clearInterval(watch));
+    // Files are made after the folders that come before them.
+    const made = readdirSync(out, { recursive: true });
+    assert.ok(made.length < 6060, `${made.length}`);
   });
 });
