@@ -213,7 +213,7 @@ def wait(port, command, wake):
     if port.going: writable.append(port.fd)
     if command.waiting and command.inputs is not None: writable.append(command.inputs)
     is_last = command.code is not None and port.has_room()
-    ready, writable, _ = select.select(readable, writable, [], 0 if is_last else None)
+    ready = select.select(readable, writable, [], 0 if is_last else None)[0]
     return ready, is_last and not any(end in command.outputs for end in ready)
 
 def serve(port, command):
