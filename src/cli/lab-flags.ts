@@ -162,16 +162,28 @@ export function tellProgress(quiet = false): (line: string) => void {
   };
 }
 
+/** Tells what people should know, on standard error. */
+export function tellNotice(line: string): void {
+  process.stderr.write(`tsengine: ${line}\n`);
+}
+
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Does `work` with a signal that Ctrl-C and other ends of this command abort, so that it can end its machine and remove what is half made. */
+/**
+ * Does `work` with a signal that Ctrl-C and other ends of this command abort, so that it can end its machine and remove what is
+ * half made. A second one ends the command at once: the kernel then ends the machine, and the next lab removes the rest.
+ */
 export async function untilInterrupted<T>(
   work: (signal: AbortSignal) => Promise<T>,
   what = 'the machine is ended, and what is half made removed',
 ): Promise<T> {
   const controller = new AbortController();
+  const stopListening = (): void => {
+    for (const [name, listener] of listeners) process.off(name, listener);
+  };
   const listeners = ENDING.map((name) => {
     const listener = (): void => {
+      stopListening();
       const exitCode = 128 + constants.signals[name];
       controller.abort(
         new TsengineError('System', `got ${name}: ${what}`, {
@@ -187,7 +199,7 @@ export async function untilInterrupted<T>(
   } catch (error) {
     throw controller.signal.aborted ? controller.signal.reason : error;
   } finally {
-    for (const [name, listener] of listeners) process.off(name, listener);
+    stopListening();
   }
 }
 

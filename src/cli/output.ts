@@ -16,8 +16,9 @@ export class ReaderGone extends Error {
 }
 
 /** Between two tries when a pipe is full, in milliseconds: twice as long each time, up to the second. */
-const PAUSE = 1;
-const LONGEST_PAUSE = 50;
+export const PAUSE = 1;
+/** The longest of them, in milliseconds. */
+export const LONGEST_PAUSE = 50;
 
 /**
  * Writes all of `data` to the descriptor (1 or 2), waiting as long as the reader does not keep up. Fails with `ReaderGone`
@@ -60,7 +61,7 @@ export function outputError(fd: number, error: unknown): Error {
   const stream = fd === 1 ? 'standard output' : 'standard error';
   // By number: libuv has no name for some, EDQUOT among them.
   const errno =
-    error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? -error.errno : 0;
+    error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 0;
   const why = new SyscallError('write', errno, { path: stream }).message;
   // Of `run`, too: 125 would say that no container ran.
   return new TsengineError('System', why, { cause: error, exitCode: 1 });

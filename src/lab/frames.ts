@@ -34,7 +34,7 @@ export class FrameReader {
     const frames: Frame[] = [];
     while (this.#pending.length >= HEADER) {
       const length = this.#pending.readUInt32BE(1);
-      if (length > LONGEST) throw new RangeError(`a frame of ${length} bytes`);
+      if (length > LONGEST) throw new RangeError(`a message of ${length} bytes`);
       if (this.#pending.length < HEADER + length) break;
       const kind = this.#pending.toString('latin1', 0, 1);
       frames.push({ kind, data: this.#pending.subarray(HEADER, HEADER + length) });

@@ -4,13 +4,22 @@
  * Python: under software emulation every further module is a tenth of a second.
  *
  * Frames (frames.ts) from us: `G` go, `I` input, `C` end of input, `W` size of the terminal, `K` a signal, `T` end now.
- * From it: `H` hello, `S` started, `O` and `E` output, `X` the end.
+ * From it: `H` hello, `S` started, `O` and `E` output, `A` so many bytes of input went to the command, `X` the end.
+ *
+ * It never waits for either side. What we send is always read, so that `T` arrives: input of which no `A` has come is
+ * limited by us (INPUT_WINDOW). While we do not read, the command's output stays in its pipes.
  */
 import { AGENT_PORT } from './guest-init.ts';
 
+/** Bytes of input that the agent keeps for a command that does not read them. */
+export const INPUT_WINDOW = 256 * 1024;
+
 /** The program's text. */
-export const AGENT = `import os, select, signal, sys, time
-CHUNK = 32768
+export const AGENT = `import os, select, signal, time
+# With its header a piece is as much as the port takes at once.
+CHUNK = 32768 - 5
+# Output that waits for the host, in bytes, before the command has to.
+HELD = 1 << 18
 
 def find_port():
     while True:
@@ -24,38 +33,47 @@ def find_port():
 def power_off():
     os.execv('/usr/bin/busybox', ['busybox', 'poweroff', '-f'])
 
-port = os.open(find_port(), os.O_RDWR)
-os.set_inheritable(port, False)
-try:
-    with open('/proc/self/oom_score_adj', 'w') as file: file.write('-1000')
-except OSError: pass
+def spare_memory_killer():
+    try:
+        with open('/proc/self/oom_score_adj', 'w') as file: file.write('-1000')
+    except OSError: pass
 
-def send(kind, data=b''):
-    frame = kind + len(data).to_bytes(4, 'big') + data
-    while frame:
-        try: frame = frame[os.write(port, frame):]
-        except BlockingIOError: select.select([], [port], [])
+class Port:
+    # The way to the host. Nothing here waits.
+    def __init__(self):
+        self.fd = os.open(find_port(), os.O_RDWR | os.O_NONBLOCK)
+        self.coming, self.going = b'', b''
+        self.last_heard = time.monotonic()
 
-pending = b''
-last_heard = time.monotonic()
+    def send(self, kind, data=b''):
+        self.going += kind + len(data).to_bytes(4, 'big') + data
+        self.flush()
 
-def receive():
-    global pending, last_heard
-    data = os.read(port, CHUNK)
-    if not data:
-        # Nobody at the other end: not yet, or not any more.
-        if time.monotonic() - last_heard > 20: power_off()
-        time.sleep(0.02)
-        return []
-    last_heard = time.monotonic()
-    pending += data
-    frames = []
-    while len(pending) >= 5:
-        size = int.from_bytes(pending[1:5], 'big')
-        if len(pending) < 5 + size: break
-        frames.append((pending[:1], pending[5:5 + size]))
-        pending = pending[5 + size:]
-    return frames
+    def flush(self):
+        try:
+            while self.going: self.going = self.going[os.write(self.fd, self.going):]
+        except BlockingIOError: pass
+
+    def has_room(self):
+        return len(self.going) < HELD
+
+    def receive(self):
+        try: data = os.read(self.fd, CHUNK)
+        except BlockingIOError: return []
+        if not data:
+            # Nobody at the other end: not yet, or not any more.
+            if time.monotonic() - self.last_heard > 20: power_off()
+            time.sleep(0.02)
+            return []
+        self.last_heard = time.monotonic()
+        self.coming += data
+        frames = []
+        while len(self.coming) >= 5:
+            size = int.from_bytes(self.coming[1:5], 'big')
+            if len(self.coming) < 5 + size: break
+            frames.append((self.coming[:1], self.coming[5:5 + size]))
+            self.coming = self.coming[5 + size:]
+        return frames
 
 def fields(data):
     return [part.decode('utf-8', 'surrogateescape') for part in data.split(b'\\0')]
@@ -84,25 +102,81 @@ def child(words, environment, inputs, outputs, errors, terminal):
         os.write(2, ('tsengine lab: cannot start %s: %s\\n' % (words[0], getattr(error, 'strerror', error))).encode('utf-8', 'surrogateescape'))
         os._exit(126)
 
-def start(data):
-    # columns, rows (0 without a terminal), number of words, words, NAME=VALUE...
-    columns, rows, count, *rest = fields(data)
-    columns, rows, count = int(columns), int(rows), int(count)
-    words, environment = rest[:count], dict(pair.split('=', 1) for pair in rest[count:] if pair)
-    if columns:
+class Command:
+    # The command, its pipes or its terminal. code is known once it has ended.
+    def __init__(self, port):
+        self.port, self.pid, self.code = port, None, None
+        self.inputs, self.outputs, self.terminal = None, {}, 0
+        self.waiting, self.input_ended = b'', False
+
+    def start(self, data):
+        # columns, rows (0 without a terminal), number of words, words, NAME=VALUE...
+        columns, rows, count, *rest = fields(data)
+        columns, rows, count = int(columns), int(rows), int(count)
+        words, environment = rest[:count], dict(pair.split('=', 1) for pair in rest[count:] if pair)
+        if columns: self.start_on_terminal(words, environment, columns, rows)
+        else: self.start_on_pipes(words, environment)
+        for end in [self.inputs] + list(self.outputs): os.set_blocking(end, False)
+        self.port.send(b'S')
+
+    def start_on_terminal(self, words, environment, columns, rows):
         master, slave = os.openpty()
         resize(slave, columns, rows)
-        pid = os.fork()
-        if pid == 0: child(words, environment, slave, slave, slave, True)
+        self.pid = os.fork()
+        if self.pid == 0: child(words, environment, slave, slave, slave, True)
         os.close(slave)
-        return pid, master, {master: b'O'}, master
-    in_read, in_write = os.pipe()
-    out_read, out_write = os.pipe()
-    err_read, err_write = os.pipe()
-    pid = os.fork()
-    if pid == 0: child(words, environment, in_read, out_write, err_write, False)
-    for end in (in_read, out_write, err_write): os.close(end)
-    return pid, in_write, {out_read: b'O', err_read: b'E'}, 0
+        self.inputs, self.outputs, self.terminal = master, {master: b'O'}, master
+
+    def start_on_pipes(self, words, environment):
+        in_read, in_write = os.pipe()
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0: child(words, environment, in_read, out_write, err_write, False)
+        for end in (in_read, out_write, err_write): os.close(end)
+        self.inputs, self.outputs = in_write, {out_read: b'O', err_read: b'E'}
+
+    def signal(self, number):
+        try: os.killpg(self.pid, number)
+        except OSError: pass
+
+    def feed(self):
+        # Input that is waiting, as much as the command takes. For a command that wants no more no A is sent, which stops it.
+        if self.inputs is None: return
+        try:
+            if self.waiting:
+                count = os.write(self.inputs, self.waiting[:CHUNK])
+                self.waiting = self.waiting[count:]
+                self.port.send(b'A', b'%d' % count)
+        except BlockingIOError: pass
+        except OSError: self.waiting, self.input_ended = b'', True
+        if self.input_ended and not self.waiting and not self.terminal:
+            os.close(self.inputs)
+            self.inputs = None
+
+    def forward(self, end):
+        try: data = os.read(end, CHUNK)
+        except BlockingIOError: return
+        except OSError: data = b''
+        if data: self.port.send(self.outputs[end], data)
+        else: del self.outputs[end]
+
+    def reap(self):
+        while True:
+            try: found, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError: return
+            if found == 0: return
+            if found == self.pid: self.code = os.waitstatus_to_exitcode(status)
+
+    def obey(self, kind, data):
+        # A frame from the host; whether it says that the time is over.
+        if kind == b'T': return True
+        if kind == b'G' and self.pid is None: self.start(data)
+        elif kind == b'I' and self.inputs is not None: self.waiting += data
+        elif kind == b'C': self.input_ended = True
+        elif kind == b'W' and self.terminal: resize(self.terminal, *map(int, fields(data)))
+        elif kind == b'K' and self.pid is not None: self.signal(int(data))
+        return False
 
 def full_disks():
     # Mount points of disks without room; what is read-only has none by its nature.
@@ -122,68 +196,63 @@ def sync_results():
     if pid == 0: os.execv('/usr/bin/sync', ['sync', '-f', '/results'])
     os.waitpid(pid, 0)
 
-wake_read, wake_write = os.pipe()
-for end in (wake_read, wake_write): os.set_blocking(end, False)
-signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-signal.signal(signal.SIGCHLD, lambda *_: None)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-send(b'H', os.uname().release.encode())
+def wake_on_children():
+    # A descriptor that can be read when a child has ended.
+    wake_read, wake_write = os.pipe()
+    for end in (wake_read, wake_write): os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return wake_read
 
-pid, code, inputs, outputs, terminal = None, None, None, {}, 0
-queue, ended, over = b'', False, False
-while code is None:
-    readable = [port, wake_read] + list(outputs)
-    if len(queue) > 1 << 20: readable.remove(port)
-    ready, writable, _ = select.select(readable, [inputs] if queue and inputs is not None else [], [])
-    if port in ready:
-        for kind, data in receive():
-            if kind == b'G' and pid is None:
-                pid, inputs, outputs, terminal = start(data)
-                for end in [inputs] + list(outputs): os.set_blocking(end, False)
-                send(b'S')
-            elif kind == b'I': queue += data
-            elif kind == b'C': ended = True
-            elif kind == b'W' and terminal: resize(terminal, *map(int, fields(data)))
-            elif kind == b'K' and pid is not None:
-                try: os.killpg(pid, int(data))
-                except OSError: pass
-            elif kind == b'T': over = True
-    if writable:
-        try: queue = queue[os.write(inputs, queue[:CHUNK]):]
-        except BlockingIOError: pass
-        except OSError: queue, ended = b'', True
-    if ended and not queue and inputs is not None and not terminal:
-        os.close(inputs)
-        inputs = None
-    for end in [end for end in ready if end in outputs]:
-        try: data = os.read(end, CHUNK)
-        except BlockingIOError: continue
-        except OSError: data = b''
-        if data: send(outputs[end], data)
-        else: del outputs[end]
-    if wake_read in ready:
-        try: os.read(wake_read, 4096)
-        except BlockingIOError: pass
-        while True:
-            try: found, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError: break
-            if found == 0: break
-            if found == pid: code = os.waitstatus_to_exitcode(status)
-    if over: break
+def wait(port, command, wake):
+    # What there is to read, and what can be written. Once the command has ended, what it wrote is in its pipes; who else
+    # holds them is not waited for.
+    readable, writable = [port.fd, wake], []
+    if port.has_room(): readable += command.outputs
+    if port.going: writable.append(port.fd)
+    if command.waiting and command.inputs is not None: writable.append(command.inputs)
+    is_last = command.code is not None and port.has_room()
+    ready = select.select(readable, writable, [], 0 if is_last else None)[0]
+    return ready, is_last and not any(end in command.outputs for end in ready)
 
-# What the command wrote before it ended is in the pipes. Who else holds them is not waited for.
-for end in list(outputs):
-    while not over:
-        try: data = os.read(end, CHUNK)
-        except OSError: break
-        if not data: break
-        send(outputs[end], data)
+def serve(port, command):
+    # Until the command has ended and its output is on its way, or the host says that the time is over.
+    wake = wake_on_children()
+    port.send(b'H', os.uname().release.encode())
+    while True:
+        ready, is_done = wait(port, command, wake)
+        if is_done: return
+        if port.fd in ready:
+            for kind, data in port.receive():
+                if command.obey(kind, data): return
+        port.flush()
+        command.feed()
+        for end in [end for end in ready if end in command.outputs]: command.forward(end)
+        if wake in ready:
+            try: os.read(wake, 4096)
+            except BlockingIOError: pass
+            command.reap()
+
+def exit_number(code):
+    return 0 if code is None else code if code >= 0 else 128 - code
+
+def stay(port):
+    # The machine is ended from outside.
+    while True:
+        select.select([port.fd], [port.fd] if port.going else [], [], 1)
+        port.flush()
+        port.receive()
+        try: os.waitpid(-1, os.WNOHANG)
+        except OSError: pass
+
+port = Port()
+spare_memory_killer()
+command = Command(port)
+serve(port, command)
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 sync_results()
-number = 0 if code is None else code if code >= 0 else 128 - code
-send(b'X', '\\0'.join([str(number)] + (full_disks() if number else [])).encode())
-while True:
-    receive()
-    try: os.waitpid(-1, os.WNOHANG)
-    except OSError: pass
+number = exit_number(command.code)
+port.send(b'X', '\\0'.join([str(number)] + (full_disks() if number else [])).encode())
+stay(port)
 `;

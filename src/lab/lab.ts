@@ -63,22 +63,41 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   };
   const { timeoutMs = DEFAULT_TIMEOUT, bootTimeoutMs = DEFAULT_TIMEOUT } = request;
   const work = { ...request, timeoutMs, bootTimeoutMs };
-  const bring = async (): Promise<string | undefined> => {
-    if (results === undefined || request.results === undefined) return undefined;
-    return await collectResults(results, resolve(request.results), folder.path).then(
-      () => undefined,
-      errorMessage,
-    );
-  };
+  const bring = (): Promise<string | undefined> => bringResults(results, request);
   let result: MachineResult;
   try {
     result = await runMachine(hardware, work, folder.path);
   } catch (error) {
     const lost = await bring();
-    if (lost !== undefined) context.progress(lost);
+    if (lost !== undefined) notice(request)(lost);
     throw error;
   }
   return { ...result, resultsError: await bring() };
+}
+
+/** Copies the results to their folder. Gives the line that says why they are not, or not all, there; fails only when the caller wants no more. */
+async function bringResults(
+  image: string | undefined,
+  { results, signal, ...tell }: MachineRequest,
+): Promise<string | undefined> {
+  if (image === undefined || results === undefined) return undefined;
+  // A caller who has ended the machine still wants to see what it left, and may end us.
+  const end = signal?.aborted === true ? undefined : signal;
+  try {
+    const left = await collectResults(image, resolve(results), end);
+    if (left !== undefined) notice(tell)(left);
+    return undefined;
+  } catch (error) {
+    end?.throwIfAborted();
+    return errorMessage(error);
+  }
+}
+
+function notice({
+  onNotice,
+  onProgress,
+}: Pick<MachineRequest, 'onNotice' | 'onProgress'>): (line: string) => void {
+  return onNotice ?? onProgress ?? (() => undefined);
 }
 
 /** The disks of this machine alone: tsengine's code, and one for results where they are wanted. */

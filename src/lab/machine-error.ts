@@ -7,9 +7,18 @@ import { TsengineError } from '../errors.ts';
  * - `timeout`: the command was still running when its time was over.
  * - `hang`: when the time was over the machine did not answer any more, or its command wrote nothing for longer than it may.
  * - `host-disk`: the disk of this machine, below the cache, is full.
+ * - `nonsense`: what came from the agent in the machine was no message of its.
  * - `ended`: the machine went away under the command, without a panic.
  */
-export type MachineErrorKind = 'no-boot' | 'panic' | 'memory' | 'timeout' | 'hang' | 'host-disk' | 'ended';
+export type MachineErrorKind =
+  | 'no-boot'
+  | 'panic'
+  | 'memory'
+  | 'timeout'
+  | 'hang'
+  | 'host-disk'
+  | 'nonsense'
+  | 'ended';
 
 /** Exit code when the time is over, as timeout(1) has it. */
 export const TIMEOUT_EXIT = 124;

@@ -2,16 +2,21 @@
  * One machine from its start to its end: the console is kept, the agent is given the command, its output is handed on.
  * Whatever happens, QEMU has ended when `runMachine` settles; should this process be killed, the kernel ends it.
  */
+import { errorMessage } from '../errors.ts';
+import { printablePath } from '../linux/path.ts';
 import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from './console.ts';
 import { encodeFields, encodeFrame, type Frame, FrameReader } from './frames.ts';
 import { MachineError } from './machine-error.ts';
+import { MachineInput } from './machine-input.ts';
 import type { MachineHardware } from './qemu.ts';
 import { qemuArguments } from './qemu.ts';
 import { QemuProcess } from './qemu-process.ts';
-import type { MachineRequest, MachineResult } from './types.ts';
+import type { MachineRequest, MachineResult, OutputStream } from './types.ts';
 
 /** How long the agent may take to save results when the time is over. Milliseconds. */
 const GRACE = 10_000;
+/** How long output still goes to somebody who does not take it when the time is over. Milliseconds. */
+const READER_PATIENCE = 2000;
 
 /** The machine's environment for the command. */
 const ENVIRONMENT = {
@@ -40,7 +45,6 @@ export async function runMachine(
     return await run.result();
   } finally {
     work.signal?.removeEventListener('abort', abort);
-    run.kill();
     await run.end();
   }
 }
@@ -52,8 +56,15 @@ class MachineRun {
   readonly #qemu: QemuProcess;
   readonly #outcome = Promise.withResolvers<MachineResult>();
   readonly #startedAt = performance.now();
+  readonly #input: MachineInput;
+  /** Aborted when output is not handed on any more. */
+  readonly #unwanted = new AbortController();
   #timer: NodeJS.Timeout;
   #silence: NodeJS.Timeout | undefined;
+  #stage: 'boot' | 'hello' | 'command' | 'ended' = 'boot';
+  #isHandingOn = false;
+  /** Whether output was not handed on because nobody took it. */
+  #isUnread = false;
   #commandAt: number | undefined;
   #release = '';
   #timeOver = false;
@@ -68,10 +79,12 @@ class MachineRun {
       this.#fail('host-disk', `the machine was stopped: the disk below the lab's cache ${why}`);
     });
     this.#qemu.console.on('data', (data: Buffer) => this.#console.push(data));
+    this.#input = new MachineInput(this.#qemu.agent, work.stdin);
     const reader = new FrameReader();
-    this.#qemu.agent.on('data', (data: Buffer) => this.#take(reader.push(data)));
+    this.#qemu.agent.on('data', (data: Buffer) => this.#receive(reader, data));
     this.#qemu.ended.then(
-      (complaint) => this.#endedByItself(complaint),
+      // Its last output goes first, and an end of the command is the better answer.
+      (complaint) => this.#handling.then(() => this.#endedByItself(complaint)),
       (error: unknown) => this.#outcome.reject(error),
     );
   }
@@ -83,15 +96,19 @@ class MachineRun {
   /** Ends the machine because the caller wants it. */
   stop(reason: unknown): void {
     this.#outcome.reject(reason);
-    this.kill();
+    this.#kill();
   }
 
-  kill(): void {
+  #kill(): void {
+    this.#stage = 'ended';
+    this.#unwanted.abort();
+    this.#input.close();
     this.#qemu.kill();
   }
 
-  /** When the machine has ended and its output is handed on. */
+  /** Ends the machine. Settles when it has ended and its output is handed on. */
   async end(): Promise<void> {
+    this.#kill();
     await this.#qemu.ended.catch(() => undefined);
     await this.#handling.catch(() => undefined);
     clearTimeout(this.#timer);
@@ -105,11 +122,25 @@ class MachineRun {
     if (silenceMs !== undefined) this.#silence = setTimeout(() => this.#failForSilence(silenceMs), silenceMs);
   }
 
-  /** The agent gets the time to bring results to their disk; then the machine ends. */
+  /** The agent gets the time to bring results to their disk; then the machine ends. Its answer comes after the output. */
   #timeIsOver(): void {
     this.#timeOver = true;
     this.#qemu.agent.write(encodeFrame('T'));
-    this.#timer = setTimeout(() => this.#failForHanging(), GRACE);
+    this.#timer = setTimeout(() => {
+      this.#leaveReader();
+      this.#timer = setTimeout(() => this.#noAnswer(), GRACE);
+    }, READER_PATIENCE);
+  }
+
+  #noAnswer(): void {
+    if (this.#leaveReader()) this.#timer = setTimeout(() => this.#failForHanging(), GRACE);
+    else this.#failForHanging();
+  }
+
+  /** Hands no more output on when somebody is having us wait with it. Tells whether that is so. */
+  #leaveReader(): boolean {
+    if (this.#isHandingOn) this.#unwanted.abort();
+    return this.#isHandingOn;
   }
 
   #failToBoot(): void {
@@ -123,7 +154,9 @@ class MachineRun {
     const after = seconds(this.#work.timeoutMs);
     this.#fail(
       'timeout',
-      `the command ${name} was still running after ${after}, and the machine was ended: give it more with --timeout`,
+      this.#isUnread
+        ? `nobody read the output of the command ${name}, and after ${after} the machine was ended`
+        : `the command ${name} was still running after ${after}, and the machine was ended: give it more with --timeout`,
     );
   }
 
@@ -141,13 +174,27 @@ class MachineRun {
 
   #fail(kind: MachineError['kind'], message: string): void {
     this.#outcome.reject(new MachineError(kind, message, this.#console.lines()));
-    this.kill();
+    this.#kill();
+  }
+
+  /** What comes over the port is no message of the agent: something in the machine has taken its place, or it is damaged. */
+  #failForNonsense(what: string): void {
+    this.#fail('nonsense', `the machine was ended: its agent sent ${what}`);
   }
 
   #endedByItself(complaint: string | undefined): void {
     const started = this.#commandAt !== undefined;
     const { kind, message } = causeOfEnd(this.#console.lines(), complaint, started, this.#hardware.memory);
     this.#fail(kind, message);
+  }
+
+  #receive(reader: FrameReader, data: Buffer): void {
+    if (this.#stage === 'ended') return;
+    try {
+      this.#take(reader.push(data));
+    } catch (error) {
+      this.#failForNonsense(errorMessage(error));
+    }
   }
 
   /** Frames are handled one after the other; as long as the caller does not take the output, no more is read. */
@@ -163,25 +210,75 @@ class MachineRun {
   }
 
   async #handle({ kind, data }: Frame): Promise<void> {
-    if (kind === 'H') {
-      this.#release = data.toString();
-      this.#qemu.agent.write(encodeFrame('G', this.#startMessage()));
-    } else if (kind === 'S') {
-      this.#commandAt = performance.now();
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
-      this.#hear();
-      void this.#sendInput().catch((error: unknown) => this.stop(error));
-      this.#work.terminal?.onResize((columns, rows) =>
-        this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),
-      );
-    } else if (kind === 'O' || kind === 'E') {
-      this.#hear();
-      await this.#work.onOutput?.(kind === 'O' ? 'stdout' : 'stderr', data);
-    } else if (kind === 'X') {
-      if (this.#timeOver) this.#failForTime();
-      else this.#outcome.resolve(this.#resultOf(data.toString().split('\0')));
+    const name = `${this.#stage} ${kind}`;
+    if (this.#stage === 'ended') return;
+    else if (name === 'boot H') this.#greet(data.toString('latin1'));
+    else if (name === 'hello S') this.#begin();
+    else if (name === 'command O') await this.#handOn('stdout', data);
+    else if (name === 'command E') await this.#handOn('stderr', data);
+    else if (name === 'command A') this.#acknowledge(data.toString('latin1'));
+    else if (name === 'command X') this.#conclude(data.toString().split('\0'));
+    else this.#failForNonsense('a message that makes no sense here');
+  }
+
+  #greet(release: string): void {
+    if (!/^[!-~]{1,64}$/.test(release)) {
+      this.#failForNonsense('no release of a kernel');
+      return;
     }
+    this.#release = release;
+    this.#stage = 'hello';
+    this.#qemu.agent.write(encodeFrame('G', this.#startMessage()));
+  }
+
+  #begin(): void {
+    this.#stage = 'command';
+    this.#commandAt = performance.now();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
+    this.#hear();
+    void this.#input.send().catch((error: unknown) => this.stop(error));
+    this.#work.terminal?.onResize((columns, rows) =>
+      this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),
+    );
+  }
+
+  /** Waits until the caller has taken the output, or it is not wanted any more. */
+  async #handOn(stream: OutputStream, data: Buffer): Promise<void> {
+    this.#hear();
+    const { signal } = this.#unwanted;
+    if (signal.aborted) {
+      this.#isUnread = true;
+      return;
+    }
+    const taken = this.#work.onOutput?.(stream, data, signal);
+    if (!(taken instanceof Promise)) return;
+    const cut = Promise.withResolvers<void>();
+    const abort = (): void => {
+      this.#isUnread = true;
+      cut.resolve();
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    this.#isHandingOn = true;
+    try {
+      await Promise.race([taken.catch(unlessAborted(signal)), cut.promise]);
+    } finally {
+      this.#isHandingOn = false;
+      signal.removeEventListener('abort', abort);
+      // It had to be silent for as long.
+      this.#hear();
+    }
+  }
+
+  #acknowledge(text: string): void {
+    if (!/^\d{1,9}$/.test(text) || !this.#input.acknowledge(Number(text)))
+      this.#failForNonsense('a message about input that was not sent');
+  }
+
+  #conclude([code = '', ...fullDisks]: readonly string[]): void {
+    if (!/^\d{1,3}$/.test(code) || Number(code) > 255) this.#failForNonsense('an exit code that is none');
+    else if (this.#timeOver) this.#failForTime();
+    else this.#outcome.resolve(this.#resultOf(Number(code), fullDisks.map(printablePath)));
   }
 
   #startMessage(): string {
@@ -196,28 +293,10 @@ class MachineRun {
     ]);
   }
 
-  async #sendInput(): Promise<void> {
-    const { agent } = this.#qemu;
-    for await (const piece of this.#work.stdin ?? []) {
-      for (let at = 0; at < piece.length; at += PIECE) {
-        if (agent.write(encodeFrame('I', piece.subarray(at, at + PIECE)))) continue;
-        await new Promise<void>((resolve) => {
-          const goOn = (): void => {
-            agent.off('drain', goOn).off('close', goOn);
-            resolve();
-          };
-          agent.on('drain', goOn).on('close', goOn);
-        });
-      }
-    }
-    agent.write(encodeFrame('C'));
-  }
-
-  #resultOf([code = '', ...fullDisks]: readonly string[]): MachineResult {
+  #resultOf(exitCode: number, fullDisks: readonly string[]): MachineResult {
     const lines = this.#console.lines();
     const now = performance.now();
     const commandAt = this.#commandAt ?? now;
-    const exitCode = Number(code);
     return {
       exitCode,
       bootMs: Math.round(commandAt - this.#startedAt),
@@ -240,8 +319,12 @@ class MachineRun {
   }
 }
 
-/** Input is sent in frames of at most this many bytes. */
-const PIECE = 32 * 1024;
+/** What somebody who was told to take no more output says of it is no failure. */
+function unlessAborted(signal: AbortSignal): (error: unknown) => void {
+  return (error) => {
+    if (!signal.aborted) throw error;
+  };
+}
 
 /** Why QEMU ended without having been told to: what the console says, else QEMU's own complaint. */
 function causeOfEnd(

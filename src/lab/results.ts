@@ -1,20 +1,28 @@
-/** What a command leaves in `/results`: an ext4 disk of the machine's, read here with e2fsprogs, so that it comes back after a panic or a kill as well. */
+/** What a command leaves in `/results`: an ext4 disk of the machine's, read here by ourselves (ext4.ts), so that it comes back after a panic or a kill as well. */
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import { errorMessage, TsengineError } from '../errors.ts';
-import { makeDirectories } from '../linux/files.ts';
-import { removeTree } from '../linux/remove-tree.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { fchown } from '../linux/at.ts';
+import { closeFile, makeDirectories, openFile } from '../linux/files.ts';
 import type { LabContext } from './context.ts';
+import { bringTree } from './results-tree.ts';
 import { runProgram } from './run-program.ts';
 
 /** How much fits. The file is sparse. */
 const SIZE = '4G';
 
+/** All that the disk has, whatever this machine's mke2fs.conf says: ext4.ts must be able to read it. */
+const FEATURES = [
+  ...['none', 'has_journal', 'ext_attr', 'dir_index', 'filetype', 'extent', 'flex_bg', 'sparse_super'],
+  ...['large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum'],
+].join(',');
+
 /** Makes the empty disk in `folder`. */
 export async function makeResultsDisk(folder: string, context: LabContext): Promise<string> {
   const image = join(folder, 'results.ext4');
   const options = 'lazy_itable_init=1,lazy_journal_init=1,nodiscard';
-  await runProgram('mke2fs', ['-q', '-F', '-t', 'ext4', '-m', '0', '-E', options, image, SIZE], {
+  const layout = ['-t', 'ext4', '-O', FEATURES, '-b', '4096', '-I', '256', '-m', '0'];
+  await runProgram('mke2fs', ['-q', '-F', ...layout, '-E', options, image, SIZE], {
     purpose: 'cannot make the disk for results',
     signal: context.signal,
   });
@@ -34,23 +42,62 @@ export function makeResultsFolder(folder: string): void {
   }
 }
 
-/** What debugfs says besides what is wrong, and what it cannot give files when we are not root. */
-const HARMLESS = /^debugfs |^\s*$|Operation not permitted while changing ownership/;
+/** The user and group `nobody`. */
+const NOBODY = 65534;
 
 /**
- * Copies what is on the disk into the folder, over what is there: what was written a second before a machine was killed is
- * there. What the folder has besides stays. `temporary` is a folder for files on the way.
+ * Brings what is on the disk into the folder, over what is there: what was written a second before a machine was killed is
+ * there. What the folder has besides stays. The image is the guest's work: see results-tree.ts for what is not taken over,
+ * which is told in one line that is the answer; `undefined` when nothing was left. Fails with one line for what is damaged or
+ * could not be written, after all else is in the folder, and with the reason of `signal`.
  */
-export async function collectResults(image: string, folder: string, temporary: string): Promise<void> {
+export async function collectResults(
+  image: string,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   const purpose = `cannot copy the results to ${folder}`;
-  // 1 and 2: what was wrong has been put right.
-  await runProgram('e2fsck', ['-y', '-E', 'journal_only', image], { purpose, accepted: [0, 1, 2] });
-  // debugfs does not write into folders that are there.
-  const fresh = join(temporary, 'results');
-  makeDirectories(fresh);
-  const { stderr } = await runProgram('debugfs', ['-R', 'rdump / .', image], { purpose, cwd: fresh });
-  const complaint = stderr.split('\n').find((line) => !HARMLESS.test(line));
-  if (complaint !== undefined) throw new TsengineError('System', `${purpose}: ${complaint.trim()}`);
-  removeTree(join(fresh, 'lost+found'));
-  await runProgram('cp', ['-a', '--remove-destination', '--', `${fresh}/.`, folder], { purpose });
+  const fail = (why: string): TsengineError => new TsengineError('System', `${purpose}: ${why}`);
+  await replayJournal(image, purpose, signal);
+  const { lost, left } = await bringTree(image, folder, signal).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw fail(errorMessage(error));
+  });
+  if (lost.length > 0) throw fail(summary(lost));
+  return left.length === 0 ? undefined : `not copied to ${folder}: ${summary(left)}`;
+}
+
+/** With the rights of nobody where we have more, on a file that is already open: e2fsck is not made for images of an enemy. */
+async function replayJournal(image: string, purpose: string, signal: AbortSignal | undefined): Promise<void> {
+  const input = openFile(image, 'r+');
+  try {
+    const user = process.geteuid?.() === 0 && giveToNobody(input) ? NOBODY : undefined;
+    await runProgram('e2fsck', ['-y', '-E', 'journal_only', '/proc/self/fd/0'], {
+      purpose,
+      // 1 and 2: what was wrong has been put right.
+      accepted: [0, 1, 2],
+      input,
+      signal,
+      ...(user === undefined ? {} : { user }),
+    });
+  } finally {
+    closeFile(input);
+  }
+}
+
+/** Whether the file could be given away: in a user namespace there may be no nobody. */
+function giveToNobody(file: number): boolean {
+  try {
+    fchown(file, NOBODY, NOBODY);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EINVAL', 'EPERM')) return false;
+    throw error;
+  }
+}
+
+/** The first of them, and how many more there are. */
+function summary(all: readonly string[]): string {
+  const [first = ''] = all;
+  return all.length === 1 ? first : `${first}, and ${all.length - 1} more`;
 }

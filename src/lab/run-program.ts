@@ -30,6 +30,10 @@ export interface ProgramOptions {
   readonly accepted?: readonly number[];
   /** All its processes live in a process and a mount namespace of their own, and end and unmount with it. Needs root. */
   readonly contained?: boolean;
+  /** A descriptor that is its standard input; it has none when not given. */
+  readonly input?: number;
+  /** The number of a user, and group, whose rights it has, and no others. Needs root. */
+  readonly user?: number;
 }
 
 /** What a program wrote. */
@@ -57,33 +61,46 @@ export function programEnv(extra: Readonly<Record<string, string>> = {}): NodeJS
 }
 
 /** The words that make the kernel end a program when its parent, this process, ends in whatever way. */
-export function dyingWithUs(contained = false): readonly string[] {
-  const bound = ['setpriv', '--pdeathsig', 'KILL', '--'];
+export function dyingWithUs(contained = false, user?: number): readonly string[] {
+  const rights =
+    user === undefined
+      ? []
+      : [
+          '--reuid',
+          `${user}`,
+          '--regid',
+          `${user}`,
+          '--clear-groups',
+          '--no-new-privs',
+          '--bounding-set',
+          '-all',
+        ];
+  const bound = ['setpriv', ...rights, '--pdeathsig', 'KILL', '--'];
   if (!contained) return bound;
   return [...bound, 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--'];
 }
 
-/** Runs a program without input to its end. Fails with a `TsengineError` that has the best line of what it said. */
+/** Runs a program to its end. Fails with a `TsengineError` that has the best line of what it said. */
 export async function runProgram(
   program: string,
   args: readonly string[],
   options: ProgramOptions,
 ): Promise<ProgramOutput> {
   options.signal?.throwIfAborted();
-  const [first = '', ...words] = [...dyingWithUs(options.contained), program, ...args];
+  const [first = '', ...words] = [...dyingWithUs(options.contained, options.user), program, ...args];
   const child = spawn(first, words, {
     cwd: options.cwd,
     env: programEnv(options.env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input ?? 'ignore', 'pipe', 'pipe'],
     detached: true,
   });
   const abort = (): void => killGroup(child);
   options.signal?.addEventListener('abort', abort, { once: true });
   const kept = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     kept.stdout = (kept.stdout + text).slice(-KEPT);
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     kept.stderr = (kept.stderr + text).slice(-KEPT);
   });
   try {

@@ -60,12 +60,20 @@ export interface MachineRequest {
   readonly silenceMs?: number;
   /** A disk of tsengine's code (code-disk.ts) that several machines share; one of the code as it is now when not given. */
   readonly code?: string;
-  /** A folder that what the command leaves in `/results` is copied into at the end, whatever that end is. Made when it is not there. */
+  /**
+   * A folder that what the command leaves in `/results` is copied into at the end, whatever that end is. Made when it is not
+   * there. `signal` ends the copying, too, but for one that has ended the machine.
+   */
   readonly results?: string;
-  /** Gets the command's output as it comes. While its promise is open the machine has to wait with more. */
-  readonly onOutput?: (stream: OutputStream, data: Buffer) => void | Promise<void>;
+  /**
+   * Gets the command's output as it comes. While its promise is open the machine has to wait with more; when `signal` is
+   * aborted nobody waits for it any more, because the machine has ended or its time has been over for two seconds.
+   */
+  readonly onOutput?: (stream: OutputStream, data: Buffer, signal: AbortSignal) => void | Promise<void>;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;
+  /** Gets a line for what is no failure and people should know all the same: what of the results stayed behind. `onProgress` when not given. */
+  readonly onNotice?: (line: string) => void;
   /** The command's standard input; empty when not given. */
   readonly stdin?: AsyncIterable<Buffer>;
   /** Gives the command a terminal; all its output is then `stdout`. */

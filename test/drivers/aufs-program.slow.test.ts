@@ -195,7 +195,8 @@ describe('aufs by a FUSE program', () => {
       using above = makeStore(root);
       await assert.rejects(above.open('aufs'), {
         code: 'Unavailable',
-        message: /cannot keep the names of a file together on a ramfs without extended attributes of user\.\*/,
+        message:
+          /cannot keep the names of a file together on a ramfs without extended attributes of user\.\*/,
       });
       assert.deepEqual(fs.readdirSync(above.dataRoot), []);
     } finally {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { MachineResult } from '../../lab/types.ts';
 import {
   ABOUT_CACHE,
   type MachineFlags,
@@ -6,10 +7,11 @@ import {
   machineOf,
   showConsole,
   tellEnd,
+  tellNotice,
   tellProgress,
   untilInterrupted,
 } from '../lab-flags.ts';
-import { writeOut } from '../output.ts';
+import { LabOutput } from '../lab-output.ts';
 import { readStandardInput } from '../streams.ts';
 
 interface RunFlags extends MachineFlags {
@@ -43,19 +45,22 @@ export function register(command: Command): void {
     .action(async (words: string[], flags: RunFlags) => {
       const { runInMachine } = await import('../../lab/lab.ts');
       const request = machineOf(flags);
-      const result = await showConsole(() =>
-        untilInterrupted((signal) =>
-          runInMachine({
+      using output = new LabOutput();
+      const run = async (signal: AbortSignal): Promise<MachineResult> => {
+        try {
+          return await runInMachine({
             ...request,
             command: words,
             signal,
             onProgress: tellProgress(flags.quiet),
-            onOutput: (stream, data) => writeOut(stream === 'stdout' ? 1 : 2, data),
+            onNotice: tellNotice,
+            onOutput: (stream, data, unwanted) => output.write(stream === 'stdout' ? 1 : 2, data, unwanted),
             ...(flags.interactive === true ? { stdin: readStandardInput() } : {}),
-          }),
-        ),
-      );
-      tellEnd(result);
-      if (flags.interactive === true) process.stdin.destroy();
+          });
+        } finally {
+          if (flags.interactive === true) process.stdin.destroy();
+        }
+      };
+      tellEnd(await showConsole(() => untilInterrupted(run)));
     });
 }

@@ -8,11 +8,12 @@ import {
   machineOf,
   showConsole,
   tellEnd,
+  tellNotice,
   tellProgress,
   untilInterrupted,
 } from '../lab-flags.ts';
-import { writeOut } from '../output.ts';
-import { readStandardInput } from '../streams.ts';
+import { LabOutput } from '../lab-output.ts';
+import { TypedInput } from '../typed-input.ts';
 
 /** No time limit would be the right one for a person; timers take no more than this. Seconds. */
 const LONGEST = '2000000';
@@ -22,6 +23,8 @@ const ABOUT = `Examples:
   tsengine lab shell --with systemd,docker --results out
 
 ${ABOUT_CACHE}`;
+
+const ended = new TsengineError('System', 'the machine is ended, because ~. was typed', { exitCode: 130 });
 
 /** `tsengine lab shell`: a shell, or another interactive command, in a virtual machine, on this terminal. */
 export function register(command: Command): void {
@@ -38,30 +41,29 @@ export function register(command: Command): void {
       }
       const { runInMachine } = await import('../../lab/lab.ts');
       const request = machineOf({ ...flags, timeout: flags.timeout ?? LONGEST });
+      const escaped = new AbortController();
+      const input = new TypedInput(process.stdin, () => escaped.abort(ended));
+      using output = new LabOutput();
       const shell = async (signal: AbortSignal): Promise<MachineResult> => {
         try {
           return await runInMachine({
             ...request,
             command: words.length === 0 ? ['bash', '-l'] : words,
-            signal,
+            signal: AbortSignal.any([signal, escaped.signal]),
             onProgress: tellProgress(),
-            onOutput: (_, data) => writeOut(1, data),
-            stdin: rawInput(),
+            onNotice: tellNotice,
+            onOutput: (_, data, unwanted) => output.write(1, data, unwanted),
+            stdin: input,
             terminal: ourTerminal(),
           });
         } finally {
-          process.stdin.setRawMode(false);
+          await input.return();
         }
       };
+      tellNotice('in the machine, Enter and then ~. ends it, whatever it does');
       tellEnd(await showConsole(() => untilInterrupted(shell)));
       process.stdin.destroy();
     });
-}
-
-/** What is typed, key by key, from the moment the machine asks for it: until then Ctrl-C is ours. */
-async function* rawInput(): AsyncGenerator<Buffer> {
-  process.stdin.setRawMode(true);
-  yield* readStandardInput();
 }
 
 function ourTerminal(): Terminal {

@@ -1,0 +1,251 @@
+/** The agent and our side of it without a machine: input that nobody reads, output that nobody takes, messages that are none. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type MachineWork, runMachine } from '../../src/lab/machine.ts';
+import { MachineError } from '../../src/lab/machine-error.ts';
+import type { MachineHardware } from '../../src/lab/qemu.ts';
+import type { MachineResult } from '../../src/lab/types.ts';
+import { agentAlone, fakeQemu } from './fake-machine.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+
+const hardware: MachineHardware = {
+  accelerator: 'tcg',
+  kernel: '',
+  initramfs: '',
+  kernelWords: [],
+  memory: 2 ** 30,
+  cpus: 1,
+  disks: [],
+};
+
+const alone = agentAlone();
+after(() => alone[Symbol.dispose]());
+
+async function run(
+  script: string,
+  work: Partial<MachineWork> = {},
+  qemu = alone.path,
+): Promise<MachineResult> {
+  process.env.TSENGINE_LAB_QEMU = qemu;
+  try {
+    const limits = { timeoutMs: 60_000, bootTimeoutMs: 60_000 };
+    return await runMachine(hardware, { command: ['sh', '-c', script], ...limits, ...work }, tmpdir());
+  } finally {
+    delete process.env.TSENGINE_LAB_QEMU;
+  }
+}
+
+/** Takes output, and gives it by streams at the end. */
+function taker(each: () => void | Promise<void> = () => undefined) {
+  const written = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  const onOutput: MachineWork['onOutput'] = async (stream, data) => {
+    await each();
+    written[stream] = Buffer.concat([written[stream], data]);
+  };
+  return { written, onOutput };
+}
+
+async function* pieces(count: number, size: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < count; at++) yield Buffer.alloc(size, at);
+}
+
+function sha256(data: Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+describe('what goes through the agent', () => {
+  test('arrives whole, on its own stream, with the exit code', async () => {
+    const { written, onOutput } = taker();
+    const ended = await run('cat; echo "to stderr" >&2; exit 42', { onOutput, stdin: pieces(30, 100_000) });
+    assert.equal(ended.exitCode, 42);
+    assert.equal(written.stderr.toString(), 'to stderr\n');
+    const sent = Buffer.concat(Array.from({ length: 30 }, (_, at) => Buffer.alloc(100_000, at)));
+    assert.equal(sha256(written.stdout), sha256(sent));
+  });
+
+  test('arrives whole at a reader who takes its time', async () => {
+    const { written, onOutput } = taker(() => sleep(20));
+    await run('seq 200000; kill -9 $$', { onOutput }).then(({ exitCode }) => assert.equal(exitCode, 137));
+    assert.equal(written.stdout.toString().length, 1_288_895);
+  });
+
+  test('goes to and from a terminal', async () => {
+    const { written, onOutput } = taker();
+    const terminal = { columns: 91, rows: 17, type: 'linux', onResize: () => undefined };
+    const stdin = [Buffer.from('typed\r')];
+    await run('stty size; read word; echo "got $word"', {
+      onOutput,
+      terminal,
+      stdin: (async function* () {
+        yield* stdin;
+      })(),
+    });
+    assert.equal(written.stdout.toString().replace('typed\r\n', ''), '17 91\r\ngot typed\r\n');
+  });
+});
+
+describe('the time limit', () => {
+  test('ends a command that does not read its input', async () => {
+    let sent = 0;
+    const stdin = (async function* () {
+      for await (const piece of pieces(200, 100_000)) {
+        sent += piece.length;
+        yield piece;
+      }
+    })();
+    await assert.rejects(run('exec sleep 1000', { stdin, timeoutMs: 1000 }), {
+      kind: 'timeout',
+      exitCode: 124,
+      message: /^the command sh was still running after 1 s/,
+    });
+    // The agent's room and the pipe's.
+    assert.ok(sent < 1_000_000, `${sent} bytes of input were taken from their source`);
+  });
+
+  test('ends a command whose output nobody takes', async () => {
+    let taken = 0;
+    const onOutput: MachineWork['onOutput'] = (_, data) => {
+      taken += data.length;
+      return new Promise<void>(() => undefined);
+    };
+    await assert.rejects(run('exec yes', { onOutput, timeoutMs: 1000 }), {
+      kind: 'timeout',
+      exitCode: 124,
+      message: 'nobody read the output of the command sh, and after 1 s the machine was ended',
+    });
+    assert.ok(taken < 100_000);
+  });
+
+  test('and an abort do not wait for who takes no output', async () => {
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    let told: AbortSignal | undefined;
+    const onOutput: MachineWork['onOutput'] = (_, __, signal) => {
+      told = signal;
+      setTimeout(() => abort.abort(reason), 100);
+      return new Promise<void>(() => undefined);
+    };
+    await assert.rejects(run('exec yes', { onOutput, signal: abort.signal }), reason);
+    assert.equal(told?.aborted, true);
+  });
+});
+
+describe('what is no message of the agent', () => {
+  const frame = (kind: string, data: string): string =>
+    `b'${kind}' + (${data.length}).to_bytes(4, 'big') + b'${data}'`;
+  const cases: readonly (readonly [what: string, sent: string, message: RegExp])[] = [
+    ['of impossible length', `b'H\\xff\\xff\\xff\\xff'`, /sent a message of 4294967295 bytes$/],
+    [
+      'with an empty exit code',
+      [frame('H', '6.1'), frame('S', ''), frame('X', '')].join('+'),
+      /an exit code that is none$/,
+    ],
+    [
+      'with a great exit code',
+      [frame('H', '6.1'), frame('S', ''), frame('X', '256')].join('+'),
+      /an exit code that is none$/,
+    ],
+    ['before its time', frame('X', '0'), /a message that makes no sense here$/],
+    [
+      'twice',
+      [frame('H', '6.1'), frame('S', ''), frame('S', '')].join('+'),
+      /a message that makes no sense here$/,
+    ],
+    [
+      'about input',
+      [frame('H', '6.1'), frame('S', ''), frame('A', '5')].join('+'),
+      /about input that was not sent$/,
+    ],
+    ['with a release that no kernel has', frame('H', 'a b'), /no release of a kernel$/],
+  ];
+  for (const [what, sent, message] of cases) {
+    test(what, async () => {
+      const program = `import os, time\nos.write(4, ${sent})\ntime.sleep(100)\n`;
+      using qemu = fakeQemu(program);
+      await assert.rejects(run('true', {}, qemu.path), (error) => {
+        assert.ok(error instanceof MachineError);
+        assert.equal(error.kind, 'nonsense');
+        assert.equal(error.exitCode, 125);
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  }
+});
+
+describe('tsengine lab run, when nobody reads its output', () => {
+  const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
+  const words = (timeout: string): string[] => ['lab', 'run', '-q', '--timeout', timeout, '--', 'yes'];
+  const ended = async (child: ChildProcess): Promise<unknown> => {
+    const [code] = await once(child, 'exit');
+    return code;
+  };
+
+  test('which is a pipe, ends when its time is over', async () => {
+    // The shell gives the code before the pipeline's reader ends.
+    const script = `{ "$0" "$@"; echo $? >&3; } | sleep 1000`;
+    const child = spawn('sh', ['-c', script, launcher, ...words('1')], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    try {
+      const code = child.stdio[3];
+      assert.ok(code !== null && code !== undefined);
+      const [text] = await once(code, 'data');
+      assert.equal(String(text), '124\n');
+    } finally {
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
+    }
+  });
+
+  test('which is a socket, ends with Ctrl-C', async () => {
+    const child = spawn(launcher, words('600'), { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    await once(child.stdout, 'readable');
+    await sleep(500);
+    child.kill('SIGINT');
+    assert.equal(await ended(child), 130);
+    assert.match(said, /^tsengine: got SIGINT: [^\n]+\n$/);
+  });
+
+  test('because the reader has gone, ends quietly', async () => {
+    const child = spawn(launcher, words('600'), { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    assert.equal(await ended(child), 141);
+    assert.equal(said, '');
+  });
+});
+
+describe('tsengine lab shell', () => {
+  test('is left with Enter ~ . whatever the machine does', async () => {
+    const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', '"echo begun; exec sleep 1000"'].join(' ');
+    const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
+    const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    let shown = '';
+    child.stdout.on('data', (data: Buffer) => {
+      const hadBegun = shown.includes('begun');
+      shown += data.toString();
+      if (!hadBegun && shown.includes('begun')) child.stdin.write('\r~.');
+    });
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 130, shown);
+    assert.match(shown, /^tsengine: in the machine, Enter and then ~\. ends it, whatever it does\r\n/);
+    assert.match(shown, /tsengine: the machine is ended, because ~\. was typed\r\n$/);
+  });
+});

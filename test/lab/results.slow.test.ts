@@ -1,0 +1,257 @@
+/** Disks for results that a hostile guest may leave: nothing outside of the folder is touched, and what is sound comes back. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { collectResults, makeResultsDisk } from '../../src/lab/results.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
+import { describeTree } from '../helpers/trees.ts';
+
+let folder = '';
+let count = 0;
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lab-results-test-'));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A new folder in the test's own. */
+function newFolder(): string {
+  const path = join(folder, `${++count}/out`);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+/** An image with the files that `make` makes. */
+function imageOf(make: (tree: string) => void, size = '16M'): string {
+  const tree = newFolder();
+  make(tree);
+  const image = join(tree, '../image');
+  execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', '-N', '10000', '-d', tree, image, size], {
+    stdio: 'pipe',
+  });
+  return image;
+}
+
+/** Writes `after` wherever the image has `before`, as a guest can that writes to its disk itself. */
+function patch(image: string, before: string, after: string): void {
+  assert.equal(before.length, after.length);
+  const bytes = readFileSync(image);
+  let found = 0;
+  for (let at = bytes.indexOf(before); at >= 0; at = bytes.indexOf(before, at + 1), found++)
+    bytes.write(after, at);
+  assert.ok(found > 0, before);
+  writeFileSync(image, bytes);
+}
+
+/** Collects into a new folder two levels below one that is watched, and must fail. Gives the folder and the line. */
+async function damaged(image: string): Promise<{ readonly out: string; readonly line: string }> {
+  const out = newFolder();
+  const around = readdirSync(join(out, '..'));
+  let line = '';
+  await assert.rejects(collectResults(image, out), (error: Error) => {
+    line = error.message;
+    return true;
+  });
+  assert.match(line, /^cannot copy the results to [^\n]+$/);
+  assert.deepEqual(readdirSync(join(out, '..')), around);
+  return { out, line };
+}
+
+describe('results', () => {
+  test('with names that lead out of the folder stay inside', async () => {
+    const image = imageOf((tree) => {
+      mkdirSync(join(tree, 'dir'));
+      writeFileSync(join(tree, 'dir/QQQQQQescap'), 'hostile');
+      writeFileSync(join(tree, 'dir/sound'), 'sound');
+      writeFileSync(join(tree, 'ZZZZ'), 'hostile');
+    });
+    patch(image, 'QQQQQQescap', '../../escap');
+    patch(image, 'ZZZZ', 'a\0/b');
+    const { out, line } = await damaged(image);
+    assert.match(line, /it is no name for a file, and 1 more$/);
+    assert.equal(readFileSync(join(out, 'dir/sound'), 'utf8'), 'sound');
+    assert.deepEqual(readdirSync(out), ['dir']);
+  });
+
+  test('with a symbolic link and a file, or a folder, of one name are not written through the link', async () => {
+    const target = join(newFolder(), 'target');
+    const inside = newFolder();
+    const image = imageOf((tree) => {
+      symlinkSync(target, join(tree, 'file1'));
+      writeFileSync(join(tree, 'file2'), 'hostile');
+      symlinkSync(inside, join(tree, 'fold1'));
+      mkdirSync(join(tree, 'fold2'));
+      writeFileSync(join(tree, 'fold2/in it'), 'hostile');
+    });
+    patch(image, 'file2', 'file1');
+    patch(image, 'fold2', 'fold1');
+    const { line } = await damaged(image);
+    assert.match(line, /its name is there twice/);
+    assert.equal(existsSync(target), false);
+    assert.deepEqual(readdirSync(inside), []);
+  });
+
+  test('are not written through what an earlier run left', async () => {
+    const inside = newFolder();
+    const target = join(inside, 'target');
+    const out = newFolder();
+    symlinkSync(inside, join(out, 'folder'));
+    symlinkSync(target, join(out, 'file'));
+    const image = imageOf((tree) => {
+      mkdirSync(join(tree, 'folder'));
+      writeFileSync(join(tree, 'folder/a'), 'new');
+      writeFileSync(join(tree, 'file'), 'new');
+    });
+    assert.equal(await collectResults(image, out), undefined);
+    assert.deepEqual(readdirSync(inside), []);
+    assert.equal(readFileSync(join(out, 'folder/a'), 'utf8'), 'new');
+    assert.equal(readFileSync(join(out, 'file'), 'utf8'), 'new');
+  });
+
+  test('with a folder in itself come to an end', async () => {
+    const image = imageOf((tree) => {
+      mkdirSync(join(tree, 'outer/inner'), { recursive: true });
+      writeFileSync(join(tree, 'sound'), 'sound');
+    });
+    execFileSync('debugfs', ['-w', '-R', 'link outer outer/again', image], { stdio: 'pipe' });
+    const { out, line } = await damaged(image);
+    assert.match(line, /outer\/again: it is a directory of two names$/);
+    assert.equal(readFileSync(join(out, 'sound'), 'utf8'), 'sound');
+  });
+
+  test('from damaged disks are an error of one line', async () => {
+    const image = imageOf((tree) => writeFileSync(join(tree, 'file'), 'x'.repeat(100_000)));
+    const set = (field: string, value: string): void => {
+      execFileSync('debugfs', ['-w', '-R', `set_inode_field file ${field} ${value}`, image], {
+        stdio: 'pipe',
+      });
+    };
+    // The extent's first block: far outside.
+    set('block[5]', '0x7fffffff');
+    assert.match((await damaged(image)).line, /file: the list of its blocks is damaged$/);
+    set('mode', '0170777');
+    assert.match((await damaged(image)).line, /file: its type is unknown$/);
+    const superblock = readFileSync(image);
+    superblock.fill(0xff, 1024, 1024 + 0x38);
+    writeFileSync(image, superblock);
+    await damaged(image);
+    writeFileSync(image, 'no file system');
+    await damaged(image);
+  });
+
+  test('keep holes, links and times, and leave set-ID bits, devices and sockets behind, which is told', async () => {
+    const image = imageOf((tree) => {
+      writeFileSync(join(tree, 'sparse'), 'begin');
+      truncateSync(join(tree, 'sparse'), 3 * 2 ** 30);
+      linkSync(join(tree, 'sparse'), join(tree, 'same'));
+      execFileSync('mkfifo', [join(tree, 'fifo')]);
+      symlinkSync('x'.repeat(200), join(tree, 'long link'));
+      writeFileSync(join(tree, 'program'), 'of root');
+      chmodSync(join(tree, 'program'), 0o6755);
+      utimesSync(join(tree, 'program'), 1e9, 2e9);
+    });
+    execFileSync('debugfs', ['-w', '-R', 'mknod disk b 8 0', image], { stdio: 'pipe' });
+    const out = newFolder();
+    assert.equal(
+      await collectResults(image, out),
+      `not copied to ${out}: the set-ID bit of program, and 1 more`,
+    );
+    const [sparse, same] = [lstatSync(join(out, 'sparse')), lstatSync(join(out, 'same'))];
+    assert.equal(sparse.size, 3 * 2 ** 30);
+    assert.ok(sparse.blocks < 1000, `${sparse.blocks}`);
+    assert.equal(same.ino, sparse.ino);
+    assert.ok(lstatSync(join(out, 'fifo')).isFIFO());
+    assert.equal(lstatSync(join(out, 'long link')).size, 200);
+    const program = lstatSync(join(out, 'program'));
+    assert.equal(program.mode & 0o7777, 0o755);
+    assert.equal(program.mtime.getTime(), 2e12);
+    assert.equal(existsSync(join(out, 'disk')), false);
+  });
+
+  test('of every kind come back as a kernel wrote them', async () => {
+    const context = { progress: () => undefined, signal: undefined };
+    const image = await makeResultsDisk(newFolder(), context);
+    const mounted = newFolder();
+    execFileSync('mount', ['-o', 'loop', image, mounted]);
+    let expected: readonly string[] = [];
+    try {
+      const many = join(mounted, 'many');
+      mkdirSync(many);
+      // More than one block of names, which makes an index of them.
+      for (let at = 0; at < 2000; at++) writeFileSync(join(many, `${'name'.repeat(10)}${at}`), '');
+      // More pieces than an inode has room for.
+      const pieces = openSync(join(mounted, 'pieces'), 'w');
+      for (let at = 0; at < 1000; at++) writeSync(pieces, `${at}`, at * 12_288);
+      closeSync(pieces);
+      utimesSync(join(mounted, 'pieces'), 5e9, 5e9);
+      execFileSync('fallocate', ['-l', '1M', join(mounted, 'reserved')]);
+      execFileSync('mknod', [join(mounted, 'whiteout'), 'c', '0', '0']);
+      symlinkSync('x'.repeat(300), join(mounted, 'long'));
+      writeFileSync(Buffer.concat([Buffer.from(mounted), Buffer.from([0x2f, 0xff, 0x0a])]), 'no text');
+      chownSync(join(mounted, 'many'), 100_000, 200_000);
+      chmodSync(join(mounted, 'many'), 0o500);
+      rmSync(join(mounted, 'lost+found'), { recursive: true });
+      expected = describeTree(mounted, { directoryTimes: true });
+    } finally {
+      execFileSync('umount', [mounted]);
+    }
+    const out = newFolder();
+    assert.equal(await collectResults(image, out), undefined);
+    assert.deepEqual(describeTree(out, { directoryTimes: true }), expected);
+    assert.ok(lstatSync(join(out, 'reserved')).blocks === 0);
+  });
+
+  test('that do not fit are refused before anything is written', async () => {
+    const image = imageOf((tree) => writeFileSync(join(tree, 'file'), Buffer.alloc(4_000_000, 1)));
+    using small = makeFilesystem('tmpfs');
+    execFileSync('mount', ['-o', 'remount,size=2m', small.path]);
+    await assert.rejects(collectResults(image, small.path), {
+      message: `cannot copy the results to ${small.path}: ${small.path} has no room for them: they take 4 MB, and 3 MB are free`,
+    });
+    assert.deepEqual(readdirSync(small.path), []);
+    // Over what is to be replaced they do.
+    execFileSync('mount', ['-o', 'remount,size=5m', small.path]);
+    for (const _ of [1, 2]) assert.equal(await collectResults(image, small.path), undefined);
+  });
+
+  test('are not copied any more when the caller wants an end', async () => {
+    const folders = Array.from({ length: 60 }, (_, at) => `folder-${at}`);
+    const image = imageOf((tree) => {
+      for (const name of folders) {
+        mkdirSync(join(tree, name));
+        for (let at = 0; at < 100; at++) writeFileSync(join(tree, name, `${at}`), '');
+      }
+    });
+    const reason = new Error('enough');
+    await assert.rejects(collectResults(image, newFolder(), AbortSignal.abort(reason)), reason);
+    const out = newFolder();
+    const abort = new AbortController();
+    const watch = setInterval(() => readdirSync(out).length > 0 && abort.abort(reason), 1);
+    await assert
+      .rejects(collectResults(image, out, abort.signal), reason)
+      .finally(() => clearInterval(watch));
+    // Files are made after the folders that come before them.
+    const made = readdirSync(out, { recursive: true });
+    assert.ok(made.length < 6060, `${made.length}`);
+  });
+});
