@@ -76,7 +76,7 @@ export function drawOperation(random: Random, plain: string, kind: Kind): Operat
   // Where one name of a lower file is copied up without the others, only names themselves are comparable.
   const whole = entries.filter(({ stat }) => !kind.linksBreak || stat.nlink === 1 || stat.isDirectory());
   const file = pick(whole.filter(({ stat }) => stat.isFile()))?.path;
-  const any = pick(whole.filter(({ stat }) => !stat.isSymbolicLink()))?.path;
+  const target = pick(whole.filter(({ stat }) => !stat.isSymbolicLink()))?.path;
   const victim = pick(entries);
   switch (random(14)) {
     case 0:
@@ -99,21 +99,21 @@ export function drawOperation(random: Random, plain: string, kind: Kind): Operat
     }
     case 7: {
       const mode = 0o400 + random(0o400);
-      return any === undefined
+      return target === undefined
         ? undefined
-        : at(`chmod ${mode.toString(8)} ${any}`, any, (there) => fs.chmodSync(there, mode));
+        : at(`chmod ${mode.toString(8)} ${target}`, target, (there) => fs.chmodSync(there, mode));
     }
     case 8: {
       const [uid, gid] = [random(3), random(3)];
-      return any === undefined
+      return target === undefined
         ? undefined
-        : at(`chown ${uid}:${gid} ${any}`, any, (there) => fs.lchownSync(there, uid, gid));
+        : at(`chown ${uid}:${gid} ${target}`, target, (there) => fs.lchownSync(there, uid, gid));
     }
     case 9: {
       const name = `${kind.attributes}${NAMES[path.length % 7]}`;
-      return any === undefined || kind.attributes === undefined
+      return target === undefined || kind.attributes === undefined
         ? undefined
-        : at(`setfattr ${name} ${any}`, any, (there) => setAttribute(there, name, text.slice(-3)));
+        : at(`setfattr ${name} ${target}`, target, (there) => setAttribute(there, name, text.slice(-3)));
     }
     case 10:
       return (
