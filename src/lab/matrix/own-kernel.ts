@@ -1,10 +1,11 @@
 /** A user's own kernel, as far as the matrix has to know it before a machine starts. */
 import { createHash } from 'node:crypto';
-import { globSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { release, version } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { TsengineError } from '../../errors.ts';
 import { findModules, readKernel } from '../kernels.ts';
+import { modulesIdentity } from '../module-files.ts';
 import { readModules } from '../modules.ts';
 import type { KernelChoice, OwnKernel } from '../types.ts';
 import { HOST, kernelChoice } from './kernel-names.ts';
@@ -27,12 +28,11 @@ export function kernelIdentity(choice: KernelChoice): string {
   if (choice === HOST) return `${release()} ${version()}`;
   if (typeof choice === 'string') return choice;
   const modules = modulesOf(choice);
-  const files = modules === undefined ? [] : globSync('**/{*.ko*,modules.*}', { cwd: modules }).sort();
-  const hash = createHash('sha256');
-  const paths = [resolve(choice.path), ...files.map((file) => join(modules ?? '', file))];
-  for (const path of [...paths, ...(choice.initrd === undefined ? [] : [resolve(choice.initrd)])]) {
+  const hash = createHash('sha256').update(modules === undefined ? '' : modulesIdentity(modules));
+  for (const path of [choice.path, choice.initrd]) {
+    if (path === undefined) continue;
     const found = statSync(path, { throwIfNoEntry: false });
-    hash.update(`${path}\0${found?.size}\0${found?.mtimeMs}\n`);
+    hash.update(`\0${resolve(path)}\0${found?.size}\0${found?.mtimeMs}`);
   }
   return `${choice.path} ${hash.digest('hex').slice(0, 32)}`;
 }
