@@ -77,7 +77,9 @@ function cellText({ status, tests }: Cell, numbers: readonly number[]): string {
 function featureTable(features: readonly Feature[], backings: readonly Backing[]): string {
   const answer = (name: string, backing: Backing | null): string => {
     const found = features.find((one) => one.name === name && one.backing === backing);
-    return found === undefined ? '' : found.answer === 'unknown' ? '?' : found.answer;
+    if (found === undefined) return '';
+    if (found.died === true) return '**died**';
+    return found.answer === 'unknown' ? '?' : found.answer;
   };
   const rows = namesOf(features).map((name) => [
     escapeMarkdown(name),
