@@ -52,6 +52,8 @@ export interface MachineRequest {
   readonly disks?: readonly number[];
   /** Modules that the kernel refuses to load, as if it had been built without them. */
   readonly withheldModules?: readonly string[];
+  /** Whether those of them that this kernel has built in, has not, or starts from are passed over, with a line to `onNotice`; else they are an error. */
+  readonly passOverLacking?: boolean;
   /** How long the command may run from its start, in milliseconds; 300 000 when not given. */
   readonly timeoutMs?: number;
   /** How long the machine may take to the start of the command, in milliseconds; 300 000 when not given. */

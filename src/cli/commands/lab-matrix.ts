@@ -5,6 +5,8 @@ import type { MatrixRequest } from '../../lab/matrix/run-matrix.ts';
 import { BACKINGS } from '../../lab/matrix/schema.ts';
 import type { CommandContext } from '../command.ts';
 import { parseFlag, usageError } from '../flags/flag-error.ts';
+import { nameList } from '../flags/name-list.ts';
+import { positiveWhole } from '../flags/positive.ts';
 import { ramInBytes } from '../format/units.ts';
 import { showMatrixProgress } from '../matrix-progress.ts';
 import { writeOutNow } from '../output.ts';
@@ -120,30 +122,10 @@ async function compare(
   if (hasRegression(changes)) process.exitCode = 1;
 }
 
-/** The words of `a,b,c`; none of nothing. */
-function list(flag: string, text: string): string[] {
-  if (text === '') return [];
-  return parseFlag(flag, text, () => {
-    const words = text.split(',').map((word) => word.trim());
-    if (words.includes('')) throw new TsengineError('InvalidParameter', 'a name is empty');
-    return words;
-  });
-}
-
-/** A whole number above zero. */
-function positive(flag: string, text: string, most = 999_999_999): number {
-  return parseFlag(flag, text, () => {
-    if (!/^[0-9]{1,9}$/.test(text) || Number(text) === 0)
-      throw new TsengineError('InvalidParameter', 'give a whole number above zero');
-    if (Number(text) <= most) return Number(text);
-    throw new TsengineError('InvalidParameter', `give ${most} or less`);
-  });
-}
-
 async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): Promise<MatrixRequest> {
   const { chosenBackings, chosenDrivers } = await import('../../lab/matrix/cells.ts');
   const { kernelChoice } = await import('../../lab/matrix/kernel-names.ts');
-  const kernels = list('--kernels', flags.kernels);
+  const kernels = nameList('--kernels', flags.kernels);
   if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
   for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
   const { modules, initrd } = flags;
@@ -154,14 +136,17 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
     throw usageError(
       '--withhold is for virtual machines: --kernels names only this machine, which keeps its modules',
     );
-  const names = list('--drivers', flags.drivers);
+  const withheldModules = nameList('--withhold', flags.withhold);
+  const { mustBeWithholdable } = await import('../../lab/withheld.ts');
+  parseFlag('--withhold', flags.withhold, () => mustBeWithholdable(withheldModules));
+  const names = nameList('--drivers', flags.drivers);
   const drivers = await chosenDrivers(names).catch((error: unknown) =>
     parseFlag('--drivers', flags.drivers, () => {
       throw error;
     }),
   );
   const backings = parseFlag('--backing', flags.backing, () =>
-    chosenBackings(list('--backing', flags.backing)),
+    chosenBackings(nameList('--backing', flags.backing)),
   );
   const { memory } = flags;
   const { mustBeEnough } = await import('../../lab/memory.ts');
@@ -173,8 +158,8 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
     slow: flags.full === true,
     out: flags.out,
     fresh: flags.fresh === true,
-    limitMs: positive('--cell-timeout', flags.cellTimeout, MOST_CELL_SECONDS) * 1000,
-    parallel: flags.jobs === undefined ? undefined : positive('--jobs', flags.jobs),
+    limitMs: positiveWhole('--cell-timeout', flags.cellTimeout, MOST_CELL_SECONDS) * 1000,
+    parallel: flags.jobs === undefined ? undefined : positiveWhole('--jobs', flags.jobs),
     memory:
       memory === undefined
         ? undefined
@@ -183,7 +168,7 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
             mustBeEnough(bytes);
             return bytes;
           }),
-    withheldModules: list('--withhold', flags.withhold),
+    withheldModules,
     command: commandOf(flags, commandPath),
   };
 }

@@ -51,10 +51,16 @@ export async function runKernel(work: KernelWork, options: KernelOptions): Promi
     await runCellsHere({ ...left, folder, slow, limitMs, parallel }, emit, { signal, jobs });
     return findings.result(name, null);
   }
+  const told = new Set<string>();
+  const note = (line: string): void => {
+    // Machines side by side have the same to say.
+    if (!told.has(line)) options.note(line);
+    told.add(line);
+  };
   const failures: Failure[] = [];
   const shares = sharesOf(left, work.ownMachines);
   await pooled(shares, shares.length, async (share) => {
-    const failure = await runShare(choice, share, { ...options, emit });
+    const failure = await runShare(choice, share, { ...options, emit, note });
     if (failure !== null) failures.push(failure);
   });
   return findings.result(name, failures.find((one) => one.of === 'kernel') ?? failures[0] ?? null);
