@@ -178,7 +178,7 @@ describe('a matrix of this machine', () => {
     second.kill('SIGINT');
     await closed;
     assert.equal(second.exitCode, 130, said);
-    assert.match(said, /^tsengine: interrupted: what is done is kept/);
+    assert.match(said, /^tsengine: got SIGINT: what is done is kept/);
     await nothingLeft(killed);
     assert.equal(readdirSync(killed).includes('.tsengine-matrix-images'), false);
   });
@@ -219,6 +219,13 @@ test('what cannot be run is told in one line before anything is made', () => {
   assert.match(user.stderr, /^tsengine: the matrix mounts filesystems [^\n]*: run it with sudo\n$/);
   assert.equal(existsSync(out), false);
   const { stdout: help } = matrix('--help');
+  for (const words of [
+    /^Examples:\n {2}tsengine lab matrix /m,
+    /docs\/lab-matrix\.md/,
+    /matrix\.json/,
+    /^Exit code: 1 /m,
+  ])
+    assert.match(help, words);
   for (const name of [...DRIVER_NAMES, ...BACKINGS]) assert.match(help, new RegExp(`\\b${name}\\b`));
   const proc = matrix('--out', '/proc/nothing');
   assert.deepEqual([proc.status, proc.stdout], [125, '']);

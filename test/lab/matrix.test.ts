@@ -48,8 +48,11 @@ describe('the file', () => {
       kernels: [{ ...kernel(), cells: [{ ...cell(), status: 'perhaps' }] }],
     };
     assert.throws(() => parseMatrix(bad, 'x.json'), {
-      message: /^x\.json is no matrix at kernels\.0\.cells\.0\.status: /,
+      message:
+        /^x\.json is no matrix: field "kernels\[0\]\.cells\[0\]\.status": expected "works" or "limited" or /,
     });
+    const versionless = /^x\.json is no matrix: field "version": expected 1$/;
+    assert.throws(() => parseMatrix({ kernels: [] }, 'x.json'), { message: versionless });
     assert.throws(() => parseMatrix({ version: 2 }, 'x.json'), { message: /version 2 .* use a newer one/ });
   });
 

@@ -21,7 +21,8 @@ export function matrixMarkdown(matrix: Matrix): string {
     `    ${matrix.command.replaceAll(/\s+/g, ' ')}`,
     '**works**: every check passed. **limited**: they passed, and the driver says what it does without. **refused**: the ' +
       'driver says why it cannot serve. **failed**: a check failed. **unavailable**: the filesystem cannot be had there. ' +
-      'Behind it the checks passed of those that were run, and the number of the reason.',
+      'Behind it the checks passed of those that were run, and the number of the reason. Of features **?** could not be ' +
+      'tried, and of **died** the kernel did.',
     ...matrix.kernels.flatMap((kernel) => kernelPart(kernel, reasons)),
     ...reasonPart(reasons),
   ];

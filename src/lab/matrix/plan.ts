@@ -67,7 +67,7 @@ export function planOf(wanted: Wanted, kernels: readonly KeyedKernel[], means: M
     known: sum(kernels.map(({ known }) => countWanted(known, wanted.cells))),
     shortage:
       atOnce(jobs) > room
-        ? `there is memory for ${room} of ${Math.round(memory / 2 ** 20)} MiB at once, not for ${atOnce(jobs)}: --memory gives them less`
+        ? `there is memory for ${room} machines of ${Math.round(memory / 2 ** 20)} MiB at once, not for ${atOnce(jobs)}: --memory gives them less`
         : undefined,
   };
 }

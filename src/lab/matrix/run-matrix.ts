@@ -56,6 +56,8 @@ export interface MatrixListener {
   event(kernel: string, event: MatrixEvent): void;
   /** Something takes long before anything runs. */
   note(kernel: string, line: string): void;
+  /** Something is worth knowing, and stays so. */
+  warns(line: string): void;
 }
 
 /** Runs it. What is done is in `out` at once, and a run started again skips it. The first failure ends all that runs. */
@@ -80,7 +82,7 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   const wanted = { cells: cellsOf(drivers, backings), features: [null, ...backings] };
   const plan = planOf(wanted, keyed, { jobs, memory, available: process.availableMemory() });
   listener.begins(plan.total, plan.known);
-  if (plan.shortage !== undefined) listener.note('machines', plan.shortage);
+  if (plan.shortage !== undefined) listener.warns(plan.shortage);
   const results = await allOf(plan.works, request.signal, async (work, signal) => {
     const { slow, limitMs, withheldModules } = request;
     const emit = (event: MatrixEvent): void => {
