@@ -2,13 +2,22 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
+import { parseEventLine } from '../../src/lab/matrix/events.ts';
 import { Findings } from '../../src/lab/matrix/findings.ts';
 import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
@@ -182,6 +191,25 @@ describe('a matrix of this machine', () => {
     await nothingLeft(killed);
     assert.equal(readdirSync(killed).includes('.tsengine-matrix-images'), false);
   });
+});
+
+test('a filesystem whose program is not installed was not tried, which is nothing of the kernel’s', () => {
+  const work = `${folder}/hidden`;
+  mkdirSync(work);
+  const request = JSON.stringify({ cell: { driver: 'vfs', backing: 'xfs' }, work, slow: false });
+  // Where mkfs.xfs is; mount(8) and what starts us are elsewhere.
+  const script = 'mount -t tmpfs tmpfs /usr/sbin && exec "$0" internal-lab-cells --isolated "$1"';
+  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const words = [...namespaces, '--', 'sh', '-c', script, launcher, request];
+  const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8' });
+  const told = stdout.split('\n').map(parseEventLine);
+  const found = told.find((event) => event?.event === 'cell');
+  assert.ok(found?.event === 'cell', stderr);
+  const { status, unavailableOf, reasons } = found.cell;
+  assert.deepEqual(
+    [status, unavailableOf, reasons],
+    ['unavailable', 'lab', ['xfs was not tried: mkfs.xfs is not installed: apt-get install xfsprogs']],
+  );
 });
 
 test('what cannot be run is told in one line before anything is made', () => {

@@ -28,7 +28,7 @@ export function summaryText(matrix: Matrix): string {
         ({ backing, reason }) => `  FAILED features of ${backing ?? 'the kernel'}: ${reason}`,
       ),
       ...[...new Set(kernel.cells.filter(isOfLab).flatMap(({ reasons }) => reasons))].map(
-        (reason) => `  not tried: ${reason}`,
+        (reason) => `  ${reason}`,
       ),
     ];
   });
