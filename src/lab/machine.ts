@@ -32,7 +32,7 @@ const ENVIRONMENT = {
 /** What of a request matters once the hardware is settled. */
 export type MachineWork = Pick<
   MachineRequest,
-  'command' | 'env' | 'onOutput' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
+  'command' | 'env' | 'onOutput' | 'onStart' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
 > & { readonly timeoutMs: number; readonly bootTimeoutMs: number };
 
 /** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
@@ -273,6 +273,7 @@ class MachineRun {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
     this.#hear();
+    this.#work.onStart?.(Math.round(this.#commandAt - this.#startedAt));
     void this.#input.send().catch((error: unknown) => this.stop(error));
     this.#work.terminal?.onResize((columns, rows) =>
       this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),

@@ -72,6 +72,8 @@ export interface MachineRequest {
    * aborted nobody waits for it any more, because the machine has ended or its time has been over for two seconds.
    */
   readonly onOutput?: (stream: OutputStream, data: Buffer, signal: AbortSignal) => void | Promise<void>;
+  /** Called when the command starts, with the milliseconds from the start of QEMU to it. */
+  readonly onStart?: (bootMs: number) => void;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;
   /** Gets a line for what is no failure and people should know all the same: what of the results stayed behind. `onProgress` when not given. */

@@ -42,7 +42,6 @@ const SLACK_MS = 300_000;
 
 /** What the machine came to. One that died is a `MachineError`. */
 export interface CellsEnd {
-  readonly bootMs: number;
   readonly exitCode: number;
   /** The last line that tells why, where it did not end well. */
   readonly said: string;
@@ -83,6 +82,8 @@ export async function runCellsInMachine(
     silenceMs,
     timeoutMs: Math.min(2 ** 31 - 1, silenceMs * (left.cells.length + left.features.length)),
     onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
+    // At once: a machine that dies later has booted as well.
+    onStart: (bootMs) => options.emit({ event: 'booted', seconds: Math.round(bootMs / 100) / 10 }),
     onProgress: (line) => options.note(line),
     onNotice: (line) => options.notice(line),
     ...(memory === undefined ? {} : { memory }),
@@ -90,5 +91,5 @@ export async function runCellsInMachine(
     ...(withheldModules.length === 0 ? {} : { withheldModules, passOverLacking: true }),
     ...(signal === undefined ? {} : { signal }),
   });
-  return { bootMs: ended.bootMs, exitCode: ended.exitCode, said: ended.shortage ?? said };
+  return { exitCode: ended.exitCode, said: ended.shortage ?? said };
 }

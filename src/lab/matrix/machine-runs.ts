@@ -35,7 +35,6 @@ export async function runInMachines(
     const withZfs = isOnZfs(left) && hasZfsMachine(choice);
     try {
       const ended = await runCellsInMachine(choice, left, withZfs, { ...options, notice });
-      options.emit({ event: 'booted', seconds: Math.round(ended.bootMs / 100) / 10 });
       if (findings.isUnchanged(left))
         return { of: 'kernel', error: `the cells ended with exit code ${ended.exitCode}: ${ended.said}` };
     } catch (error) {
