@@ -64,13 +64,17 @@ quick=$(find test -name '*.test.ts' ! -name '*.slow.test.ts' | sort)
 # shellcheck disable=SC2086
 deal_out "$together" $((2 * $(nproc) + 1)) $quick
 files=$(find "$together" -name '*.test.ts' | sort)
-[ "$which" = quick ] || files="$(find test -name '*.slow.test.ts' | sort) $files"
+alone=test/lab/boot-time.slow.test.ts # measures time: before the rest, and only in a full run
+[ "$which" = quick ] || files="$(find test -name '*.slow.test.ts' ! -path $alone | sort) $files"
+run_tests() {
+  as_root env TSENGINE_TEST_ALL="$all" TSENGINE_TEST_FULL="$full" "$node" --disable-warning=ExperimentalWarning --import ./test/helpers/compile-cache.ts --test --test-timeout=$patience --test-reporter=spec "$@"
+}
+[ -z "$full" ] || [ "$which" = quick ] || run_tests $alone || failed="$failed boot-time"
 # The tests wait for the kernel and for other programs more than for a processor: one file more than there are of those.
 status=0
 {
   # shellcheck disable=SC2086
-  as_root env TSENGINE_TEST_ALL="$all" TSENGINE_TEST_FULL="$full" "$node" --disable-warning=ExperimentalWarning --import ./test/helpers/compile-cache.ts --test --test-concurrency=$(($(nproc) + 1)) --test-timeout=$patience \
-    --test-reporter=spec $files || echo "$?" >"$report.status"
+  run_tests --test-concurrency=$(($(nproc) + 1)) $files || echo "$?" >"$report.status"
 } 2>&1 | tee "$report"
 [ ! -e "$report.status" ] || { status=$(cat "$report.status") && rm -f "$report.status"; }
 

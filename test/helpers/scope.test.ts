@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { onlyOne } from './scope.ts';
 
 /** What a run with this environment takes of 200 things of four kinds. */
 function taken(env: Readonly<Record<string, string>>): number[] {
@@ -35,4 +36,23 @@ test('a sample has one of each kind and the very last, is one in so many, and is
 
 test('a full run takes all', () => {
   assert.equal(taken({ TSENGINE_TEST_FULL: '1' }).length, 200);
+});
+
+test('a variable takes one of several, and a name of none of them is no empty run', () => {
+  const names = ['a:1', 'a:2'];
+  const variable = 'TSENGINE_TEST_OF_SCOPE';
+  assert.equal(onlyOne(variable, names), undefined);
+  for (const [name, expected] of [
+    ['a:2', 'a:2'],
+    ['typo', undefined],
+    ['', undefined],
+  ] as const) {
+    process.env[variable] = name;
+    if (expected === undefined)
+      assert.throws(() => onlyOne(variable, names), {
+        message: `${variable}=${name}: there is none of that name, but a:1, a:2`,
+      });
+    else assert.equal(onlyOne(variable, names), expected);
+  }
+  delete process.env[variable];
 });

@@ -63,3 +63,10 @@ export function sampleOf<T>(items: readonly T[], options: SampleOptions<T>): rea
 export function leftOut(taken: number, all: number): string {
   return taken === all ? '' : ` (${taken} of ${all}; npm run test:full takes all)`;
 }
+
+/** Which of several a variable of the environment takes alone; `undefined` when it is not set. Throws for a name of none of them: else nothing would run and all be well. */
+export function onlyOne(variable: string, names: readonly string[]): string | undefined {
+  const name = process.env[variable];
+  if (name === undefined || names.includes(name)) return name;
+  throw new Error(`${variable}=${name}: there is none of that name, but ${names.join(', ')}`);
+}

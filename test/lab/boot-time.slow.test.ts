@@ -1,13 +1,16 @@
 /**
  * How long a machine takes from the start of QEMU to its command: at most six seconds with Debian's 6.1, where QEMU translates. In a full
- * run, and the best of several; a machine that is busy with other things says nothing about the lab, and is not judged.
+ * run, which has it to itself (scripts/test.sh), and the best of several. The processor time until then is judged always: what else
+ * goes on does not count there. The time that passes is judged where nobody else wants the processors.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runInMachine } from '../../src/lab/lab.ts';
-import { readTextIfAny } from '../../src/linux/files.ts';
+import { qemuProgram } from '../../src/lab/qemu.ts';
+import { commandLine, processIds } from '../../src/linux/processes.ts';
 import { FULL } from '../helpers/scope.ts';
+import { succeedsInMachine } from './in-machine.ts';
 
 /** Milliseconds. */
 const BUDGET = 6000;
@@ -16,31 +19,66 @@ const BOOTS = 3;
 /** How much of the last ten seconds somebody waited for a processor, in percent, above which this machine is busy. */
 const BUSY = 25;
 
-/** Whether others keep this machine busy for two minutes. Source: the kernel's Documentation/accounting/psi.rst. */
+/** Whether others want the processors, and not for a moment alone. Source: the kernel's Documentation/accounting/psi.rst. */
 async function isBusy(): Promise<boolean> {
-  for (let waited = 0; waited < 120; waited += 5) {
-    const [, share = ''] = /^some avg10=([\d.]+)/.exec(readTextIfAny('/proc/pressure/cpu') ?? '') ?? [];
+  for (let waited = 0; waited <= 30; waited += 5) {
+    const [, share = ''] = /^some avg10=([\d.]+)/.exec(readFileSync('/proc/pressure/cpu', 'utf8')) ?? [];
     if (Number(share) < BUSY) return false;
     await sleep(5000);
   }
   return true;
 }
 
+/** Fields of `/proc/PID/stat` after the program's name: the parent, and time in user and system mode, in hundredths of a second. Source: proc(5). */
+const FIELD = { parent: 1, user: 11, system: 12 } as const;
+
+function statOf(pid: number): readonly string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Milliseconds of processor time that the QEMU of this process has had so far, in all its threads. */
+function qemuTime(): number {
+  const [pid, ...more] = processIds().filter((one) => {
+    return commandLine(one)[0] === qemuProgram() && Number(statOf(one)[FIELD.parent]) === process.pid;
+  });
+  assert.ok(pid !== undefined && more.length === 0, 'one machine runs');
+  const stat = statOf(pid);
+  return (Number(stat[FIELD.user]) + Number(stat[FIELD.system])) * 10;
+}
+
+/** Starts a machine. Gives what it took to its command: the time that passed, and the processor's. */
+async function boot(): Promise<{ readonly passed: number; readonly used: number }> {
+  let used = 0;
+  const command = ['sh', '-c', 'echo begun; cat'];
+  const began = Promise.withResolvers<void>();
+  async function* untilMeasured(): AsyncGenerator<Buffer> {
+    await began.promise;
+    yield Buffer.from('measured');
+  }
+  const { bootMs } = await succeedsInMachine({
+    command,
+    stdin: untilMeasured(),
+    onOutput: () => {
+      if (used === 0) used = qemuTime();
+      began.resolve();
+    },
+  });
+  return { passed: bootMs, used };
+}
+
 test('6.1 is at its command within six seconds', {
   timeout: 1_800_000,
   skip: FULL ? false : 'npm run test:full',
 }, async (t) => {
-  if (await isBusy()) {
-    t.skip('this machine is busy');
-    return;
-  }
-  const times: number[] = [];
+  let [passed, used] = [Infinity, Infinity];
+  const busy = await isBusy();
   // Once it is fast enough there is nothing more to see.
-  while (times.length < BOOTS && !times.some((time) => time <= BUDGET)) {
-    const { exitCode, bootMs } = await runInMachine({ kernel: 'debian:6.1', command: ['true'] });
-    assert.equal(exitCode, 0);
-    times.push(bootMs);
+  for (let nth = 0; nth < BOOTS && (used > BUDGET || (!busy && passed > BUDGET)); nth += 1) {
+    const took = await boot();
+    t.diagnostic(`${took.passed} ms, ${took.used} ms of processor time${busy ? ', beside others' : ''}`);
+    [passed, used] = [Math.min(passed, took.passed), Math.min(used, took.used)];
   }
-  t.diagnostic(`boots took ${times.join(', ')} ms`);
-  assert.ok(Math.min(...times) <= BUDGET, `boots took ${times.join(', ')} ms, and ${BUDGET} are allowed`);
+  assert.ok(used <= BUDGET, `a boot takes ${used} ms of processor time, and ${BUDGET} are allowed`);
+  if (!busy) assert.ok(passed <= BUDGET, `a boot takes ${passed} ms, and ${BUDGET} are allowed`);
 });

@@ -7,8 +7,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type MachineRequest, runInMachine } from '../../src/lab/lab.ts';
 import { FULL } from '../helpers/scope.ts';
+import { type GatheredRequest, succeedsInMachine } from './in-machine.ts';
 
 const MIB = 1024 * 1024;
 const HOUR = 3_600_000;
@@ -16,18 +16,8 @@ const FOLDER = '/opt/tsengine/test/lab/devicemapper';
 const skip = FULL ? false : 'npm run test:full';
 
 /** Runs a script in a machine, and gives what it printed. */
-async function runThere(request: Omit<MachineRequest, 'command'>, script: string): Promise<string> {
-  let said = '';
-  const { exitCode } = await runInMachine({
-    timeoutMs: HOUR,
-    ...request,
-    command: ['bash', '-c', script],
-    onOutput: (_, data) => {
-      said += data.toString();
-    },
-  });
-  assert.equal(exitCode, 0, said);
-  return said;
+async function runThere(request: Omit<GatheredRequest, 'command'>, script: string): Promise<string> {
+  return (await succeedsInMachine({ timeoutMs: HOUR, ...request, command: ['bash', '-c', script] })).said;
 }
 
 /** The suite, on loop files in the root image or on two block devices, whose metadata is checked at the end. */

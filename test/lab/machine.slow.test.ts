@@ -17,33 +17,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { MachineError, type MachineRequest, type MachineResult, runInMachine } from '../../src/lab/lab.ts';
+import { MachineError } from '../../src/lab/lab.ts';
+import { type Gathered, type GatheredRequest, inMachine } from './in-machine.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 
-/** Far more than any of this takes: the tests of a busy machine must not fail for its being busy. Milliseconds. */
-const PATIENCE = 600_000;
-
-interface Run extends MachineResult {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs a script in a machine with 6.1. */
-async function run(script: string, request: Partial<MachineRequest> = {}): Promise<Run> {
-  const written = { stdout: '', stderr: '' };
-  const result = await runInMachine({
-    kernel: 'debian:6.1',
-    command: ['sh', '-c', script],
-    timeoutMs: PATIENCE,
-    bootTimeoutMs: PATIENCE,
-    onOutput: (stream, data) => {
-      written[stream] += data.toString();
-    },
-    ...request,
-  });
-  return { ...result, ...written };
-}
+const run = (script: string, request: Partial<GatheredRequest> = {}): Promise<Gathered> =>
+  inMachine({ command: ['sh', '-c', script], ...request });
 
 function temporaryFolder(): { readonly path: string; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(tmpdir(), 'lab-results-'));

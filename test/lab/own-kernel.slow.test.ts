@@ -18,10 +18,11 @@ import { LabCache } from '../../src/lab/cache.ts';
 import { type CpioEntry, cpioArchive } from '../../src/lab/cpio.ts';
 import { helpfulModules, neededModules } from '../../src/lab/guest-init.ts';
 import { kernelPlan } from '../../src/lab/kernels.ts';
-import { buildImages, runInMachine } from '../../src/lab/lab.ts';
+import { buildImages } from '../../src/lab/lab.ts';
 import { listCache, removeFromCache } from '../../src/lab/listing.ts';
 import { loadOrder, readModules } from '../../src/lab/modules.ts';
 import { FULL } from '../helpers/scope.ts';
+import { inMachine } from './in-machine.ts';
 
 test('a kernel with modules as make modules_install leaves them, with links to its source', async () => {
   const [name = ''] = await buildImages('debian:6.1', [], {});
@@ -75,16 +76,11 @@ test('a kernel by path, with its modules and an initial RAM disk', {
   writeFileSync(initrd, cpioArchive([{ type: 'file', path: 'init', data: init, executable: true }]));
   const before = new Set(listCache().map((entry) => entry.name));
   try {
-    let said = '';
-    const { exitCode, kernelRelease } = await runInMachine({
+    const { exitCode, kernelRelease, said } = await inMachine({
       kernel: { path: join(folder, 'vmlinuz'), modules: join(folder, 'lib/modules'), initrd },
       command: ['sh', '-c', 'modprobe btrfs && grep -c btrfs /proc/filesystems; uname -r'],
-      onOutput: (_, data) => {
-        said += data.toString();
-      },
     });
-    assert.equal(said, `1\n${kernelRelease}\n`);
-    assert.equal(exitCode, 0);
+    assert.deepEqual([exitCode, said], [0, `1\n${kernelRelease}\n`]);
     const made = listCache().filter((entry) => !before.has(entry.name));
     assert.deepEqual(made.map(({ kind }) => kind).sort(), ['initramfs', 'kernel']);
   } finally {
@@ -126,13 +122,9 @@ test('a kernel without modules, whose initial RAM disk brings those that it need
         ),
       ]),
     );
-    let said = '';
-    const { exitCode, kernelRelease } = await runInMachine({
+    const { exitCode, kernelRelease, said } = await inMachine({
       kernel: { path: join(folder, 'vmlinuz'), initrd },
       command: ['uname', '-r'],
-      onOutput: (_, data) => {
-        said += data.toString();
-      },
     });
     assert.deepEqual([exitCode, said], [0, `${kernelRelease}\n`]);
   } finally {

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
-import { runInMachine } from '../../src/lab/lab.ts';
 import { FULL } from '../helpers/scope.ts';
 import { guestProgram, onceText } from './guest-program.ts';
+import { succeedsInMachine } from './in-machine.ts';
 
 const MIB = 1024 * 1024;
 
@@ -30,22 +30,15 @@ test('overlay2 and vfs keep size= on xfs and ext4', {
   timeout: 1_200_000,
   skip: FULL ? false : 'npm run test:full',
 }, async () => {
-  let [out, err] = ['', ''];
-  const { exitCode } = await runInMachine({
-    kernel: 'debian:6.1',
+  const { stdout, said } = await succeedsInMachine({
     command: ['sh', '-c', SCRIPT],
     stdin: onceText(guestProgram(resolve(import.meta.dirname, 'quota-checks.ts'))),
     disks: [512 * MIB, 512 * MIB],
     timeoutMs: 1_200_000,
-    onOutput: (stream, data) => {
-      if (stream === 'stdout') out += data.toString();
-      else err += data.toString();
-    },
   });
-  assert.equal(exitCode, 0, `${out}${err}`);
   assert.deepEqual(
-    out.split('\n').filter((line) => /^(xfs|ext4) /.test(line)),
+    stdout.split('\n').filter((line) => /^(xfs|ext4) /.test(line)),
     ['xfs ok', 'ext4 ok', 'xfs full', 'ext4 full'],
-    `${out}${err}`,
+    said,
   );
 });

@@ -1,4 +1,4 @@
-/** Two labs at once on one cache: neither hurts the other. */
+/** Two labs at once on one cache, with machines that run at the same time: neither hurts the other. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,9 +6,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type EntryPlan, LabCache } from '../../src/lab/cache.ts';
 import { debianMirror } from '../../src/lab/debian-sources.ts';
 
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 const CONTEXT = { progress: () => undefined, signal: undefined };
 
 /** An entry that takes a while to remove. */
@@ -88,4 +90,36 @@ test('a machine without package lists is asked for its mirror by several at once
     else process.env.APT_CONFIG = before;
     rmSync(path, { recursive: true });
   }
+});
+
+/** A lab whose machine says `here`, then gives back what it reads. */
+function startLab() {
+  const machine = ['--kernel', 'debian:6.1', '--cpus', '1', '--memory', '256M', '--boot-timeout', '600'];
+  const words = ['lab', 'run', '--quiet', '-i', ...machine, '--timeout', '600', '--', 'sh', '-c'];
+  const child = spawn(launcher, [...words, 'echo here; cat'], { stdio: 'pipe' });
+  // One that failed does not read what it is given.
+  child.stdin.on('error', () => undefined);
+  const said = { stdout: '', stderr: '' };
+  const here = Promise.withResolvers<void>();
+  child.stdout.on('data', (data: Buffer) => {
+    said.stdout += data.toString();
+    here.resolve();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    said.stderr += data.toString();
+  });
+  const ended = once(child, 'close').then(([code]) => ({ code, ...said }));
+  void ended.then(() => here.resolve());
+  return { input: child.stdin, here: here.promise, ended };
+}
+
+test('two machines run at the same time, and each is its own', { timeout: 1_800_000 }, async () => {
+  const labs = [startLab(), startLab()];
+  // Both are at their command before either gets what ends it.
+  await Promise.all(labs.map(({ here }) => here));
+  for (const [index, { input }] of labs.entries()) input.end(`machine ${index}\n`);
+  assert.deepEqual(
+    await Promise.all(labs.map(({ ended }) => ended)),
+    labs.map((_, index) => ({ code: 0, stdout: `here\nmachine ${index}\n`, stderr: '' })),
+  );
 });

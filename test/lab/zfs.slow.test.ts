@@ -1,8 +1,8 @@
 /** Machines with OpenZFS, and with udev, without which zpool finds no partitions: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. The driver keeps its promises there, and what else only OpenZFS can show is in zfs-checks.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runInMachine } from '../../src/lab/lab.ts';
 import { FULL } from '../helpers/scope.ts';
+import { succeedsInMachine } from './in-machine.ts';
 
 const MIB = 1024 * 1024;
 
@@ -26,22 +26,16 @@ for (const { kernel, version } of [
   { kernel: 'debian:6.12', version: /^zfs-kmod-2\.([3-9]|\d\d)/ },
 ])
   test(`OpenZFS on ${kernel}`, { timeout: 7_200_000, skip: FULL ? false : 'npm run test:full' }, async () => {
-    let [out, err] = ['', ''];
-    const { exitCode } = await runInMachine({
+    const { stdout, said } = await succeedsInMachine({
       kernel,
       with: ['zfs', 'systemd'],
       command: ['sh', '-c', SCRIPT],
       disks: [512 * MIB],
       timeoutMs: 1_200_000,
-      onOutput: (stream, data) => {
-        if (stream === 'stdout') out += data.toString();
-        else err += data.toString();
-      },
     });
-    assert.equal(exitCode, 0, `${out}${err}`);
-    const [first = '', ...rest] = out.trim().split('\n');
+    const [first = '', ...rest] = stdout.trim().split('\n');
     assert.match(first, version);
-    assert.deepEqual(rest, ['one', 'M', 'on zfs'], `${out}${err}`);
+    assert.deepEqual(rest, ['one', 'M', 'on zfs'], said);
   });
 
 const POOL = 'zpool create -f -m /tank tank "$(readlink -f /dev/lab/disk1)"';
@@ -63,17 +57,12 @@ for (const { name, kernel, work } of [
     timeout: 7_200_000,
     skip: FULL ? false : 'npm run test:full',
   }, async () => {
-    let said = '';
-    const { exitCode } = await runInMachine({
+    await succeedsInMachine({
       kernel,
       with: ['zfs', 'systemd'],
       command: ['sh', '-c', `set -eu; ${POOL}; ${work}`],
       disks: [4096 * MIB],
       memory: 3072 * MIB,
       timeoutMs: 7_000_000,
-      onOutput: (_, data) => {
-        said += data.toString();
-      },
     });
-    assert.equal(exitCode, 0, said);
   });

@@ -28,12 +28,14 @@ export interface CellOptions {
   readonly images: string;
   /** The slow checks as well. */
   readonly slow: boolean;
+  /** Of the checks only those whose name it matches. */
+  readonly only?: RegExp;
   /** Takes the log, line by line, while it is written. */
   log(line: string): void;
 }
 
 /** What a cell has come to, without its name, its log and its time. */
-type Outcome = Pick<Cell, 'status' | 'unavailableOf' | 'reasons' | 'tests'>;
+export type Outcome = Pick<Cell, 'status' | 'unavailableOf' | 'reasons' | 'tests'>;
 
 const NO_TESTS: Cell['tests'] = { passed: 0, failed: 0, excused: 0 };
 
@@ -85,15 +87,16 @@ async function onBacking(
     return { status: 'unavailable', unavailableOf, reasons: [reason], tests: NO_TESTS };
   }
   using mounted = backing;
-  return await onDriver(cell, mounted, options, log);
+  return await runOnBacking(cell, mounted, { ...options, log });
 }
 
-async function onDriver(
+/** Runs the driver on a filesystem that is there; several may use one, each once. Throws what is neither the driver's word nor a check's failure. */
+export async function runOnBacking(
   cell: CellName,
   { path, scratch }: MountedBacking,
-  options: CellOptions,
-  log: (line: string) => void,
+  options: Omit<CellOptions, 'images'>,
 ): Promise<Outcome> {
+  const { log } = options;
   const limits: string[] = [];
   const name = cell.driver;
   const context = contextOn(path, `${options.work}/run`, name, limits);
@@ -117,7 +120,8 @@ async function onDriver(
   const lacking = subject.driver.capabilities.ownFilesystems === true ? [] : lackingAbilities(path);
   const brief = !options.slow && !isAtHome(factory, cell.backing);
   if (brief) log('# without the checks that take long, which --full runs on every filesystem');
-  const tests = await checkAll(subject, { slow: options.slow, brief, lacking }, log);
+  const { slow, only } = options;
+  const tests = await checkAll(subject, { slow, brief, lacking, ...(only && { only }) }, log);
   limits.push(...lacking.map(({ reason }) => reason));
   const left = await whatIsLeft(subject.driver, path);
   if (left !== undefined) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
-import { cutsOf, openBlockLog } from './block-log.ts';
+import { cutsOf, openBlockLog, withoutWritesOf } from './block-log.ts';
 
 let folder = '';
 before(() => {
@@ -91,7 +91,14 @@ test('cuts come around flushes, at marks and at random, and know what was done b
     ),
     ['2 flush 0 begin', '3 flush 0 begin', '4 flush 0 begin', '6 mark 1 done'],
   );
-  assert.equal(cutsOf(log.entries, { random: 200, torn: 0 }).length, 7);
+  // At each of the others, once, and no flush or mark is taken for one.
+  for (let seed = 1; seed < 30; seed += 1)
+    assert.deepEqual(
+      cutsOf(log.entries, { random: 200, torn: 0 }, seed).map(({ entries, kind }) => `${entries} ${kind}`),
+      ['1 random', '2 flush', '3 flush', '4 flush', '5 random', '6 mark', '7 random'],
+    );
+  const two = cutsOf(log.entries, { random: 2, torn: 0 }).filter(({ kind }) => kind === 'random');
+  assert.equal(new Set(two.map(({ entries }) => entries)).size, 2);
 });
 
 test('a torn cut loses some of the writes since the last flush, and none that is on the disk for good', () => {
@@ -110,6 +117,19 @@ test('a torn cut loses some of the writes since the last flush, and none that is
   assert.deepEqual(lostAt(2), [1]);
   // The write before the flush stays now, and so does the one that was to be written at once.
   assert.deepEqual(lostAt(7).sort(), [2, 4, 6]);
+});
+
+test('a disk that loses writes of a text has all others', () => {
+  using log = openBlockLog(logFile());
+  const losing = withoutWritesOf(log, 'bb');
+  const disk = `${folder}/losing`;
+  writeFileSync(disk, '');
+  truncateSync(disk, 2048);
+  const fd = openSync(disk, 'r+');
+  for (const one of losing.entries) losing.apply(one, fd);
+  closeSync(fd);
+  assert.match(readFileSync(disk, 'latin1'), /^\0{1536}c{512}$/);
+  assert.throws(() => withoutWritesOf(log, 'd'), /no write holds d/);
 });
 
 test('what is no log is refused', () => {

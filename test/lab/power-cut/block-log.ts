@@ -38,6 +38,8 @@ export interface BlockLog extends Disposable {
   readonly entries: readonly LogEntry[];
   /** Bytes of the log that are in use. */
   readonly length: number;
+  /** What the entry wrote; empty for a mark, a flush alone and a discard. */
+  dataOf(entry: LogEntry): Buffer;
   /** Does to `fd` what the entry says. */
   apply(entry: LogEntry, fd: number): void;
 }
@@ -80,16 +82,30 @@ export function openBlockLog(path: string): BlockLog {
     const hasData = entry.mark === undefined && !entry.isDiscard;
     at += sector + (hasData ? entry.length : 0);
   }
+  const dataOf = (entry: LogEntry): Buffer =>
+    entry.mark !== undefined || entry.isDiscard ? Buffer.alloc(0) : read(fd, entry.dataAt, entry.length);
   return {
     entries,
     length: at,
+    dataOf,
     apply(entry, device) {
       if (entry.mark !== undefined || entry.length === 0) return;
       // What is discarded may be anything afterwards: zeros are what most disks give, and the least that can be hoped for.
-      const data = entry.isDiscard ? Buffer.alloc(entry.length) : read(fd, entry.dataAt, entry.length);
+      const data = entry.isDiscard ? Buffer.alloc(entry.length) : dataOf(entry);
       writeSync(device, data, 0, data.length, entry.at);
     },
     [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+/** The log of a disk that says of writes that hold a text that they are done, and loses them. Closing it is left to `log`. */
+export function withoutWritesOf(log: BlockLog, text: string): BlockLog {
+  const lost = new Set(log.entries.filter((entry) => log.dataOf(entry).includes(text)));
+  if (lost.size === 0) throw new Error(`no write holds ${text}`);
+  return {
+    ...log,
+    apply: (entry, fd) => (lost.has(entry) ? undefined : log.apply(entry, fd)),
+    [Symbol.dispose]: () => undefined,
   };
 }
 
@@ -118,11 +134,33 @@ function random(seed: number): (limit: number) => number {
   };
 }
 
-/** How many cuts come at places that are drawn. */
+/** How many cuts come at places that are drawn: as many as are left to draw from where that is fewer. */
 export interface DrawnCuts {
+  /** None of them at a flush or a mark, and no two at one place. */
   readonly random: number;
-  /** At these the disk has lost each write since the last flush with a chance of one in two. */
+  /** At these the disk has lost each write since the last flush with a chance of one in two; no two at one place. */
   readonly torn: number;
+}
+
+/** So many of the places, each once. */
+function drawFrom(
+  places: readonly number[],
+  count: number,
+  draw: (limit: number) => number,
+): readonly number[] {
+  const left = [...places];
+  return Array.from({ length: Math.min(count, left.length) }, () => left.splice(draw(left.length), 1)).flat();
+}
+
+/** Before and after every flush that follows the entry `first`, and at every mark. */
+function fixedPlaces(entries: readonly LogEntry[], first: number): Map<number, Cut['kind']> {
+  const kinds = new Map<number, Cut['kind']>();
+  for (const [index, entry] of entries.entries()) {
+    if (index <= first) continue;
+    if (entry.isFlush || entry.isFua) kinds.set(index, 'flush').set(index + 1, 'flush');
+    if (entry.mark !== undefined) kinds.set(index + 1, 'mark');
+  }
+  return kinds;
 }
 
 /**
@@ -131,16 +169,12 @@ export interface DrawnCuts {
 export function cutsOf(entries: readonly LogEntry[], drawn: DrawnCuts, seed = 1): Cut[] {
   const first = entries.findIndex(({ mark }) => mark !== undefined);
   if (first < 0) throw new Error('the log has no mark');
-  const kinds = new Map<number, Cut['kind']>();
   const draw = random(seed);
-  const place = (): number => first + 1 + draw(entries.length - first);
-  for (let nth = 0; nth < drawn.random; nth += 1) kinds.set(place(), 'random');
-  for (const [index, entry] of entries.entries()) {
-    if (index <= first) continue;
-    if (entry.isFlush || entry.isFua) kinds.set(index, 'flush').set(index + 1, 'flush');
-    if (entry.mark !== undefined) kinds.set(index + 1, 'mark');
-  }
-  const torn = new Set(Array.from({ length: drawn.torn }, place));
+  const kinds = fixedPlaces(entries, first);
+  const places = Array.from({ length: entries.length - first }, (_, nth) => first + 1 + nth);
+  const others = places.filter((place) => !kinds.has(place));
+  for (const place of drawFrom(others, drawn.random, draw)) kinds.set(place, 'random');
+  const torn = new Set(drawFrom(places, drawn.torn, draw));
   const cuts: Cut[] = [];
   let mark = '';
   let durable = 0;

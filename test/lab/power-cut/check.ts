@@ -12,10 +12,11 @@ import {
 } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openEngine } from '../../../src/engine/engine.ts';
+import { errorMessage } from '../../../src/errors.ts';
 import { unmountBelow } from '../../helpers/loop.ts';
 import { recount } from '../../helpers/recount.ts';
-import { type BlockLog, type Cut, cutsOf, type DrawnCuts } from './block-log.ts';
-import { look } from './look.ts';
+import type { BlockLog, Cut } from './block-log.ts';
+import { type Look, look, lost } from './look.ts';
 
 /** What was recorded in the machine. */
 export interface Recording {
@@ -23,7 +24,7 @@ export interface Recording {
   readonly driver: string;
   readonly log: BlockLog;
   /** What the root held at each mark. */
-  readonly looks: readonly string[];
+  readonly looks: readonly Look[];
   /** Bytes of the device. */
   readonly size: number;
 }
@@ -45,25 +46,41 @@ async function useAll(dataRoot: string, execRoot: string, driver: string): Promi
   if (warnings.length > 0) throw new Error(`warned: ${warnings.join('; ')}`);
 }
 
-/** What is wrong with the root on the mounted filesystem; `undefined` when nothing is. */
+/** What is wrong with the root on the mounted filesystem; `undefined` when nothing is. Throws what cannot be read, or not used. */
 async function faultOf(
   { driver, looks }: Recording,
   cut: Cut,
   mounted: string,
   execRoot: string,
 ): Promise<string | undefined> {
-  try {
-    await useAll(`${mounted}/data`, execRoot, driver);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  const counted = recount(`${mounted}/data`, execRoot, driver);
+  const dataRoot = `${mounted}/data`;
+  await useAll(dataRoot, execRoot, driver);
+  const counted = recount(dataRoot, execRoot, driver);
   if (counted.problems.length > 0) return counted.problems.join('; ');
-  const at = Number.parseInt(cut.mark, 10);
-  const held = look(counted);
   // What was reported done is there, and of what was under way all or nothing.
-  if (held === looks[at] || held === looks[at + 1]) return undefined;
-  return `neither ${looks[at]} nor ${looks[at + 1]}, but ${held}`;
+  const at = Number.parseInt(cut.mark, 10);
+  const done = looks[at];
+  if (done === undefined) throw new Error(`nothing was noted at the mark ${cut.mark}`);
+  return lost(look(counted, dataRoot, driver), done, looks[at + 1]);
+}
+
+/** Mounts the copy, and gives what is wrong with what is on it. */
+async function faultOfCopy(
+  recording: Recording,
+  cut: Cut,
+  { copy, mounted, execRoot }: Readonly<Record<'copy' | 'mounted' | 'execRoot', string>>,
+): Promise<string | undefined> {
+  try {
+    execFileSync('mount', ['-t', recording.filesystem, '-o', 'loop', copy, mounted], { stdio: 'pipe' });
+    return await faultOf(recording, cut, mounted, execRoot);
+  } catch (error) {
+    return errorMessage(error);
+  } finally {
+    unmountBelow(mounted);
+    unmountBelow(execRoot);
+    await untilDetached(copy);
+    rmSync(execRoot, { recursive: true, force: true });
+  }
 }
 
 /** How long others may keep a copy. Milliseconds, and between two looks. */
@@ -101,21 +118,22 @@ function writeRest(log: BlockLog, cut: Cut, copy: string): void {
   }
 }
 
-/** Cuts the power at each place. `folder` takes the disks; a filesystem in memory is fastest. Gives what is wrong. */
+/**
+ * Cuts the power at each of these places, which are in the order of the log. `folder` takes the disks; a filesystem in memory is
+ * fastest. Gives what is wrong.
+ */
 export async function checkCuts(
   recording: Recording,
   folder: string,
-  drawn: DrawnCuts,
-  choose: (cuts: readonly Cut[]) => readonly Cut[],
-): Promise<{ readonly cuts: number; readonly faults: readonly string[] }> {
-  const { log, filesystem, size } = recording;
+  cuts: readonly Cut[],
+): Promise<readonly string[]> {
+  const { log, size } = recording;
   const [disk, copy, mounted] = [`${folder}/disk`, `${folder}/copy`, `${folder}/mounted`];
-  mkdirSync(mounted);
+  mkdirSync(mounted, { recursive: true });
   writeFileSync(disk, '');
   truncateSync(disk, size);
   const fd = openSync(disk, 'r+');
   const faults: string[] = [];
-  const cuts = choose(cutsOf(log.entries, drawn));
   // What is on the disk for good is written once; what else was, to the copy of each cut.
   let durable = 0;
   try {
@@ -124,23 +142,12 @@ export async function checkCuts(
       durable = cut.durable;
       execFileSync('cp', ['--sparse=always', disk, copy]);
       writeRest(log, cut, copy);
-      const execRoot = `${folder}/exec-${nth}`;
-      try {
-        execFileSync('mount', ['-t', filesystem, '-o', 'loop', copy, mounted], { stdio: 'pipe' });
-        const fault = await faultOf(recording, cut, mounted, execRoot);
-        if (fault !== undefined)
-          faults.push(
-            `${cut.kind}, ${cut.entries} writes, ${cut.lost.size} lost, after "${cut.mark}": ${fault}`,
-          );
-      } finally {
-        unmountBelow(mounted);
-        unmountBelow(execRoot);
-        await untilDetached(copy);
-        rmSync(execRoot, { recursive: true, force: true });
-      }
+      const fault = await faultOfCopy(recording, cut, { copy, mounted, execRoot: `${folder}/exec-${nth}` });
+      if (fault === undefined) continue;
+      faults.push(`${cut.kind}, ${cut.entries} writes, ${cut.lost.size} lost, after "${cut.mark}": ${fault}`);
     }
   } finally {
     closeSync(fd);
   }
-  return { cuts: cuts.length, faults };
+  return faults;
 }

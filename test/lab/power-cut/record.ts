@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { recount } from '../../helpers/recount.ts';
 import { openBlockLog } from './block-log.ts';
-import { look } from './look.ts';
+import { type Look, look } from './look.ts';
 import { steps } from './steps.ts';
 
 /** What is to be recorded. The test sets it before this program's text. */
@@ -58,11 +58,11 @@ sh('mount', '-t', TASK.filesystem, '/dev/mapper/cut', ROOT);
 tsengine(['info']);
 execFileSync('sync');
 
-const looks: string[] = [];
+const looks: Look[] = [];
 const note = (name: string): void => {
   const counted = recount(`${ROOT}/data`, EXEC, TASK.driver);
   if (counted.problems.length > 0) throw new Error(`${name}: ${counted.problems.join('; ')}`);
-  looks.push(look(counted));
+  looks.push(look(counted, `${ROOT}/data`, TASK.driver));
   mark(`${looks.length - 1} ${name}`);
 };
 note('begin');

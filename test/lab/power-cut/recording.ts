@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { runInMachine } from '../../../src/lab/lab.ts';
+import * as z from 'zod/mini';
 import { smallRootfs } from '../../e2e/no-loss/operations.ts';
 import { dockerArchive, makeImage, manyLayers } from '../../helpers/images.ts';
 import { guestProgram, onceText } from '../guest-program.ts';
+import { succeedsInMachine } from '../in-machine.ts';
 import { openBlockLog } from './block-log.ts';
 import type { Recording } from './check.ts';
+import { lookSchema } from './look.ts';
 
 /** What is recorded. */
 export interface RecordTask {
@@ -36,21 +38,14 @@ function programText(task: RecordTask): string {
 
 /** Records, and brings the log to `folder`. Throws with what the machine said when something fails in it. */
 export async function record(task: RecordTask, folder: string): Promise<Recording> {
-  let said = '';
-  const { exitCode } = await runInMachine({
-    kernel: 'debian:6.1',
+  await succeedsInMachine({
     command: ['node', '-'],
     stdin: onceText(programText(task)),
     disks: [DISK, LOG],
     timeoutMs: 1_200_000,
     results: folder,
-    onOutput: (_, data) => {
-      said += data.toString();
-    },
   });
-  if (exitCode !== 0) throw new Error(`recording ${task.driver} on ${task.filesystem}: ${exitCode}: ${said}`);
   execFileSync('gunzip', ['-k', `${folder}/log.gz`]);
-  const looks: unknown = JSON.parse(readFileSync(`${folder}/looks.json`, 'utf8'));
-  if (!Array.isArray(looks)) throw new Error(`${folder}/looks.json is no list`);
-  return { ...task, log: openBlockLog(`${folder}/log`), looks: looks.map(String), size: DISK };
+  const looks = z.array(lookSchema).parse(JSON.parse(readFileSync(`${folder}/looks.json`, 'utf8')));
+  return { ...task, log: openBlockLog(`${folder}/log`), looks, size: DISK };
 }

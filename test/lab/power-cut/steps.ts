@@ -6,6 +6,17 @@ export interface Step {
   readonly words: readonly string[];
 }
 
+/** What a container writes and has on its disk when it ends. Put together there, so that no record of its command holds it. */
+export const WRITTEN = { layer: 'written-into-the-layer', volume: 'written-into-the-volume' } as const;
+
+const WRITES = [
+  'w=written',
+  'echo $w-into-the-layer >/added',
+  'echo $w-into-the-volume >/kept/file',
+  'rm /bin/dd',
+  'busybox sync',
+].join('; ');
+
 /** The steps, with the archives `small.tar`, `first.tar` and `second.tar` in a folder. */
 export function steps(archives: string): readonly Step[] {
   const plain = ['--network', 'none'];
@@ -20,7 +31,7 @@ export function steps(archives: string): readonly Step[] {
     },
     {
       name: 'run',
-      words: ['run', '--name', 'ran', ...plain, 'small', 'sh', '-c', 'echo changed >/added; rm /bin/dd'],
+      words: ['run', '--name', 'ran', '-v', '/kept', ...plain, 'small', 'sh', '-c', WRITES],
     },
     { name: 'commit', words: ['commit', 'ran', 'committed:1'] },
     { name: 'run --rm', words: ['run', '--rm', ...plain, 'small', 'sh', '-c', 'echo gone >/added'] },
