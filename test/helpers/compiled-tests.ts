@@ -1,4 +1,4 @@
-/** Where what was compiled of the sources is kept from run to run: to compile them takes two thirds of a child's time. */
+/** Where what was compiled of the sources is kept from run to run: compiling is most of what a child of a test takes. */
 import { join } from 'node:path';
 
 /** The folder of the tests' compile cache. Node makes it; nothing is lost with it. */

@@ -42,6 +42,7 @@ async function runThere(kernel: string, runtime: string): Promise<void> {
       TSENGINE_BASE_IMAGES: '/tmp/base',
       TSENGINE_TEST_RUNTIME: runtime,
       TSENGINE_TEST_ALL: '1',
+      TSENGINE_TEST_ROWS: 'half',
     },
     memory: 4 * 2 ** 30,
     timeoutMs: 2 * HOUR,
