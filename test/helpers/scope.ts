@@ -64,8 +64,10 @@ export function inFullRuns(kept: string): string | false {
   return FULL ? false : `npm run test:full; ${kept}`;
 }
 
-/** How kills and faults at each call of an operation are sampled: some ends of kinds and a few of the calls between. */
+/** How kills at each call of an operation are sampled: some ends of kinds and a few of the calls between. */
 export const OF_CALLS = { oneIn: 60, oneKindIn: 4 } as const;
+/** How faults are: only calls that write have them. */
+export const OF_WRITES = { oneIn: 30, oneKindIn: 3 } as const;
 /** How rows of a table are sampled that two engines answer. `TSENGINE_TEST_ROWS=half` takes about every second one. */
 export const OF_ROWS =
   process.env.TSENGINE_TEST_ROWS === 'half' ? { oneIn: 4, oneKindIn: 2 } : { oneIn: 12, oneKindIn: 4 };

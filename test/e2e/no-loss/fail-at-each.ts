@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { unmountBelow } from '../../helpers/loop.ts';
-import { FULL, leftOut, OF_CALLS, sampleOf, sized } from '../../helpers/scope.ts';
+import { FULL, leftOut, OF_WRITES, sampleOf, sized } from '../../helpers/scope.ts';
 import { type Course, course, reset } from './kill-at-each.ts';
 import { type Operation, signature } from './operations.ts';
 import { type Ended, openStage, type Stage } from './stage.ts';
@@ -90,7 +90,7 @@ function planOf(
   { lasting = true, workerStride = 1 }: FailOptions,
 ): Plan {
   const calls = writingCalls(names, workerStride);
-  const taken = sampleOf(calls, { ...OF_CALLS, kindOf: ({ name }) => name, of });
+  const taken = sampleOf(calls, { ...OF_WRITES, kindOf: ({ name }) => name, of });
   return {
     faults: taken.flatMap((call, index) =>
       faultsOf(call, errorsOf(index), lasting && staysFull(call, taken)),
