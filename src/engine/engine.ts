@@ -4,6 +4,8 @@
  * may have left. The driver is opened, and containers' code loaded, when something first needs them.
  */
 import { existsSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.ts';
 import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
@@ -67,12 +69,15 @@ function driverOnRecord(root: DataRoot): DriverName {
   );
 }
 
-/** How conmon reaches us: the same Node and the same code, on the same roots. */
+/** How conmon reaches us: the same Node, the same code and what is compiled of it, on the same roots. */
 function exitCommand(root: DataRoot, driverName: string, options: EngineOptions): string[] {
   // This file is one folder below the root of the sources, and so is the bundle's file that holds it.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const main = new URL(`../cli/main.${extension}`, import.meta.url).pathname;
+  const compiled = getCompileCacheDir();
   return [
+    // The folder that Node was given is the one above.
+    ...(compiled === undefined ? [] : ['/usr/bin/env', `NODE_COMPILE_CACHE=${dirname(compiled)}`]),
     process.execPath,
     ...NODE_FLAGS,
     decodeURIComponent(main),

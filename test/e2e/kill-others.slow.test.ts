@@ -71,6 +71,11 @@ describe('conmon is killed', () => {
 
   test('rm -f, and the foreground', async () => {
     const id = await started('--name', 'removed');
+    const told = commandLine(pidIn(id, 'conmon.pid'));
+    assert.ok(
+      told?.some((word) => word.startsWith('NODE_COMPILE_CACHE=/')),
+      'what it calls need not be compiled',
+    );
     process.kill(pidIn(id, 'conmon.pid'), 'SIGKILL');
     await stage.ok(['rm', '-f', 'removed']);
     await stage.settle('rm -f');

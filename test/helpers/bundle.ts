@@ -21,13 +21,12 @@ const root = resolve(import.meta.dirname, '../..');
 
 /**
  * The first file of the bundle. What conmon calls at a container's end gets no environment of ours: faults for that come from a
- * file `exit-fault` beside the data root, and the compile cache is named here.
+ * file `exit-fault` beside the data root.
  */
 const FRONT = `
 const data = process.argv.includes('internal-exited') && process.argv.find((word) => word.startsWith('--data-root='));
 if (data) {
   const { existsSync, readFileSync } = require('node:fs');
-  require('node:module').enableCompileCache(require('node:path').join(__dirname, '../../compiled'));
   const beside = data.slice('--data-root='.length).replace(/[^/]*$/, '');
   if (existsSync(beside + 'exit-log')) process.env.TSENGINE_FAULT_LOG = beside + 'exit-log';
   if (existsSync(beside + 'exit-fault')) process.env.TSENGINE_FAULT = readFileSync(beside + 'exit-fault', 'utf8');
