@@ -71,7 +71,7 @@ async function run(body: string, work: Wanted & Partial<KernelWork>, jobs: numbe
       memory: undefined,
       signal: undefined,
       // No machine reads it.
-    code: qemu.path,
+      code: qemu.path,
     },
     ...{ withheldModules: [], folder, parallel: jobs, jobs: new Slots(jobs), room: new Slots(jobs) },
     emit: (event) => events.push(event),
