@@ -9,6 +9,7 @@ import { type CpioEntry, cpioArchive, padded } from './cpio.ts';
 import { AGENT } from './guest-agent.ts';
 import { applets, helpfulModules, INIT_SCRIPT, neededModules } from './guest-init.ts';
 import { loadOrder, type ModuleTable, missingModules, moduleName, readModules } from './modules.ts';
+import { notInstalled } from './run-program.ts';
 
 const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'root', 'modules', 'etc'];
 
@@ -82,7 +83,7 @@ function findBusybox(): string {
   }
   throw new TsengineError(
     'Unavailable',
-    'cannot make an initial RAM disk: a statically linked busybox is missing: install the Debian package busybox-static',
+    `cannot make an initial RAM disk: ${notInstalled('a statically linked busybox', 'busybox-static')}`,
   );
 }
 
