@@ -8,7 +8,7 @@
  * It never waits for either side. What we send is always read, so that `T` arrives: input of which no `A` has come is
  * limited by us (INPUT_WINDOW). While we do not read, the command's output stays in its pipes.
  */
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readText } from '../linux/files.ts';
 
 /** Bytes of input that the agent keeps for a command that does not read them. */
@@ -20,5 +20,5 @@ declare const TSENGINE_GUEST_AGENT: string | undefined;
 /** The program's text. */
 export function agentProgram(): string {
   if (typeof TSENGINE_GUEST_AGENT !== 'undefined') return TSENGINE_GUEST_AGENT;
-  return readText(join(import.meta.dirname, 'guest-agent.py'));
+  return readText(fileURLToPath(new URL('guest-agent.py', import.meta.url)));
 }
