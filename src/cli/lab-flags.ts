@@ -35,7 +35,7 @@ export function kernelFlags(command: Command): Command {
   return command
     .option(
       '-k, --kernel <kernel>',
-      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, debian:SUITE, or the path of a bzImage (default "debian:6.1")',
+      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, debian:bookworm-backports or another SUITE, or the path of a bzImage (default "debian:6.1")',
       'debian:6.1',
     )
     .option('--modules <dir>', "The folder with the modules of one's own kernel")

@@ -3,8 +3,8 @@
  * use; the files beside it are its parts.
  */
 import { availableParallelism, machine as hostArchitecture } from 'node:os';
-import { join, resolve } from 'node:path';
-import { errorMessage, TsengineError } from '../errors.ts';
+import { dirname, join, resolve } from 'node:path';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { closeFile, openFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
 import { chooseAccelerator, qemuVersion, wantedAccelerator } from './accelerator.ts';
@@ -219,11 +219,21 @@ function additionalDisks(sizes: readonly number[], folder: string): readonly Mac
     const fd = openFile(path, 'wx');
     try {
       ftruncate(fd, size);
+    } catch (error) {
+      throw hasErrno(error, 'EFBIG', 'EINVAL') ? tooLarge(size, folder, error) : error;
     } finally {
       closeFile(fd);
     }
     return { path, serial: `disk${index + 1}`, mode: 'read-write' };
   });
+}
+
+function tooLarge(size: number, folder: string, cause: unknown): TsengineError {
+  return new TsengineError(
+    'InvalidParameter',
+    `a disk of ${Math.floor(size / 2 ** 30)} GiB (--disk) cannot be made: no file of that size fits the file system of the lab's cache, ${dirname(folder)}: give it less`,
+    { cause },
+  );
 }
 
 function checkRequest(request: MachineRequest): void {

@@ -1,26 +1,14 @@
 /** Modules that a kernel is to do without: which can be, whatever else the machine has. The machine is a program that notes QEMU's arguments. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type EntryPlan, LabCache } from '../../src/lab/cache.ts';
-import { packagesPlan } from '../../src/lab/code-disk.ts';
-import { neededModules } from '../../src/lab/guest-init.ts';
-import { kernelPlan } from '../../src/lab/kernels.ts';
 import { type MachineRequest, runInMachine } from '../../src/lab/lab.ts';
+import { Findings } from '../../src/lab/matrix/findings.ts';
+import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { parseModules } from '../../src/lab/modules.ts';
-import { rootPlan } from '../../src/lab/root-image.ts';
 import { mustBeWithholdable, sortWithheld } from '../../src/lab/withheld.ts';
-import { zfsPlan } from '../../src/lab/zfs-modules.ts';
-
-const RELEASE = '6.1.0-50';
-const DEP = [
-  'kernel/fs/overlayfs/overlay.ko:',
-  'kernel/fs/jbd2/jbd2.ko:',
-  'kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko',
-].join('\n');
-const BUILT_IN = ['kernel/fs/fuse/fuse.ko', ...neededModules.filter((name) => name !== 'ext4')].join('\n');
+import { BUILT_IN, DEP, type SmallCache, smallCache } from './small-cache.ts';
 
 describe('a module', () => {
   const sorted = (...names: string[]) => {
@@ -58,50 +46,22 @@ describe('a module', () => {
 });
 
 describe('a machine', () => {
+  let place: SmallCache | undefined;
   let folder = '';
   const environment = { ...process.env };
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'lab-withheld-'));
+    place = await smallCache();
+    folder = place.folder;
     const qemu = join(folder, 'qemu');
     const script = `#!/bin/sh\n[ "$1" != --version ] || exec echo QEMU\nprintf '%s\\n' "$@" >${folder}/arguments\n`;
     writeFileSync(qemu, script);
     chmodSync(qemu, 0o755);
-    process.env.TSENGINE_LAB_QEMU = qemu;
-    process.env.TSENGINE_LAB_CACHE = join(folder, 'cache');
-    process.env.TSENGINE_LAB_ACCELERATOR = 'tcg';
-    await fillCache();
+    Object.assign(process.env, place.environment(qemu));
   });
   after(() => {
     process.env = environment;
-    rmSync(folder, { recursive: true });
+    place?.[Symbol.dispose]();
   });
-
-  /** The entries for 6.1 with zfs, of the plans as they are, but for what costs minutes. */
-  async function fillCache(): Promise<void> {
-    const context = { progress: () => undefined, signal: undefined };
-    const cache = new LabCache(context);
-    const hold = async (plan: EntryPlan, files: Readonly<Record<string, string>> = {}) => {
-      const make = async (made: string): Promise<Record<string, string>> => {
-        for (const [name, text] of Object.entries(files)) {
-          mkdirSync(dirname(join(made, name)), { recursive: true });
-          writeFileSync(join(made, name), text);
-        }
-        return { release: RELEASE };
-      };
-      using entry = await cache.hold({ ...plan, make });
-      return entry;
-    };
-    const modules = `lib/modules/${RELEASE}`;
-    const kernel = await hold(kernelPlan('debian:6.1', cache, context), {
-      [`${modules}/modules.dep`]: DEP,
-      [`${modules}/modules.builtin`]: BUILT_IN,
-      [`${modules}/kernel/fs/ext4/ext4.ko`]: '',
-      [`${modules}/kernel/fs/jbd2/jbd2.ko`]: '',
-    });
-    await hold(packagesPlan(context));
-    await hold(rootPlan(['zfs'], cache, context, 'bookworm'));
-    await hold(zfsPlan(kernel, 'bookworm', cache, context));
-  }
 
   /** Runs it, which comes to nothing; gives the modules that it was to withhold, and what was told. */
   async function withholding(
@@ -135,5 +95,32 @@ describe('a machine', () => {
         'the module fuse cannot be withheld: this kernel has it built in',
       ],
     ]);
+  });
+
+  test('has no disk that is larger than a file can be, which is said with flag and size', async () => {
+    const request = { kernel: 'debian:6.1', command: ['true'], code: join(folder, 'code') };
+    await assert.rejects(runInMachine({ ...request, disks: [2 ** 20, 100 * 2 ** 50] }), {
+      code: 'InvalidParameter',
+      message: `a disk of 104857600 GiB (--disk) cannot be made: no file of that size fits the file system of the lab's cache, ${folder}/cache: give it less`,
+    });
+  });
+
+  test("of the matrix's is not lost for a module that its kernel has not, and zfs is withheld where it is", async () => {
+    for (const [backing, blacklist] of [
+      ['ext4', 'overlay'],
+      ['zfs', 'overlay,zfs'],
+    ] as const) {
+      const notes: string[] = [];
+      const findings = new Findings({ cells: [{ driver: 'overlay2', backing }], features: [] }, []);
+      const failure = await runInMachines('debian:6.1', findings, {
+        ...{ slow: false, limitMs: 1000, machines: 1, memory: undefined, code: join(folder, 'code') },
+        ...{ withheldModules: ['overlay', 'zfs', 'nosuch'], signal: undefined, emit: () => undefined },
+        note: (line) => notes.push(line),
+      });
+      assert.match(failure?.error ?? '', /^the machine ended before it started the command/);
+      assert.deepEqual(notes, ['the module nosuch cannot be withheld: this kernel has no such module']);
+      const words = readFileSync(join(folder, 'arguments'), 'utf8');
+      assert.equal(/module_blacklist=(\S+)/.exec(words)?.[1], blacklist);
+    }
   });
 });
