@@ -74,7 +74,7 @@ async function bundleInto(folder: string, entryPoints: string[], plugins: Plugin
     // Node gets to the first line of a CommonJS file 3 ms earlier, and links none of its imports.
     format: 'cjs',
     supported: { 'dynamic-import': false },
-    define: { ...buildInfo(), 'import.meta.url': 'thisFile' },
+    define: { ...buildInfo(), ...guestAgent(), 'import.meta.url': 'thisFile' },
     banner: { js: "const thisFile=require('node:url').pathToFileURL(__filename).href;" },
     platform: 'node',
     target: 'node24',
@@ -132,6 +132,12 @@ function buildInfo(): Record<string, string> {
     TSENGINE_GIT_COMMIT: JSON.stringify(dirty ? `${commit}-dirty` : commit),
     TSENGINE_BUILT: JSON.stringify(built),
   };
+}
+
+/** The text of the lab's program in machines, which src/lab/guest-agent.ts declares. */
+function guestAgent(): Record<string, string> {
+  const text = readFileSync(join(root, 'src/lab/guest-agent.py'), 'utf8');
+  return { TSENGINE_GUEST_AGENT: JSON.stringify(text) };
 }
 
 function git(...args: string[]): string {

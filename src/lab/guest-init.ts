@@ -68,7 +68,7 @@ Description=tsengine lab
 After=multi-user.target
 FailureAction=poweroff-force
 [Service]
-ExecStart=/usr/bin/python3 -I -S /run/tsengine-lab/agent.py
+ExecStart=/usr/bin/python3 -I -S /run/tsengine-lab/agent.py ${AGENT_PORT}
 StandardInput=null
 StandardOutput=null
 StandardError=journal+console
@@ -160,5 +160,5 @@ mount -t securityfs securityfs /root/sys/kernel/security 2>/dev/null
 mount -t debugfs debugfs /root/sys/kernel/debug 2>/dev/null
 ${STATIC_NODES.map(([name, major, minor]) => `mknod /root/dev/${name} c ${major} ${minor} 2>/dev/null`).join('\n')}
 ln -s /proc/self/fd /root/dev/fd; ln -s fd/0 /root/dev/stdin; ln -s fd/1 /root/dev/stdout; ln -s fd/2 /root/dev/stderr
-exec switch_root /root /usr/bin/python3 -I -S /run/tsengine-lab/agent.py
+exec switch_root /root /usr/bin/python3 -I -S /run/tsengine-lab/agent.py ${AGENT_PORT}
 `;

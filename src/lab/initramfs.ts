@@ -6,9 +6,10 @@ import { TsengineError } from '../errors.ts';
 import { pathExists, readFile, writeNewFile } from '../linux/files.ts';
 import type { EntryPlan, ListedEntry } from './cache.ts';
 import { type CpioEntry, cpioArchive, padded } from './cpio.ts';
-import { AGENT } from './guest-agent.ts';
+import { agentProgram } from './guest-agent.ts';
 import { applets, helpfulModules, INIT_SCRIPT, neededModules } from './guest-init.ts';
 import { loadOrder, type ModuleTable, missingModules, moduleName, readModules } from './modules.ts';
+import { notInstalled } from './run-program.ts';
 
 const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'root', 'modules', 'etc'];
 
@@ -24,7 +25,7 @@ export function initramfsPlan(kernel: ListedEntry): EntryPlan {
   return {
     kind: 'initramfs',
     label: kernel.record.label,
-    madeOf: [kernel.name, kernel.record.made, hash, INIT_SCRIPT, AGENT, ...order],
+    madeOf: [kernel.name, kernel.record.made, hash, INIT_SCRIPT, agentProgram(), ...order],
     make: async (made) => {
       const ours = cpioArchive(entries(busybox, order, folder));
       // Several archives may follow one another; a later file of the same name wins, so that our /init runs.
@@ -54,7 +55,7 @@ function entries(busybox: Buffer, order: readonly string[], modules: string): re
     { type: 'file', path: 'bin/busybox', data: busybox, executable: true },
     ...applets.map((name): CpioEntry => ({ type: 'link', path: `bin/${name}`, target: 'busybox' })),
     { type: 'file', path: 'init', data: Buffer.from(INIT_SCRIPT), executable: true },
-    { type: 'file', path: 'agent.py', data: Buffer.from(AGENT) },
+    { type: 'file', path: 'agent.py', data: Buffer.from(agentProgram()) },
     ...order.map(
       (path): CpioEntry => ({
         type: 'file',
@@ -82,7 +83,7 @@ function findBusybox(): string {
   }
   throw new TsengineError(
     'Unavailable',
-    'cannot make an initial RAM disk: a statically linked busybox is missing: install the Debian package busybox-static',
+    `cannot make an initial RAM disk: ${notInstalled('a statically linked busybox', 'busybox-static')}`,
   );
 }
 

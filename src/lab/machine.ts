@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import { errorMessage } from '../errors.ts';
 import { printablePath } from '../linux/path.ts';
+import { causeOfEnd } from './cause-of-end.ts';
 import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from './console.ts';
 import { encodeFields, encodeFrame, type Frame, FrameReader } from './frames.ts';
 import { MachineError } from './machine-error.ts';
@@ -201,7 +202,11 @@ class MachineRun {
     this.#isAgentGone = true;
     clearTimeout(this.#timer);
     // A machine that is shut down, or panics, closes the port as well, and is better at saying so.
-    this.#timer = setTimeout(() => void this.#handling.then(() => this.#failForAgent()), LAST_WORDS);
+    this.#timer = setTimeout(() => {
+      // Whoever takes no output is not waited for.
+      this.#unwanted.abort();
+      void this.#handling.then(() => this.#failForAgent());
+    }, LAST_WORDS);
   }
 
   #failForAgent(): void {
@@ -270,9 +275,10 @@ class MachineRun {
   #begin(): void {
     this.#stage = 'command';
     this.#commandAt = performance.now();
+    this.#hear();
+    if (this.#isAgentGone) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
-    this.#hear();
     this.#work.onStart?.(Math.round(this.#commandAt - this.#startedAt));
     void this.#input.send().catch((error: unknown) => this.stop(error));
     this.#work.terminal?.onResize((columns, rows) =>
@@ -361,38 +367,6 @@ function unlessAborted(signal: AbortSignal): (error: unknown) => void {
   return (error) => {
     if (!signal.aborted) throw error;
   };
-}
-
-/** Why QEMU ended without having been told to: what the console says, else QEMU's own complaint. */
-function causeOfEnd(
-  lines: readonly string[],
-  complaint: string | undefined,
-  started: boolean,
-  memory: number,
-): { readonly kind: MachineError['kind']; readonly message: string } {
-  const when = started ? 'under the command' : 'before it started the command';
-  const verdict = consoleVerdict(lines);
-  switch (verdict?.kind) {
-    case 'gave-up':
-      return { kind: 'no-boot', message: `the machine gave up: ${verdict.why}` };
-    case 'memory': {
-      const size = `${Math.floor(memory / 2 ** 20)} MiB`;
-      return {
-        kind: 'memory',
-        message: `the machine's ${size} of memory did not suffice ${when}: ${verdict.why}: give it more with --memory`,
-      };
-    }
-    case 'panic':
-      return {
-        kind: 'panic',
-        message: `the kernel panicked ${when}: ${verdict.why}`,
-      };
-    default:
-      return {
-        kind: started ? 'ended' : 'no-boot',
-        message: `the machine ended ${when}: ${complaint ?? lastWords(lines)}`,
-      };
-  }
 }
 
 function seconds(milliseconds: number): string {

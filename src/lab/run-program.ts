@@ -1,6 +1,7 @@
 /** Programs that the lab lets work: apt, mmdebstrap, mksquashfs. They end when we do, and what they say of a failure becomes one line. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { hasErrno, TsengineError } from '../errors.ts';
+import { searchPath } from '../linux/command.ts';
 
 /** The Debian package that a program comes in, where its name does not say it. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -45,19 +46,20 @@ export interface ProgramOutput {
 /** How much of a program's output is kept: its end. */
 const KEPT = 4 * 1024 * 1024;
 
+/** What is said of a program that is not installed, with the Debian package that has it. */
+export function notInstalled(program: string, debianPackage: string): string {
+  return `${program} is not installed: apt-get install ${debianPackage}`;
+}
+
 /** The error for a program that is not installed. */
 export function missingProgram(program: string, purpose: string): TsengineError {
   const name = program.slice(program.lastIndexOf('/') + 1);
-  return new TsengineError(
-    'Unavailable',
-    `${purpose}: the program ${name} is missing: install the Debian package ${PACKAGES[name] ?? name}`,
-  );
+  return new TsengineError('Unavailable', `${purpose}: ${notInstalled(name, PACKAGES[name] ?? name)}`);
 }
 
-/** The PATH of our own programs: with the folders of root's, which a user's often lacks. */
+/** The environment of the programs that the lab and the matrix start: ours, with the folders of root's programs, messages in English, and no questions. */
 export function programEnv(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const path = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
-  return { ...process.env, PATH: path, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive', ...extra };
+  return { ...process.env, PATH: searchPath(), LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive', ...extra };
 }
 
 /** The words that make the kernel end a program when its parent, this process, ends in whatever way. */

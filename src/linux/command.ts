@@ -17,9 +17,10 @@ export interface CommandResult {
 /** Where administrators' programs are, which a user's search path may leave out. */
 const SYSTEM_FOLDERS = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin';
 
-function searchPath(): string {
+/** The search path of programs that we start: the user's, then the system's. */
+export function searchPath(): string {
   const { PATH } = process.env;
-  return PATH === undefined ? SYSTEM_FOLDERS : `${PATH}:${SYSTEM_FOLDERS}`;
+  return PATH === undefined || PATH === '' ? SYSTEM_FOLDERS : `${PATH}:${SYSTEM_FOLDERS}`;
 }
 
 /** Runs a program with messages in English. Fails with `ENOENT` when there is none of this name. */

@@ -149,8 +149,13 @@ describe("what QEMU's monitor tells while the command runs", () => {
   const error = (more: string): string =>
     `{"event": "BLOCK_IO_ERROR", "data": {"device": "drive4", ${more}"action": "report"}}`;
   /** The agent says that the command has started; the console and the monitor say this, and then it goes on. */
-  const ends = async (monitor: string, console: string, then: string): Promise<MachineError> => {
-    const sent = [frame('H', '6.1'), frame('S', '')].join('+');
+  const ends = async (
+    monitor: string,
+    console: string,
+    then: string,
+    work: Partial<MachineWork> = {},
+  ): Promise<MachineError> => {
+    const sent = [frame('H', '6.1'), frame('S', ''), frame('O', 'output')].join('+');
     const program = [
       'import os, time',
       `os.write(${descriptors.agent}, ${sent})`,
@@ -160,7 +165,7 @@ describe("what QEMU's monitor tells while the command runs", () => {
       then,
     ].join('\n');
     using qemu = fakeQemu(program);
-    return await run('true', {}, qemu.path).then(
+    return await run('true', work, qemu.path).then(
       () => assert.fail('it did not end'),
       (error) => {
         assert.ok(error instanceof MachineError);
@@ -176,6 +181,12 @@ describe("what QEMU's monitor tells while the command runs", () => {
       ended.message,
       "the lab's own agent in the machine, which runs the command, ended: its console ended with: a line",
     );
+  });
+
+  test('of it is told even when nobody takes the output', async () => {
+    const onOutput = (): Promise<void> => new Promise<void>(() => undefined);
+    const ended = await ends(gone, '', 'time.sleep(1000)', { onOutput });
+    assert.match(ended.message, /^the lab's own agent in the machine/);
   });
 
   test('of it is told when the machine ends with it, and a panic in its own words', async () => {

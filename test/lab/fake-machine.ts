@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AGENT } from '../../src/lab/guest-agent.ts';
+import { agentProgram } from '../../src/lab/guest-agent.ts';
 import { descriptors } from '../../src/lab/qemu.ts';
 
 /** A program for `TSENGINE_LAB_QEMU`. Disposing removes it. */
@@ -19,7 +19,7 @@ function replaced(text: string, part: string, by: string): string {
 /** The agent as the first program of a process namespace, on the socket that QEMU would have; it ends with that. */
 export function agentAlone(): FakeQemu {
   const port = `${descriptors.agent}`;
-  const onSocket = replaced(AGENT, 'os.open(find_port(), os.O_RDWR | os.O_NONBLOCK)', port);
+  const onSocket = replaced(agentProgram(), 'os.open(find_port(), os.O_RDWR | os.O_NONBLOCK)', port);
   const harmless = replaced(
     onSocket,
     "os.execv('/usr/bin/busybox', ['busybox', 'poweroff', '-f'])",

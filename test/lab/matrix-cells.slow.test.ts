@@ -221,6 +221,11 @@ test('what cannot be run is told in one line before anything is made', () => {
     [['--drivers', 'nonsense'], 125, /unknown storage driver "nonsense"/],
     [['--backing', 'ext4,,xfs'], 125, /a name is empty/],
     [['--backing', 'ntfs'], 125, /unknown backing filesystem "ntfs"/],
+    [
+      ['--kernels', 'debian:6.1', '--withhold', 'squashfs'],
+      125,
+      /module squashfs cannot be withheld: the lab's machines start/,
+    ],
     [['--jobs', '0'], 125, /give a whole number above zero/],
     [['--memory', '1m'], 125, /too few for a machine: give it 128M or more/],
     [['--memory', '1024t'], 125, /more memory than this machine has itself/],

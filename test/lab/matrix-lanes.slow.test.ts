@@ -70,7 +70,8 @@ async function run(body: string, work: Wanted & Partial<KernelWork>, jobs: numbe
       machines: jobs,
       memory: undefined,
       signal: undefined,
-      code: undefined,
+      // No machine reads it.
+      code: qemu.path,
     },
     ...{ withheldModules: [], folder, parallel: jobs, jobs: new Slots(jobs), room: new Slots(jobs) },
     emit: (event) => events.push(event),

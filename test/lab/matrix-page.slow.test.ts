@@ -55,12 +55,17 @@ test('the page that is published shows all cells of its JSON, each with its log,
     const { open } = dialog;
     const text = [dialog.querySelector('h2').textContent, dialog.querySelector('pre')?.textContent.trimEnd() ?? ''];
     dialog.close();
-    return open ? text : [];
+    return open ? text.join('\\n') : 'nothing';
   })`);
-  assert.deepEqual(
-    shown,
-    cells.map(({ driver, backing, status, log }) => [`${driver} on ${backing}: ${status}`, log.trimEnd()]),
+  assert.ok(Array.isArray(shown));
+  const expected = cells.map(
+    ({ driver, backing, status, log }) => `${driver} on ${backing}: ${status}\n${log.trimEnd()}`,
   );
+  // The page has them by driver. Nobody wants to read two hundred logs where one differs.
+  const digests = (texts: readonly unknown[]) =>
+    texts.map((text) => `${String(text).split('\n')[0]}, ${String(text).length} characters`).sort();
+  assert.deepEqual(digests(shown), digests(expected));
+  assert.ok(JSON.stringify(shown.toSorted()) === JSON.stringify(expected.toSorted()), 'a log is another one');
   const [first] = new Set(cells.map(({ driver }) => driver));
   await page.evaluate(`document.querySelector('.filter input[value="${first}"]').click()`);
   assert.deepEqual(

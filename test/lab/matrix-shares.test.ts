@@ -119,11 +119,16 @@ describe('jobs', () => {
 
 describe('a kernel of Debian’s', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsengine-held-'));
-  const before = process.env.TSENGINE_LAB_CACHE;
-  process.env.TSENGINE_LAB_CACHE = folder;
+  // Nothing is started here: what is asked of QEMU is its version.
+  const qemu = `${folder}/qemu`;
+  writeFileSync(qemu, '#!/bin/sh\necho QEMU emulator version 0\n', { mode: 0o755 });
+  const before = { ...process.env };
+  Object.assign(process.env, { TSENGINE_LAB_CACHE: folder, TSENGINE_LAB_QEMU: qemu });
   after(() => {
-    if (before === undefined) delete process.env.TSENGINE_LAB_CACHE;
-    else process.env.TSENGINE_LAB_CACHE = before;
+    for (const name of ['TSENGINE_LAB_CACHE', 'TSENGINE_LAB_QEMU']) {
+      delete process.env[name];
+      if (before[name] !== undefined) process.env[name] = before[name];
+    }
     rmSync(folder, { recursive: true });
   });
   const context = { progress: () => undefined, signal: undefined };
@@ -150,6 +155,17 @@ describe('a kernel of Debian’s', () => {
     assert.equal(identities[0], identities[1]);
     assert.notEqual(anew.identity, identities[0]);
     assert.match(anew.identity, /^debian:6\.1 6\.1\.0-50-cloud-amd64 2026-02-02/);
+  });
+
+  test('is not fetched for machines that cannot be started', async () => {
+    process.env.TSENGINE_LAB_QEMU = '/proc/none';
+    try {
+      const { failure } = await holdKernel('debian:6.12', context);
+      assert.equal(failure?.of, 'lab');
+      assert.match(failure.error, /\/proc\/none/);
+    } finally {
+      process.env.TSENGINE_LAB_QEMU = qemu;
+    }
   });
 
   test('that cannot be had is the lab’s failure', async () => {

@@ -10,7 +10,6 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -44,16 +43,23 @@ function put(name: string, path: string): void {
   run('cp', '-a', '-T', '--', real, path);
 }
 
+let packed: string | undefined;
+
 /** Puts what `npm pack` makes of this checkout, with a bundle of its sources as they are, where tsengine is to be. */
 function unpackTsengine(place: string): void {
+  packed ??= packTsengine();
+  cpSync(packed, place, { recursive: true });
+}
+
+function packTsengine(): string {
   const work = mkdtempSync(join(folder, 'pack-'));
   run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', work);
   const [archive = ''] = readdirSync(work);
   run('tar', '-xzf', join(work, archive), '-C', work);
-  rmSync(join(work, 'package/dist'), { recursive: true, force: true });
-  run(process.execPath, 'scripts/build.ts', '--outdir', join(work, 'package/dist'));
-  mkdirSync(dirname(place), { recursive: true });
-  renameSync(join(work, 'package'), place);
+  const made = join(work, 'package');
+  rmSync(join(made, 'dist'), { recursive: true, force: true });
+  run(process.execPath, 'scripts/build.ts', '--outdir', join(made, 'dist'));
+  return made;
 }
 
 /** A cache of the test's own with the kernel and the root image of the lab's, which take minutes to make. */

@@ -21,9 +21,18 @@ describe('a program of the lab', () => {
   });
 
   test('that is not installed is named with its package', async () => {
-    const message =
-      'cannot do it: the program no-such-tool is missing: install the Debian package no-such-tool';
+    const message = 'cannot do it: no-such-tool is not installed: apt-get install no-such-tool';
     await assert.rejects(runProgram('no-such-tool', [], { purpose }), { message });
+  });
+
+  test('is found where root has its programs, whatever the PATH', async () => {
+    const { PATH } = process.env;
+    try {
+      process.env.PATH = '/nonexistent';
+      await runProgram('mke2fs', ['-V'], { purpose });
+    } finally {
+      process.env.PATH = PATH;
+    }
   });
 
   test('ends when it is told to', async () => {

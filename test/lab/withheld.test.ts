@@ -4,6 +4,8 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type MachineRequest, runInMachine } from '../../src/lab/lab.ts';
+import { Findings } from '../../src/lab/matrix/findings.ts';
+import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { parseModules } from '../../src/lab/modules.ts';
 import { mustBeWithholdable, sortWithheld } from '../../src/lab/withheld.ts';
 import { BUILT_IN, DEP, type SmallCache, smallCache } from './small-cache.ts';
@@ -101,5 +103,24 @@ describe('a machine', () => {
       code: 'InvalidParameter',
       message: `a disk of 104857600 GiB (--disk) cannot be made: no file of that size fits the file system of the lab's cache, ${folder}/cache: give it less`,
     });
+  });
+
+  test("of the matrix's is not lost for a module that its kernel has not, and zfs is withheld where it is", async () => {
+    for (const [backing, blacklist] of [
+      ['ext4', 'overlay'],
+      ['zfs', 'overlay,zfs'],
+    ] as const) {
+      const notes: string[] = [];
+      const findings = new Findings({ cells: [{ driver: 'overlay2', backing }], features: [] }, []);
+      const failure = await runInMachines('debian:6.1', findings, {
+        ...{ slow: false, limitMs: 1000, machines: 1, memory: undefined, code: join(folder, 'code') },
+        ...{ withheldModules: ['overlay', 'zfs', 'nosuch'], signal: undefined, emit: () => undefined },
+        note: (line) => notes.push(line),
+      });
+      assert.match(failure?.error ?? '', /^the machine ended before it started the command/);
+      assert.deepEqual(notes, ['the module nosuch cannot be withheld: this kernel has no such module']);
+      const words = readFileSync(join(folder, 'arguments'), 'utf8');
+      assert.equal(/module_blacklist=(\S+)/.exec(words)?.[1], blacklist);
+    }
   });
 });

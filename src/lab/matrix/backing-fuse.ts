@@ -3,8 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsengineError } from '../../errors.ts';
+import { findCommand } from '../../linux/command.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
-import { isInstalled, missingTool, toolEnvironment } from './tool.ts';
+import { programEnv } from '../run-program.ts';
+import { missingTool } from './tool.ts';
 
 /** Files keep their inode numbers, and no attribute is older than the question: else two names of a file look like two files. */
 const HONEST = 'use_ino,attr_timeout=0,entry_timeout=0';
@@ -16,9 +18,9 @@ const PAUSE = 50;
 /** Mounts `from` at `to` through FUSE and gives what ends the server, once nothing of it is mounted. */
 export async function mountFuse(from: string, to: string): Promise<() => void> {
   if (!existsSync('/dev/fuse')) throw new TsengineError('Unavailable', 'this kernel has no FUSE');
-  if (!isInstalled('bindfs')) throw missingTool('bindfs', 'bindfs');
+  if (findCommand('bindfs') === undefined) throw missingTool('bindfs', 'bindfs');
   const child = spawn('bindfs', ['-f', '-o', HONEST, from, to], {
-    env: toolEnvironment(),
+    env: programEnv(),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

@@ -1,7 +1,8 @@
 /** A ZFS pool on a file, the root of which is mounted. */
 import { existsSync, truncateSync, writeFileSync } from 'node:fs';
+import { findCommand } from '../../linux/command.ts';
 import { randomBytes } from '../../linux/random.ts';
-import { isInstalled, runTool } from './tool.ts';
+import { runTool } from './tool.ts';
 
 const PACKAGE = 'zfsutils-linux';
 /** Bytes: sparse, so that only what is written is taken. */
@@ -34,7 +35,7 @@ const PREFIX = 'tsengine-lab-';
 
 /** Destroys the pools that processes which were killed left on images below a folder. Where there is no ZFS this is one look. */
 export function destroyPools(folder: string): void {
-  if (!existsSync('/dev/zfs') || !isInstalled('zpool')) return;
+  if (!existsSync('/dev/zfs') || findCommand('zpool') === undefined) return;
   const listed = runTool('zpool', ['list', '-H', '-v', '-P'], PACKAGE);
   for (const pool of poolsBelow(folder, listed)) destroyPool(pool);
 }

@@ -1,5 +1,6 @@
 /** A kernel that stays as it is for as long as cells are run on it. */
 import { errorMessage } from '../../errors.ts';
+import { qemuVersion } from '../accelerator.ts';
 import { LabCache } from '../cache.ts';
 import type { LabContext } from '../context.ts';
 import { kernelPlan } from '../kernels.ts';
@@ -25,6 +26,8 @@ export async function holdKernel(choice: KernelChoice, context: LabContext): Pro
   if (choice === HOST || typeof choice !== 'string')
     return { identity: kernelIdentity(choice), failure: null, ...nothing };
   try {
+    // Nothing is fetched for a machine that cannot be started.
+    qemuVersion();
     const cache = new LabCache(context);
     const entry = await cache.hold(kernelPlan(choice, cache, context));
     const { made, details } = entry.record;

@@ -7,13 +7,14 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import { programEnv } from '../run-program.ts';
 import { destroyPools } from './backing-zfs.ts';
 import type { CellName } from './cells.ts';
 import { brokenCell, byLine, type MatrixEvent, parseEventLine } from './events.ts';
 import { brokenFeatures, type Trying } from './features.ts';
 import type { Backing, Cell, Feature } from './schema.ts';
 import { CELLS_COMMAND, selfCommand } from './self.ts';
-import { missingTool, toolEnvironment } from './tool.ts';
+import { missingTool } from './tool.ts';
 import { untilEnd } from './until-end.ts';
 
 /** What is the same for all cells of a run. */
@@ -108,7 +109,7 @@ async function watch(
   const words = [...NAMESPACES, '--', ...selfCommand(), CELLS_COMMAND, '--isolated', JSON.stringify(request)];
   // And unshare(1) ends with us, however we do.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...words], {
-    env: toolEnvironment(),
+    env: programEnv(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.stdout.on(

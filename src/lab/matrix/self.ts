@@ -38,7 +38,7 @@ export function identityOf(folders: readonly string[]): string {
   const { createHash } = process.getBuiltinModule('node:crypto');
   const hash = createHash('sha256');
   for (const folder of folders) {
-    const names = globSync('**/*.{ts,js}', { cwd: folder }).sort();
+    const names = globSync('**/*.{ts,js,py}', { cwd: folder }).sort();
     for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
   }
   return hash.digest('hex').slice(0, 32);

@@ -1,24 +1,10 @@
 /** Running the programs that make filesystems. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { notInstalled, programEnv } from '../run-program.ts';
 
 /** Most time one of them may take, in milliseconds: a mount that hangs must not hold up the rest. */
 const PATIENCE = 300_000;
-
-/** Where Debian keeps what root needs, which is not on every user's PATH. */
-const SYSTEM_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin';
-
-/** The environment of the programs: ours, with the folders of the system's own programs, and messages in English. */
-export function toolEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, PATH: `${process.env.PATH ?? ''}:${SYSTEM_PATH}`, LC_ALL: 'C' };
-}
-
-/** Whether there is such a program. */
-export function isInstalled(program: string): boolean {
-  const folders = (toolEnvironment().PATH ?? '').split(':');
-  return folders.some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
-}
 
 /**
  * Runs a program to its end and gives its standard output. Fails with a `LackingHereError` when it is not there, with `System` when it says no or hangs;
@@ -32,7 +18,7 @@ export function runTool(
 ): string {
   const ended = spawnSync(program, [...args], {
     encoding: 'utf8',
-    env: toolEnvironment(),
+    env: programEnv(),
     timeout: PATIENCE,
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -58,7 +44,7 @@ export class LackingHereError extends TsengineError {
 
 /** A program that is not installed, with the package that has it. */
 export function missingTool(program: string, debianPackage: string): LackingHereError {
-  return new LackingHereError(`${program} is not installed: apt-get install ${debianPackage}`);
+  return new LackingHereError(notInstalled(program, debianPackage));
 }
 
 /** `runTool` of a program that asks nothing of the kernel but files: whatever it fails of is a `LackingHereError`. */
