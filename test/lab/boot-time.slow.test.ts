@@ -1,7 +1,7 @@
 /**
  * How long a machine takes from the start of QEMU to its command: at most six seconds with Debian's 6.1, where QEMU translates. In a full
  * run, which has it to itself (scripts/test.sh), and the best of several. Where nobody else wants the processors, the time that passes
- * is judged; beside others, the processor time until then, which is the same with a third of a processor or a half.
+ * is judged; beside others, the processor time until then.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
