@@ -5,6 +5,8 @@ import { TsengineError } from '../errors.ts';
 import type { KernelChoice, LabFeature, MachineResult } from '../lab/lab.ts';
 import { labFeatures } from '../lab/types.ts';
 import { parseFlag } from './flags/flag-error.ts';
+import { nameList } from './flags/name-list.ts';
+import { positive } from './flags/positive.ts';
 import { ramInBytes } from './format/units.ts';
 import { listOption } from './options.ts';
 
@@ -33,7 +35,7 @@ export function kernelFlags(command: Command): Command {
   return command
     .option(
       '-k, --kernel <kernel>',
-      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, debian:SUITE, or the path of a bzImage (default "debian:6.1")',
+      'host, debian:5.10, debian:6.1, debian:6.12, debian:7.2, debian:bookworm-backports or another SUITE, or the path of a bzImage (default "debian:6.1")',
       'debian:6.1',
     )
     .option('--modules <dir>', "The folder with the modules of one's own kernel")
@@ -43,8 +45,8 @@ export function kernelFlags(command: Command): Command {
 
 /** Adds the flags of `MachineFlags`; `timeout` is the default of that flag, empty for none. */
 export function machineFlags(command: Command, timeout: string): Command {
-  const limit = timeout === '' ? 'none' : `${timeout}`;
-  kernelFlags(command)
+  const limit = timeout === '' ? undefined : timeout;
+  return kernelFlags(command)
     .option('-m, --memory <bytes>', 'Memory of the machine (default "2G")', '2G')
     .option('--cpus <int>', 'Processors of the machine (default 2, or what there are)')
     .addOption(
@@ -60,17 +62,12 @@ export function machineFlags(command: Command, timeout: string): Command {
     .option(
       '--results <dir>',
       "Copy what the command leaves in the machine's /results to this folder of ours",
+    )
+    .option(
+      '-t, --timeout <seconds>',
+      `End the machine when the command takes longer (default ${limit ?? 'none'})`,
+      limit,
     );
-  return timeout === ''
-    ? command.option(
-        '-t, --timeout <seconds>',
-        `End the machine when the command takes longer (default ${limit})`,
-      )
-    : command.option(
-        '-t, --timeout <seconds>',
-        `End the machine when the command takes longer (default ${limit})`,
-        timeout,
-      );
 }
 
 /** Where the lab keeps what it makes, and where it is described; for the ends of help texts. */
@@ -100,7 +97,7 @@ export function kernelChoice({ kernel, modules, initrd }: KernelFlags): KernelCh
 
 /** The features that the flags name, each once. */
 export function features({ with: lists }: KernelFlags): readonly LabFeature[] {
-  const names = lists.flatMap((list) => list.split(',')).filter((name) => name !== '');
+  const names = lists.flatMap((list) => nameList('-w, --with', list));
   return [...new Set(names)].map((name) => {
     const found = labFeatures.find((feature) => feature === name);
     if (found !== undefined) return found;
@@ -120,10 +117,10 @@ export function machineOf(flags: MachineFlags) {
     memory: parseFlag('-m, --memory', flags.memory, ramInBytes),
     disks: flags.disk.map((size) => parseFlag('--disk', size, ramInBytes)),
     env: Object.fromEntries(flags.env.map((pair) => parseFlag('-e, --env', pair, variable))),
-    withheldModules: flags.withhold.flatMap((list) => list.split(',')).filter((name) => name !== ''),
-    bootTimeoutMs: 1000 * parseFlag('--boot-timeout', flags.bootTimeout, positive),
-    ...(cpus === undefined ? {} : { cpus: parseFlag('--cpus', cpus, positive) }),
-    ...(timeout === undefined ? {} : { timeoutMs: 1000 * parseFlag('-t, --timeout', timeout, positive) }),
+    withheldModules: flags.withhold.flatMap((list) => nameList('--withhold', list)),
+    bootTimeoutMs: 1000 * positive('--boot-timeout', flags.bootTimeout),
+    ...(cpus === undefined ? {} : { cpus: positive('--cpus', cpus) }),
+    ...(timeout === undefined ? {} : { timeoutMs: 1000 * positive('-t, --timeout', timeout) }),
     ...(results === undefined
       ? {}
       : { results: parseFlag('--results', results, named('it must name a folder')) }),
@@ -136,12 +133,6 @@ function named(what: string): (text: string) => string {
     if (text.trim() !== '') return text;
     throw new TsengineError('InvalidParameter', what);
   };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value;
-  throw new TsengineError('InvalidParameter', 'it must be a number above 0');
 }
 
 function variable(pair: string): readonly [name: string, value: string] {

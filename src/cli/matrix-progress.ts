@@ -1,3 +1,4 @@
+import { cellKey } from '../lab/matrix/cells.ts';
 import type { MatrixEvent } from '../lab/matrix/events.ts';
 import type { MatrixListener } from '../lab/matrix/run-matrix.ts';
 
@@ -16,7 +17,7 @@ const nothing = (): void => undefined;
 /** Shows it; `quiet` where nobody wants to hear of it. */
 export function showMatrixProgress(quiet: boolean, stream: ProgressStream = process.stderr): MatrixProgress {
   if (quiet) {
-    const listener = { begins: nothing, event: nothing, note: nothing };
+    const listener = { begins: nothing, event: nothing, note: nothing, warns: nothing };
     return { listener, clear: nothing, [Symbol.dispose]: nothing };
   }
   return stream.isTTY ? onTerminal(stream) : inLines(stream);
@@ -38,6 +39,9 @@ function inLines(stream: ProgressStream): MatrixProgress {
     note: (kernel, text) => {
       stream.write(`${kernel}  ${text}\n`);
     },
+    warns: (text) => {
+      stream.write(`${text}\n`);
+    },
   };
   return { listener, clear: nothing, [Symbol.dispose]: nothing };
 }
@@ -45,13 +49,25 @@ function inLines(stream: ProgressStream): MatrixProgress {
 function onTerminal(terminal: ProgressStream): MatrixProgress {
   let total = 0;
   let done = 0;
-  const running = new Map<string, string>();
+  /** By kernel, and by what runs on it: a kernel may have several machines. */
+  const running = new Map<string, Map<string, string>>();
+  const begin = (kernel: string, what: string, text = what): void => {
+    const own = running.get(kernel) ?? new Map<string, string>();
+    own.delete(NOTE);
+    running.set(kernel, own.set(what, text));
+  };
+  const end = (kernel: string, what: string): void => {
+    running.get(kernel)?.delete(what);
+    if (running.get(kernel)?.size === 0) running.delete(kernel);
+  };
   const clear = (): void => {
     terminal.write('\r\x1b[K');
   };
   const draw = (): void => {
-    const what = [...running].map(([kernel, text]) => `${kernel}: ${text}`).join(', ');
-    terminal.write(`\r\x1b[K${`[${done}/${total}] ${what}`.slice(0, (terminal.columns || 80) - 1)}`);
+    const what = [...running].map(([kernel, texts]) => `${kernel}: ${[...texts.values()].join(' and ')}`);
+    terminal.write(
+      `\r\x1b[K${`[${done}/${total}] ${what.join(', ')}`.slice(0, (terminal.columns || 80) - 1)}`,
+    );
   };
   const line = (text: string): void => {
     clear();
@@ -67,20 +83,29 @@ function onTerminal(terminal: ProgressStream): MatrixProgress {
       draw();
     },
     event: (kernel, event) => {
-      if (event.event === 'begins') running.set(kernel, `${event.driver} on ${event.backing}`);
-      if (event.event === 'tries') running.set(kernel, `features of ${event.backing ?? 'the kernel'}`);
-      if (event.event === 'end') running.delete(kernel);
+      if (event.event === 'begins') begin(kernel, cellKey(event));
+      if (event.event === 'tries') begin(kernel, featuresKey(event.backing));
+      if (event.event === 'features') end(kernel, featuresKey(event.backing));
       if (event.event === 'cell') {
+        end(kernel, cellKey(event.cell));
         done++;
         line(cellText(kernel, event));
       } else draw();
     },
     note: (kernel, text) => {
-      running.set(kernel, text);
+      begin(kernel, NOTE, text);
       draw();
     },
+    warns: line,
   };
   return { listener, clear, [Symbol.dispose]: clear };
+}
+
+/** What a kernel is told of until something runs on it. */
+const NOTE = '';
+
+function featuresKey(backing: string | null): string {
+  return `features of ${backing ?? 'the kernel'}`;
 }
 
 function knownText(all: number, known: number): string {

@@ -1,8 +1,8 @@
 import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { lstatIfAny } from '../linux/stat.ts';
-import { childPath, isDirectoryStat, namesIn } from './directory.ts';
+import { childPath, isDirectoryStat, latin1NamesIn, namesIn } from './directory.ts';
 import type { Change } from './driver.ts';
-import { sameAttributes } from './same-file.ts';
+import { type Side, sameAttributes } from './same-file.ts';
 
 const ROOT = Buffer.alloc(0);
 
@@ -102,7 +102,10 @@ function compare(fd: number, baseFd: number | undefined, at: Buffer, into: Compa
   if (baseFd !== undefined) for (const name of namesIn(baseFd)) left.set(name.toString('latin1'), name);
   for (const name of namesIn(fd)) {
     const existed = left.delete(name.toString('latin1'));
-    compareOne(fd, existed ? baseFd : undefined, name, childPath(at, name), into);
+    const own = sideOf(fd, name);
+    const base = existed && baseFd !== undefined ? sideOf(baseFd, name) : undefined;
+    // Gone since the directory was read: a running container works on.
+    if (own !== undefined) compareOne(own, base, childPath(at, name), into);
   }
   for (const name of left.values()) changes.push({ kind: 'deleted', path: childPath(at, name) });
   return changes.length > before;
@@ -111,51 +114,48 @@ function compare(fd: number, baseFd: number | undefined, at: Buffer, into: Compa
 /** The same, by a guide: of names that both have only those that it tells of. */
 function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { readonly guide: Guide }): void {
   const key = at.toString('latin1');
-  const names = new Set(into.guide.names.get(key));
-  if (into.guide.listed.has(key)) {
-    const own = new Set(namesIn(fd).map((name) => name.toString('latin1')));
-    const others = new Set(namesIn(baseFd).map((name) => name.toString('latin1')));
-    for (const name of own) if (!others.has(name)) names.add(name);
-    for (const name of others) if (!own.has(name)) names.add(name);
-  }
-  for (const text of names) {
+  const visit = (text: string, own: boolean, other: boolean): void => {
     const name = Buffer.from(text, 'latin1');
     const path = childPath(at, name);
-    if (lstatIfAny(fd, name) !== undefined) {
-      compareOne(fd, lstatIfAny(baseFd, name) === undefined ? undefined : baseFd, name, path, into);
-    } else if (lstatIfAny(baseFd, name) !== undefined) into.changes.push({ kind: 'deleted', path });
+    const [side, base] = [own ? sideOf(fd, name) : undefined, other ? sideOf(baseFd, name) : undefined];
+    if (side !== undefined) compareOne(side, base, path, into);
+    else if (base !== undefined) into.changes.push({ kind: 'deleted', path });
+  };
+  const named = into.guide.names.get(key) ?? [];
+  if (!into.guide.listed.has(key)) {
+    for (const name of named) visit(name, true, true);
+    return;
   }
+  const own = new Set(latin1NamesIn(fd));
+  const others = new Set(latin1NamesIn(baseFd));
+  for (const name of own) if (!others.has(name)) visit(name, true, false);
+  for (const name of others) if (!own.has(name)) visit(name, false, true);
+  for (const name of named) if (own.has(name) && others.has(name)) visit(name, true, true);
 }
 
-function compareOne(
-  fd: number,
-  baseFd: number | undefined,
-  name: Buffer,
-  path: Buffer,
-  into: Comparison,
-): void {
+/** A name in an open directory; nothing when it is not there. */
+function sideOf(fd: number, name: Buffer): Side | undefined {
   const stat = lstatIfAny(fd, name);
-  // Gone since the directory was read: a running container works on.
-  if (stat === undefined) return;
-  const base = baseFd === undefined ? undefined : lstatIfAny(baseFd, name);
-  const isDirectory = isDirectoryStat(stat);
+  return stat === undefined ? undefined : { fd, name, stat };
+}
+
+function compareOne(own: Side, base: Side | undefined, path: Buffer, into: Comparison): void {
+  const isDirectory = isDirectoryStat(own.stat);
   let changed = false;
   if (isDirectory) {
-    changed = withDirectory(fd, name, (child) => {
-      if (baseFd === undefined || base === undefined || !isDirectoryStat(base)) {
-        return compare(child, undefined, path, into);
-      }
+    changed = withDirectory(own.fd, own.name, (child) => {
+      if (base === undefined || !isDirectoryStat(base.stat)) return compare(child, undefined, path, into);
       // Another directory in the place of one: the guide knows the changes of either, not how the two differ.
-      const below = stat.ino === base.ino ? into : { ...into, guide: undefined };
-      return withDirectory(baseFd, name, (baseChild) => compare(child, baseChild, path, below));
+      const below = own.stat.ino === base.stat.ino ? into : { ...into, guide: undefined };
+      return withDirectory(base.fd, base.name, (baseChild) => compare(child, baseChild, path, below));
     });
   }
-  if (baseFd === undefined || base === undefined) {
+  if (base === undefined) {
     changed = true;
     into.changes.push({ kind: 'added', path });
-  } else if (changed || !sameAttributes({ fd, name, stat }, { fd: baseFd, name, stat: base })) {
+  } else if (changed || !sameAttributes(own, base)) {
     changed = true;
     into.changes.push({ kind: 'modified', path });
   }
-  if (!isDirectory && stat.nlink > 1) into.names.push({ ino: stat.ino, path, changed });
+  if (!isDirectory && own.stat.nlink > 1) into.names.push({ ino: own.stat.ino, path, changed });
 }

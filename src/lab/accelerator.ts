@@ -49,15 +49,16 @@ export function wantedAccelerator(): Accelerator | undefined {
   throw new TsengineError('InvalidParameter', `TSENGINE_LAB_ACCELERATOR is ${wanted}: it takes kvm or tcg`);
 }
 
-/** What machines are to be accelerated by: `TSENGINE_LAB_ACCELERATOR` if that is set, else what works. */
+/** What machines are to be accelerated by: `TSENGINE_LAB_ACCELERATOR` if that is set, else what works. `device` is another than KVM's for tests. */
 export async function chooseAccelerator(
   probe: Probe,
   cache: LabCache,
   context: LabContext,
+  device = '/dev/kvm',
 ): Promise<Accelerator> {
   const wanted = wantedAccelerator();
   if (wanted !== undefined) return wanted;
-  if (!mayUseKvm()) return 'tcg';
+  if (!mayUse(device)) return 'tcg';
   const path = join(cache.folder, 'accelerator');
   const place = `${readText('/proc/sys/kernel/random/boot_id').trim()} ${qemuVersion()}`;
   const known = knownAnswer(readTextIfAny(path) ?? '', place, probe, Date.now());
@@ -98,9 +99,9 @@ function noes(lines: readonly string[]): readonly { readonly at: number; readonl
   });
 }
 
-function mayUseKvm(): boolean {
+function mayUse(device: string): boolean {
   try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    accessSync(device, constants.R_OK | constants.W_OK);
     return true;
   } catch {
     return false;

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { SyscallError } from '../linux/errno.ts';
 import {
   listDirectory,
   makeDirectories,
@@ -73,7 +74,7 @@ export class LabCache {
     try {
       makeDirectories(join(this.folder, 'locks'));
     } catch (error) {
-      throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
+      throw cannotUse(this.folder, error);
     }
   }
 
@@ -106,12 +107,19 @@ export class LabCache {
 
   /** All entries, by name. */
   list(): readonly ListedEntry[] {
-    return listDirectory(this.folder)
-      .sort()
-      .flatMap((name) => {
-        const record = this.#read(name);
-        return record === undefined ? [] : [{ name, record, folder: join(this.folder, name) }];
-      });
+    return this.#names().flatMap((name) => {
+      const record = this.#read(name);
+      return record === undefined ? [] : [{ name, record, folder: join(this.folder, name) }];
+    });
+  }
+
+  /** What is in the folder, in order; nothing when it is not there. */
+  #names(): readonly string[] {
+    try {
+      return listDirectory(this.folder).sort();
+    } catch (error) {
+      throw cannotUse(this.folder, error);
+    }
   }
 
   /** Removes, of the entries that are named, those that no machine runs from and nobody makes. Gives the names of the removed, and of the others. */
@@ -151,7 +159,7 @@ export class LabCache {
     try {
       makeDirectory(path, 0o755);
     } catch (error) {
-      throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
+      throw cannotUse(this.folder, error);
     }
     const lock = tryLockDirectory(path, 'exclusive', join(this.folder, 'locks'));
     return {
@@ -199,7 +207,7 @@ export class LabCache {
 
   /** Removes what the dead left. What it cannot remove, somebody else's for one, is told, and harms nobody. */
   #sweep(): void {
-    for (const name of listDirectory(this.folder)) {
+    for (const name of this.#names()) {
       if (!/^(machine|making)-/.test(name)) continue;
       const path = join(this.folder, name);
       try {
@@ -213,8 +221,14 @@ export class LabCache {
 
   #read(name: string): EntryRecord | undefined {
     if (/^(machine|making)-|^\.|\//.test(name)) return undefined;
-    const text = readTextIfAny(join(this.folder, name, 'entry.json'));
-    return text === undefined ? undefined : parseRecord(text);
+    try {
+      const text = readTextIfAny(join(this.folder, name, 'entry.json'));
+      return text === undefined ? undefined : parseRecord(text);
+    } catch (error) {
+      // A file beside the entries, as the answers of accelerator.ts are.
+      if (hasErrno(error, 'ENOTDIR')) return undefined;
+      throw cannotUse(this.folder, error);
+    }
   }
 
   /** Waits until nobody else does what `name` stands for, and holds it against others. `name` is none of an entry. */
@@ -227,7 +241,7 @@ export class LabCache {
     try {
       return tryLockFile(join(this.folder, 'locks', name), mode, { ephemeral: true });
     } catch (error) {
-      throw new TsengineError('Unavailable', cannotUse(this.folder, error), { cause: error });
+      throw cannotUse(this.folder, error);
     }
   }
 
@@ -269,9 +283,13 @@ function fullDisk(what: string, folder: string): string {
   return `cannot make ${what}: the disk with the lab's cache, ${folder}, is full: make room, see tsengine lab rm, or set TSENGINE_LAB_CACHE`;
 }
 
-function cannotUse(folder: string, error: unknown): string {
-  if (hasErrno(error, 'ENOSPC')) return fullDisk('a folder', folder);
-  return `cannot use the lab's cache ${folder}: ${errorMessage(error)}: set TSENGINE_LAB_CACHE to a folder of yours`;
+/** What is thrown when the kernel refuses something in the cache; what is none of the kernel's errors is no fault of the folder, and stays as it is. */
+function cannotUse(folder: string, error: unknown): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const why = hasErrno(error, 'ENOSPC')
+    ? fullDisk('a folder', folder)
+    : `cannot use the lab's cache ${folder}: ${errorMessage(error)}: set TSENGINE_LAB_CACHE to a folder of yours`;
+  return new TsengineError('Unavailable', why, { cause: error });
 }
 
 function tryLockIfAny(path: string, locks: string): Lock | undefined {

@@ -72,6 +72,8 @@ const EXTENT_MAGIC = 0xf30a;
 /** Longer extents are reserved and read as zeros. */
 const LONGEST_EXTENT = 32768;
 const DEEPEST = 5;
+/** Bytes of the table of groups that are read: a disk of 4 GB has two thousand. */
+const LONGEST_TABLE = 2 ** 22;
 const PATH_MAX = 4096;
 
 /** An open image. Its errors are `Corrupt`, and say what is wrong in a few words without naming the file. */
@@ -85,6 +87,7 @@ export class Ext4Image implements Disposable {
   readonly #inodeSize: number;
   readonly #descriptorSize: number;
   readonly #descriptorsAt: number;
+  readonly #groups: number;
   /** Bytes that may still be read: lists that lead in circles, and files that share their blocks, come to an end. */
   #left = Number.MAX_SAFE_INTEGER;
 
@@ -111,6 +114,7 @@ export class Ext4Image implements Disposable {
       this.#inodeSize = block.readUInt16LE(0x58);
       this.#descriptorSize = isWide ? block.readUInt16LE(0xfe) : 32;
       this.#descriptorsAt = (block.readUInt32LE(0x14) + 1) * this.#blockSize;
+      this.#groups = Math.ceil(this.#blocks / Math.max(1, block.readUInt32LE(0x20)));
       const isSound =
         this.#blocks * this.#blockSize <= this.#size &&
         this.#inodesPerGroup > 0 &&
@@ -126,6 +130,24 @@ export class Ext4Image implements Disposable {
 
   [Symbol.dispose](): void {
     closeFile(this.#fd);
+  }
+
+  /**
+   * What still fits: bytes, and names. The kernel gives nobody the last fiftieth of the blocks, or 4096 of them where that is
+   * less. Source: `ext4_has_free_clusters`, `ext4_calculate_resv_clusters` of Linux.
+   */
+  room(): { readonly bytes: number; readonly names: number } {
+    const size = this.#descriptorSize;
+    if (this.#groups * size > LONGEST_TABLE) throw corrupt('it has too many groups');
+    const all = this.#read(this.#descriptorsAt, this.#groups * size);
+    const sum = (low: number, high: number): number => {
+      let total = 0;
+      for (let at = 0; at < all.length; at += size)
+        total += all.readUInt16LE(at + low) + (size >= 64 ? all.readUInt16LE(at + high) * 2 ** 16 : 0);
+      return total;
+    };
+    const kept = Math.min(Math.floor(this.#blocks / 50), 4096);
+    return { bytes: Math.max(0, sum(0xc, 0x2c) - kept) * this.#blockSize, names: sum(0xe, 0x2e) };
   }
 
   /** A file by its number. */

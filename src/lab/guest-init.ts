@@ -62,10 +62,11 @@ const STATIC_NODES = [
   ],
 ].map((node) => node.split(' '));
 
-/** systemd's unit for the agent. What it starts may have cgroups of its own and is nobody else's to limit. */
+/** systemd's unit for the agent. What it starts may have cgroups of its own and is nobody else's to limit. Without it the machine is of no use, and ends. */
 const UNIT = `[Unit]
 Description=tsengine lab
 After=multi-user.target
+FailureAction=poweroff-force
 [Service]
 ExecStart=/usr/bin/python3 -I -S /run/tsengine-lab/agent.py
 StandardInput=null
@@ -79,7 +80,7 @@ TasksMax=infinity
 LimitNOFILE=1048576
 LimitCORE=infinity`;
 
-/** The script. Of the kernel's command line it reads `lab.probe`, `lab.systemd` and `lab.zfs`. */
+/** The script. Of the kernel's command line it reads `lab.probe`, `lab.disks=` (how many), `lab.systemd` and `lab.zfs`. */
 export const INIT_SCRIPT = `#!/bin/sh
 export PATH=/bin
 give_up() { echo "${GAVE_UP} $*" >/dev/console; poweroff -f; sleep 60; }
@@ -96,11 +97,12 @@ if [ ! -s /modules/order ]; then
 fi
 
 find_disks() {
-  root= modules= packages= code= results= extra=
+  root= modules= packages= code= results= extra= found=0
   for disk in /sys/block/vd*; do
     [ -e "$disk/serial" ] || continue
     read -r serial <"$disk/serial" || [ -n "$serial" ] || continue
     device=/dev/\${disk##*/}
+    found=$((found + 1))
     case $serial in
       ${diskSerials.root}) root=$device ;; ${diskSerials.modules}) modules=$device ;;
       ${diskSerials.packages}) packages=$device ;; ${diskSerials.code}) code=$device ;;
@@ -108,10 +110,12 @@ find_disks() {
     esac
   done
 }
+wanted=0
+for word in $line; do case $word in lab.disks=*) wanted=\${word#*=} ;; esac; done
 waited=0
 find_disks
-while [ -z "$root" ] || [ -z "$code" ] || [ -z "$packages" ]; do
-  [ $waited -lt 300 ] || give_up "the kernel $(uname -r) shows no virtio disks$hint"
+while [ $found -lt $wanted ]; do
+  [ $waited -lt 300 ] || give_up "the kernel $(uname -r) shows $found of $wanted virtio disks$hint"
   waited=$((waited + 1)); sleep 0.1; find_disks
 done
 mount -t ext4 -o noatime,noinit_itable "$root" /root || give_up "the kernel cannot mount ext4$hint"
@@ -119,10 +123,11 @@ if [ -n "$modules" ]; then
   mount -t squashfs -o ro "$modules" /root/usr/lib/modules || give_up "the kernel cannot mount squashfs$hint"
 fi
 mount -t squashfs -o ro "$code" /root/opt/tsengine || give_up "the kernel cannot mount squashfs$hint"
-mount -t squashfs -o ro "$packages" /root/opt/tsengine/node_modules
+mount -t squashfs -o ro "$packages" /root/opt/tsengine/node_modules || give_up "the disk of npm packages does not mount"
 mount -t tmpfs -o mode=755 tmpfs /root/opt/tsengine/.cache
 if [ -n "$results" ]; then
-  mount -t ext4 -o commit=1,noinit_itable "$results" /root/results && rmdir /root/results/lost+found
+  mount -t ext4 -o commit=1,noinit_itable "$results" /root/results || give_up "the disk for results does not mount"
+  rmdir /root/results/lost+found
 fi
 mount -t tmpfs -o mode=755 tmpfs /root/run
 mkdir /root/run/tsengine-lab /root/run/lock /dev/lab

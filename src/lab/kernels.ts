@@ -24,36 +24,38 @@ import type { KernelChoice, OwnKernel } from './types.ts';
 /** The form of a kernel's entry; another one is another hash. */
 const FORM = '2';
 
-/** A kernel of Debian's that the lab knows by its version. */
+/** A suite of Debian's whose kernel machines can have. */
 export interface DebianRelease {
-  /** `debian:6.1`. */
+  /** `debian:6.1`, or `debian:` and the suite where its kernel's version has no name here. */
   readonly name: string;
   readonly suite: string;
+  /** Whether its kernel's version moves on. Else its two names are those of one kernel. */
+  readonly isRolling: boolean;
 }
 
-/** Debian's kernels, the oldest first. The rolling suites' versions move on; the suites' own names always work. */
+/** Debian's kernels, the oldest first, by the names that `lab kernels` shows; the suites' own names always work. */
 export const debianReleases: readonly DebianRelease[] = [
-  { name: 'debian:5.10', suite: 'bullseye' },
-  { name: 'debian:6.1', suite: 'bookworm' },
-  { name: 'debian:6.12', suite: 'trixie' },
-  { name: 'debian:7.2', suite: 'sid' },
+  { name: 'debian:5.10', suite: 'bullseye', isRolling: false },
+  { name: 'debian:6.1', suite: 'bookworm', isRolling: false },
+  { name: 'debian:6.12', suite: 'trixie', isRolling: false },
+  { name: 'debian:bookworm-backports', suite: 'bookworm-backports', isRolling: true },
+  { name: 'debian:7.2', suite: 'sid', isRolling: true },
 ];
-
-/** Suites that a kernel may be asked from by name. */
-const SUITES: readonly string[] = [...debianReleases.map(({ suite }) => suite), 'bookworm-backports'];
 
 /** All that names a kernel of Debian's: by its version, and by its suite. */
 export const debianChoices: readonly string[] = [
-  ...debianReleases.map(({ name }) => name),
-  ...SUITES.map((suite) => `debian:${suite}`),
+  ...new Set(debianReleases.flatMap(({ name, suite }) => [name, `debian:${suite}`])),
 ];
+
+/** The release that a name is of, by version or by suite; `undefined` for a name that is none. */
+function releaseOf(name: string): DebianRelease | undefined {
+  return debianReleases.find((release) => release.name === name || `debian:${release.suite}` === name);
+}
 
 /** Says in which suite a name's kernel is. Throws for a name that is none. */
 export function suiteOf(name: string): string {
-  const known = debianReleases.find((release) => release.name === name);
+  const known = releaseOf(name);
   if (known !== undefined) return known.suite;
-  const suite = /^debian:(.+)$/.exec(name)?.[1];
-  if (suite !== undefined && SUITES.includes(suite)) return suite;
   const names = [...debianReleases.map((release) => release.name), 'host'].join(', ');
   throw new TsengineError(
     'InvalidParameter',
@@ -73,14 +75,17 @@ export function kernelPlan(choice: KernelChoice, cache: LabCache, context: LabCo
   if (choice === 'host') return ownKernelPlan(hostKernel(), context);
   if (choice.includes('/')) return ownKernelPlan({ path: choice }, context);
   const suite = suiteOf(choice);
+  const release = releaseOf(choice);
+  // The other name of the same kernel takes the same entry.
+  const name = release === undefined || release.isRolling ? choice : release.name;
   return {
     kind: 'kernel',
-    label: choice.replace(':', '-'),
+    label: name.replace(':', '-'),
     madeOf: [FORM, 'debian', suite, 'amd64'],
     make: async (folder) => {
       context.progress(`kernel ${choice}: fetching it from Debian's ${suite}`);
       const unpacked = await fetchDebianKernel(suite, folder, cache, context);
-      checkVersion(choice, suite, unpacked.release);
+      checkVersion(name, suite, unpacked.release);
       await layOut(unpacked, folder, context);
       removeTree(join(folder, 'tree'));
       return { release: unpacked.release, source: `Debian ${suite}` };
@@ -88,8 +93,8 @@ export function kernelPlan(choice: KernelChoice, cache: LabCache, context: LabCo
   };
 }
 
-/** A rolling suite has moved on: its kernel must not pass for the one that was asked for. */
-function checkVersion(choice: string, suite: string, release: string): void {
+/** Fails with `NotFound` when a rolling suite has moved on: its kernel must not pass for the one that was asked for. Exported for its test. */
+export function checkVersion(choice: string, suite: string, release: string): void {
   const wanted = /^debian:(\d+\.\d+)$/.exec(choice)?.[1];
   if (wanted === undefined || release.startsWith(`${wanted}.`)) return;
   const now = /^\d+\.\d+/.exec(release)?.[0] ?? release;

@@ -3,8 +3,8 @@
  * use; the files beside it are its parts.
  */
 import { availableParallelism, machine as hostArchitecture } from 'node:os';
-import { join, resolve } from 'node:path';
-import { errorMessage, TsengineError } from '../errors.ts';
+import { dirname, join, resolve } from 'node:path';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { closeFile, openFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
 import { chooseAccelerator, qemuVersion, wantedAccelerator } from './accelerator.ts';
@@ -16,12 +16,13 @@ import { initramfsPlan } from './initramfs.ts';
 import { kernelPlan, suiteOfChoice } from './kernels.ts';
 import { runMachine } from './machine.ts';
 import { DEFAULT_MEMORY, mustBeEnough } from './memory.ts';
-import { type ModuleTable, moduleName, readModules } from './modules.ts';
+import { type ModuleTable, readModules } from './modules.ts';
 import { kernelWords, type MachineDisk, type MachineHardware, systemDisks } from './qemu.ts';
 import { collectResults, makeResultsDisk, makeResultsFolder } from './results.ts';
 import { rootPlan } from './root-image.ts';
 import type { KernelChoice, LabFeature, MachineRequest, MachineResult } from './types.ts';
-import { hasZfs, NoZfsError, zfsPlan } from './zfs-modules.ts';
+import { mustBeWithholdable, sortWithheld } from './withheld.ts';
+import { hasZfs, NoZfsError, withZfs, zfsPlan } from './zfs-modules.ts';
 
 export { MachineError, type MachineErrorKind } from './machine-error.ts';
 export type { KernelChoice, LabFeature, MachineRequest, MachineResult, OwnKernel } from './types.ts';
@@ -44,7 +45,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   const context = contextOf(request);
   const cache = new LabCache(context);
   using images = await holdImages(request.kernel, request.with ?? [], cache, context);
-  const withheld = withheldModules(request.withheldModules ?? [], images.moduleTable);
+  const withheld = withheldModules(request, images.moduleTable);
   const accelerator = await chooseAccelerator(images, cache, context);
   using folder = await cache.workFolder('machine');
   const { code, results } = await makeDisks(request, folder.path, cache, context);
@@ -174,13 +175,17 @@ async function holdImages(
       initramfs: join(initramfs.folder, 'initramfs.cpio'),
       packages: join(packages.folder, 'packages.squashfs'),
       root: join(root.folder, 'root.ext4'),
-      moduleTable: readModules(join(modules.folder, 'lib/modules', kernel.record.details.release ?? '')),
+      moduleTable: modules === kernel ? modulesOf(kernel) : withZfs(modulesOf(kernel)),
       [Symbol.dispose]: release,
     };
   } catch (error) {
     release();
     throw error;
   }
+}
+
+function modulesOf(kernel: HeldEntry): ModuleTable {
+  return readModules(join(kernel.folder, 'lib/modules', kernel.record.details.release ?? ''));
 }
 
 /** The release that zfs is compiled in for a kernel. */
@@ -191,14 +196,13 @@ function compiledIn(suite: string | undefined, kernel: HeldEntry): string {
   );
 }
 
-/** The names as the kernel compares them. What it has built in cannot be withheld, and what it does not have is a mistake. */
-function withheldModules(names: readonly string[], { files, builtIn }: ModuleTable): readonly string[] {
-  return names.map((given) => {
-    const name = moduleName(given);
-    if (files.has(name) || files.size + builtIn.size === 0) return name;
-    const why = builtIn.has(name) ? 'has it built in' : 'has no such module';
-    throw new TsengineError('InvalidParameter', `the module ${given} cannot be withheld: this kernel ${why}`);
-  });
+/** The modules that are withheld. What of them cannot be is a mistake, or is told where the request passes over it. */
+function withheldModules(request: MachineRequest, table: ModuleTable): readonly string[] {
+  const { names, others } = sortWithheld(request.withheldModules ?? [], table);
+  const [first] = others;
+  if (first !== undefined && request.passOverLacking !== true) throw first;
+  for (const { message } of others) notice(request)(message);
+  return names;
 }
 
 function contextOf({ onProgress, signal }: Pick<MachineRequest, 'onProgress' | 'signal'>): LabContext {
@@ -215,11 +219,21 @@ function additionalDisks(sizes: readonly number[], folder: string): readonly Mac
     const fd = openFile(path, 'wx');
     try {
       ftruncate(fd, size);
+    } catch (error) {
+      throw hasErrno(error, 'EFBIG', 'EINVAL') ? tooLarge(size, folder, error) : error;
     } finally {
       closeFile(fd);
     }
     return { path, serial: `disk${index + 1}`, mode: 'read-write' };
   });
+}
+
+function tooLarge(size: number, folder: string, cause: unknown): TsengineError {
+  return new TsengineError(
+    'InvalidParameter',
+    `a disk of ${Math.floor(size / 2 ** 30)} GiB (--disk) cannot be made: no file of that size fits the file system of the lab's cache, ${dirname(folder)}: give it less`,
+    { cause },
+  );
 }
 
 function checkRequest(request: MachineRequest): void {
@@ -246,8 +260,7 @@ function checkRequest(request: MachineRequest): void {
       invalid(`a machine's time is more than 0 and at most ${Math.floor(LONGEST_TIMER / 1000)} seconds`);
   if (!disks.every((size) => size >= 2 ** 20)) invalid('a disk of a machine has 1M or more');
   if (disks.length > 16) invalid(`a machine has up to 16 additional disks, not ${disks.length}`);
-  const strange = withheldModules.find((name) => !/^[A-Za-z0-9_-]+$/.test(name));
-  if (strange !== undefined) invalid(`${strange} is no name of a module`);
+  mustBeWithholdable(withheldModules);
 }
 
 /** Milliseconds that Node's timers can count: above that they are over at once. */

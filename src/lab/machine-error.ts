@@ -8,7 +8,7 @@ import { TsengineError } from '../errors.ts';
  * - `hang`: when the time was over the machine did not answer any more, or its command wrote nothing for longer than it may.
  * - `host-disk`: the disk of this machine, below the cache, is full.
  * - `nonsense`: what came from the agent in the machine was no message of its.
- * - `ended`: the machine went away under the command, without a panic.
+ * - `ended`: the machine, or the lab's agent in it, went away under the command, without a panic.
  */
 export type MachineErrorKind =
   | 'no-boot'

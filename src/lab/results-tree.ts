@@ -62,7 +62,12 @@ export interface Shortfall {
   readonly lost: readonly string[];
   /** What a folder of results does not take: devices, sockets, set-ID bits. */
   readonly left: readonly string[];
+  /** Whether the disk took no more: what the command wrote last may be missing on it. */
+  readonly isFull: boolean;
 }
+
+/** Bytes that a disk has left which counts as full. */
+const NO_ROOM = 2 ** 20;
 
 /** A name on the disk, in the order in which they are made: directories before what is in them. */
 interface Found {
@@ -114,7 +119,8 @@ class TreeBringer {
     } finally {
       closeFd(root);
     }
-    return { lost: this.#lost, left: this.#left };
+    const { bytes, names } = this.#disk.room();
+    return { lost: this.#lost, left: this.#left, isFull: bytes < NO_ROOM || names === 0 };
   }
 
   async #findAll(): Promise<void> {

@@ -49,7 +49,7 @@ const NOBODY = 65534;
  * Brings what is on the disk into the folder, over what is there: what was written a second before a machine was killed is
  * there. What the folder has besides stays. The image is the guest's work: see results-tree.ts for what is not taken over,
  * which is told in one line that is the answer; `undefined` when nothing was left. Fails with one line for what is damaged or
- * could not be written, after all else is in the folder, and with the reason of `signal`.
+ * could not be written, and for a disk that was full, after all else is in the folder; and with the reason of `signal`.
  */
 export async function collectResults(
   image: string,
@@ -59,11 +59,13 @@ export async function collectResults(
   const purpose = `cannot copy the results to ${folder}`;
   const fail = (why: string): TsengineError => new TsengineError('System', `${purpose}: ${why}`);
   await replayJournal(image, purpose, signal);
-  const { lost, left } = await bringTree(image, folder, signal).catch((error: unknown) => {
+  const { lost, left, isFull } = await bringTree(image, folder, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw fail(errorMessage(error));
   });
-  if (lost.length > 0) throw fail(summary(lost));
+  const full = `the machine's /results was full (${SIZE} and a million names fit), and ${folder} may lack what was written last`;
+  if (lost.length > 0) throw fail(isFull ? `${summary(lost)}; ${full}` : summary(lost));
+  if (isFull) throw new TsengineError('System', full);
   return left.length === 0 ? undefined : `not copied to ${folder}: ${summary(left)}`;
 }
 

@@ -52,6 +52,8 @@ export interface MachineRequest {
   readonly disks?: readonly number[];
   /** Modules that the kernel refuses to load, as if it had been built without them. */
   readonly withheldModules?: readonly string[];
+  /** Whether those of them that this kernel has built in, has not, or starts from are passed over, with a line to `onNotice`; else they are an error. */
+  readonly passOverLacking?: boolean;
   /** How long the command may run from its start, in milliseconds; 300 000 when not given. */
   readonly timeoutMs?: number;
   /** How long the machine may take to the start of the command, in milliseconds; 300 000 when not given. */
@@ -70,6 +72,8 @@ export interface MachineRequest {
    * aborted nobody waits for it any more, because the machine has ended or its time has been over for two seconds.
    */
   readonly onOutput?: (stream: OutputStream, data: Buffer, signal: AbortSignal) => void | Promise<void>;
+  /** Called when the command starts, with the milliseconds from the start of QEMU to it. */
+  readonly onStart?: (bootMs: number) => void;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;
   /** Gets a line for what is no failure and people should know all the same: what of the results stayed behind. `onProgress` when not given. */

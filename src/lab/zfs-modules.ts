@@ -11,7 +11,7 @@ import type { EntryPlan, LabCache, ListedEntry } from './cache.ts';
 import type { LabContext } from './context.ts';
 import { DebianSuite, debianMirror } from './debian-sources.ts';
 import { makeDebianTree } from './debian-tree.ts';
-import { readModules } from './modules.ts';
+import { type ModuleTable, moduleName, readModules } from './modules.ts';
 import { makeModulesDisk } from './modules-disk.ts';
 import { runProgram } from './run-program.ts';
 
@@ -45,6 +45,20 @@ export class NoZfsError extends TsengineError {
   constructor(message: string, options?: ErrorOptions) {
     super('Unavailable', message, options);
   }
+}
+
+/** What every release of zfs-dkms compiles, whatever else; the entry holds a disk and no lists. */
+const COMPILED = ['spl', 'zfs'];
+
+/** Whether a module is one of those that `zfsPlan` compiles. */
+export function isCompiledModule(name: string): boolean {
+  return COMPILED.includes(moduleName(name));
+}
+
+/** A kernel's table with what `zfsPlan` adds to its modules. */
+export function withZfs({ files, builtIn }: ModuleTable): ModuleTable {
+  const added = COMPILED.map((name) => [name, { path: `updates/dkms/${name}.ko`, needs: [] }] as const);
+  return { files: new Map([...files, ...added]), builtIn };
 }
 
 /** Whether a kernel brings zfs itself, as a module or built in. */

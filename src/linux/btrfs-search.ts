@@ -1,5 +1,6 @@
 /** Searching btrfs's trees. Source: `linux/btrfs.h`, `linux/btrfs_tree.h`. */
 import { declare } from './libc.ts';
+import { S_IFDIR, S_IFMT } from './stat.ts';
 
 const searchCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_tree_search');
 
@@ -7,7 +8,9 @@ const searchCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_tr
 const TREE_SEARCH_V2 = 0xc070_9411;
 const KEY_SIZE = 104;
 const BUFFER_AT = KEY_SIZE + 8;
-/** For many items, and for those of one inode: a leaf is at most 64 KiB. */
+/** No item is larger than the node that it is in: `BTRFS_MAX_METADATA_BLOCKSIZE`. */
+const LARGEST_NODE = 1 << 16;
+/** Room for many items, and for those of one inode. */
 const LARGE = 1 << 20;
 const SMALL = 1 << 17;
 /** `struct btrfs_ioctl_search_header`: transid, objectid, offset u64, type, len u32. */
@@ -22,6 +25,9 @@ const INODE_REF = 12;
 const INODE_EXTREF = 13;
 const ROOT_REF = 156;
 
+const ROOT = Buffer.alloc(0);
+const SLASH = Buffer.from('/');
+
 /** An item's key. */
 interface Key {
   readonly object: bigint;
@@ -29,41 +35,88 @@ interface Key {
   readonly offset: bigint;
 }
 
-interface Item extends Key {
-  readonly data: Buffer;
-}
+/** The arguments of a search, and what it finds: views of one buffer, since Buffer's own methods make large numbers of small ones. */
+class Search {
+  readonly #args: Buffer;
+  readonly #view: DataView;
+  readonly #key: BigUint64Array;
+  #at = 0;
 
-/** Gives the items of a tree from one key to another, those of nodes that changed in `since` or later. */
-function* search(args: Buffer, fd: number, tree: bigint, from: Key, to: Key, since = 0n): Generator<Item> {
-  let next: Key | undefined = from;
-  while (next !== undefined) {
-    args.fill(0, 0, BUFFER_AT);
-    const numbers = [tree, next.object, to.object, next.offset, to.offset, since, MAX64];
-    for (const [index, value] of numbers.entries()) args.writeBigUInt64LE(value, index * 8);
-    args.writeUInt32LE(next.type, 56);
-    args.writeUInt32LE(to.type, 60);
-    args.writeUInt32LE(0xffff_ffff, 64);
-    args.writeBigUInt64LE(BigInt(args.length - BUFFER_AT), KEY_SIZE);
-    searchCall(undefined, fd, TREE_SEARCH_V2, args);
-    const found = args.readUInt32LE(64);
-    let last: Key | undefined;
-    for (let count = 0, at = BUFFER_AT; count < found; count++) {
-      const length = args.readUInt32LE(at + 28);
-      const key = {
-        object: args.readBigUInt64LE(at + 8),
-        offset: args.readBigUInt64LE(at + 16),
-        type: args.readUInt32LE(at + 24),
-      };
-      yield { ...key, data: args.subarray(at + HEADER_SIZE, at + HEADER_SIZE + length) };
-      last = key;
-      at += HEADER_SIZE + length;
-    }
-    next = last === undefined ? undefined : after(last);
+  /** `room` is for what one call finds. */
+  constructor(room: number) {
+    this.#args = Buffer.allocUnsafeSlow(BUFFER_AT + room);
+    this.#view = new DataView(this.#args.buffer);
+    this.#key = new BigUint64Array(this.#args.buffer, 0, BUFFER_AT / 8);
   }
-}
 
-function argumentsOf(bytes: number): Buffer {
-  return Buffer.allocUnsafeSlow(BUFFER_AT + bytes);
+  /**
+   * Visits the items of a tree from one key to another, of nodes that changed in `since` or later, and of those the types up to
+   * that of `to`. The accessors below are of the one that is visited.
+   */
+  each(fd: number, tree: bigint, from: Key, to: Key, visit: (type: number) => void, since = 0n): void {
+    const view = this.#view;
+    let next: Key | undefined = from;
+    while (next !== undefined) {
+      const found = this.#call(fd, tree, next, to, since);
+      let at = BUFFER_AT;
+      // Hundreds of thousands may be there where few matter.
+      for (let count = 0; count < found; count++) {
+        this.#at = at;
+        const type = view.getUint32(at + 24, true);
+        if (type <= to.type) visit(type);
+        at += HEADER_SIZE + view.getUint32(at + 28, true);
+      }
+      // Where another item would have found room there is none.
+      const isLast = found === 0 || this.#args.length - at >= HEADER_SIZE + LARGEST_NODE;
+      next = isLast ? undefined : after(this);
+    }
+  }
+
+  /** Finds items from the key `from` on. Gives how many. */
+  #call(fd: number, tree: bigint, from: Key, to: Key, since: bigint): number {
+    const key = this.#key.fill(0n);
+    key[0] = tree;
+    key[1] = from.object;
+    key[2] = to.object;
+    key[3] = from.offset;
+    key[4] = to.offset;
+    key[5] = since;
+    key[6] = MAX64;
+    key[KEY_SIZE / 8] = BigInt(this.#args.length - BUFFER_AT);
+    this.#view.setUint32(56, from.type, true);
+    this.#view.setUint32(60, to.type, true);
+    this.#view.setUint32(64, 0xffff_ffff, true);
+    searchCall(undefined, fd, TREE_SEARCH_V2, this.#args);
+    return this.#view.getUint32(64, true);
+  }
+
+  get type(): number {
+    return this.#view.getUint32(this.#at + 24, true);
+  }
+
+  get object(): bigint {
+    return this.#view.getBigUint64(this.#at + 8, true);
+  }
+
+  get offset(): bigint {
+    return this.#view.getBigUint64(this.#at + 16, true);
+  }
+
+  /** The item itself; another one's as soon as there is another. */
+  get data(): Buffer {
+    const from = this.#at + HEADER_SIZE;
+    return this.#args.subarray(from, from + this.#view.getUint32(this.#at + 28, true));
+  }
+
+  /** A number in the item itself. */
+  number(at: number): bigint {
+    return this.#view.getBigUint64(this.#at + HEADER_SIZE + at, true);
+  }
+
+  /** One of 32 bits. */
+  small(at: number): number {
+    return this.#view.getUint32(this.#at + HEADER_SIZE + at, true);
+  }
 }
 
 function after({ object, type, offset }: Key): Key | undefined {
@@ -76,7 +129,10 @@ function after({ object, type, offset }: Key): Key | undefined {
 export function subvolumesIn(fd: number, subvolume: bigint): bigint[] {
   const from = { object: subvolume, type: ROOT_REF, offset: 0n };
   const to = { object: subvolume, type: ROOT_REF, offset: MAX64 };
-  return [...search(argumentsOf(SMALL), fd, ROOT_TREE, from, to)].map(({ offset }) => offset);
+  const ids: bigint[] = [];
+  const search = new Search(SMALL);
+  search.each(fd, ROOT_TREE, from, to, () => ids.push(search.offset));
+  return ids;
 }
 
 /** A name of an inode. */
@@ -91,14 +147,25 @@ export interface TreeInode {
   readonly inode: bigint;
   /** All that is on record of it but the transaction of its last change and the time of its last access. */
   readonly record: Buffer;
+  /** Its names, as far as they were found beside it. */
+  readonly names: readonly Reference[];
+  /** Whether it may have been read, and nothing else. */
+  readonly mayBeRead: boolean;
+}
+
+interface Named {
+  readonly inode: bigint;
+  readonly names: Reference[];
 }
 
 /** Reads the tree of a subvolume: what has been written, so that the filesystem must have been synced. */
 export class SubvolumeTree {
   readonly #fd: number;
   readonly #id: bigint;
-  readonly #args = argumentsOf(SMALL);
-  readonly #directories = new Map<bigint, Buffer | undefined>([[FIRST_FREE_OBJECT, Buffer.alloc(0)]]);
+  readonly #search = new Search(SMALL);
+  /** Names of directories that a search came by. */
+  readonly #seen = new Map<bigint, readonly Reference[]>();
+  readonly #directories = new Map<bigint, Buffer | undefined>([[FIRST_FREE_OBJECT, ROOT]]);
 
   /** `fd` is any open file of the filesystem. */
   constructor(fd: number, id: bigint) {
@@ -106,44 +173,75 @@ export class SubvolumeTree {
     this.#id = id;
   }
 
-  /** The inodes that changed after the transaction `madeIn`. The cost follows their number. */
+  /**
+   * The inodes that changed after the transaction `madeIn`, in the order of their numbers, with the names that are on record in
+   * the same nodes. The cost follows the number of nodes that changed.
+   */
   changedAfter(madeIn: bigint): TreeInode[] {
     const found: TreeInode[] = [];
+    let last: Named | undefined;
+    const search = new Search(LARGE);
+    const visit = (type: number): void => {
+      if (type === INODE_ITEM) last = this.#inode(search, madeIn, found);
+      else if (last !== undefined && isReference(type) && search.object === last.inode)
+        last.names.push(...referencesOf(search));
+    };
     const from = { object: FIRST_FREE_OBJECT, type: 0, offset: 0n };
-    const to = { object: LAST_FREE_OBJECT, type: 255, offset: MAX64 };
-    for (const { object, type, data } of search(
-      argumentsOf(LARGE),
-      this.#fd,
-      this.#id,
-      from,
-      to,
-      madeIn + 1n,
-    )) {
-      if (type === INODE_ITEM && data.readBigUInt64LE(TRANSACTION_AT) > madeIn)
-        found.push({ inode: object, record: recordOf(data) });
-    }
+    const to = { object: LAST_FREE_OBJECT, type: INODE_EXTREF, offset: MAX64 };
+    search.each(this.#fd, this.#id, from, to, visit, madeIn + 1n);
     return found;
   }
 
-  /** Whether an inode of another tree is on record here as the same. */
-  has({ inode, record }: TreeInode): boolean {
+  /** Adds the inode to those that changed if it did. Gives it when its names are wanted: those of directories are, for their paths. */
+  #inode(search: Search, madeIn: bigint, found: TreeInode[]): Named | undefined {
+    const changed = search.number(TRANSACTION_AT) > madeIn;
+    const isDirectory = (search.small(MODE_AT) & S_IFMT) === S_IFDIR;
+    if (!changed && !isDirectory) return undefined;
+    const one = { inode: search.object, names: [] };
+    if (isDirectory) this.#seen.set(one.inode, one.names);
+    if (changed) {
+      const isNew = search.number(0) > madeIn;
+      const mayBeRead = !isNew && search.number(ACCESS_AT) >= search.number(CHANGE_AT);
+      found.push({ ...one, record: recordOf(search.data), mayBeRead });
+    }
+    return one;
+  }
+
+  /** Whether an inode of another tree was only read since it was the same here. Not asked for where that is not likely. */
+  wasRead({ inode, record, mayBeRead }: TreeInode): boolean {
+    if (!mayBeRead) return false;
     const key = { object: inode, type: INODE_ITEM, offset: 0n };
-    for (const { data } of search(this.#args, this.#fd, this.#id, key, key))
-      return recordOf(data).equals(record);
-    return false;
+    let same = false;
+    this.#search.each(this.#fd, this.#id, key, key, () => {
+      same = recordOf(this.#search.data).equals(record);
+    });
+    return same;
+  }
+
+  /** All paths of an inode of this tree that changed: what is known of it need not be searched for. */
+  pathsOfChanged({ inode, record, names }: TreeInode): Buffer[] {
+    if (inode === FIRST_FREE_OBJECT) return [ROOT];
+    return this.#paths(names.length === record.readUInt32LE(LINKS_AT) ? names : this.#references(inode));
   }
 
   /** All paths of an inode, with a slash before each name; the root's is empty. None when it has no name any more. */
   pathsOf(inode: bigint): Buffer[] {
-    if (inode === FIRST_FREE_OBJECT) return [Buffer.alloc(0)];
-    return this.#references(inode).flatMap(({ parent, name }) => {
+    return inode === FIRST_FREE_OBJECT ? [ROOT] : this.#paths(this.#references(inode));
+  }
+
+  #paths(names: readonly Reference[]): Buffer[] {
+    return names.flatMap(({ parent, name }) => {
       const folder = this.#directory(parent);
-      return folder === undefined ? [] : [Buffer.concat([folder, Buffer.from('/'), name])];
+      return folder === undefined ? [] : [Buffer.concat([folder, SLASH, name])];
     });
   }
 
   #directory(inode: bigint): Buffer | undefined {
-    if (!this.#directories.has(inode)) this.#directories.set(inode, this.pathsOf(inode)[0]);
+    if (!this.#directories.has(inode)) {
+      const names = this.#seen.get(inode) ?? [];
+      const paths = names.length > 0 ? this.#paths(names) : this.pathsOf(inode);
+      this.#directories.set(inode, paths[0]);
+    }
     return this.#directories.get(inode);
   }
 
@@ -151,15 +249,26 @@ export class SubvolumeTree {
     const from = { object: inode, type: INODE_REF, offset: 0n };
     const to = { object: inode, type: INODE_EXTREF, offset: MAX64 };
     const found: Reference[] = [];
-    // Each item is read before the next one is asked for: they share a buffer.
-    for (const item of search(this.#args, this.#fd, this.#id, from, to)) found.push(...referencesOf(item));
+    this.#search.each(this.#fd, this.#id, from, to, (type) => {
+      if (isReference(type)) found.push(...referencesOf(this.#search));
+    });
     return found;
   }
 }
 
-/** Where `struct btrfs_inode_item` has the transaction of the last change (u64), and the time of the last access (12 bytes). */
+/**
+ * Where `struct btrfs_inode_item` has the transaction of its last change (u64; that of its making is at 0), the number of names
+ * (u32), the mode (u32), and the times of the last access and of the last change of anything (seconds u64, nanoseconds u32).
+ */
 const TRANSACTION_AT = 8;
+const LINKS_AT = 40;
+const MODE_AT = 52;
 const ACCESS_AT = 112;
+const CHANGE_AT = 124;
+
+function isReference(type: number): boolean {
+  return type === INODE_REF || type === INODE_EXTREF;
+}
 
 function recordOf(item: Buffer): Buffer {
   const record = Buffer.from(item);
@@ -171,7 +280,7 @@ function recordOf(item: Buffer): Buffer {
  * `struct btrfs_inode_ref`: index u64, length u16, name, one after the other, the directory being the key's offset.
  * `struct btrfs_inode_extref` has the directory, u64, before these.
  */
-function referencesOf({ type, offset, data }: Item): Reference[] {
+function referencesOf({ type, offset, data }: Search): Reference[] {
   const found: Reference[] = [];
   const head = type === INODE_REF ? 0 : 8;
   for (let at = 0; at + head + 10 <= data.length; ) {

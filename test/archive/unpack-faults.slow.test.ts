@@ -9,6 +9,7 @@ import { hasErrno, TsengineError } from '../../src/errors.ts';
 import { SyscallError } from '../../src/linux/errno.ts';
 import { armFaults, callCounts } from '../../src/linux/fault.ts';
 import { removeTree } from '../../src/linux/remove-tree.ts';
+import { FROM_SOURCES } from '../helpers/compiled-tests.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import {
   chunked,
@@ -272,7 +273,7 @@ test('a process that is killed in the middle leaves no thread and nothing outsid
     import { chunked, layer, file, FILLER } from ${JSON.stringify(new URL('./layer-tools.ts', import.meta.url).href)};
     await unpackLayer(chunked(layer(FILLER, file('a'), file('b'), file('c'))), ${JSON.stringify(target.path)}, { whiteouts: 'overlay' });`;
   const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
-    env: { ...process.env, TSENGINE_FAULT: 'fchown:3:kill' },
+    env: { ...process.env, ...FROM_SOURCES, TSENGINE_FAULT: 'fchown:3:kill' },
   });
   assert.equal(signal, 'SIGKILL');
   assert.deepEqual(readdirSync(target.path).sort(), ['a', 'b', 'filler']);

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { after, beforeEach, describe, test } from 'node:test';
 import { writeStream } from '../../src/cli/streams.ts';
 import { armFaults } from '../../src/linux/fault.ts';
+import { FROM_SOURCES } from '../helpers/compiled-tests.ts';
 
 const base = mkdtempSync(`${tmpdir()}/ts-output-`);
 let out = '';
@@ -41,7 +42,7 @@ async function endHalfway(output: string, signal: NodeJS.Signals, fault: string)
   const stdio = ['ignore', 'pipe', 'inherit'] as const;
   const child = spawn(process.execPath, words, {
     stdio: [...stdio],
-    env: { ...process.env, TSENGINE_FAULT: fault },
+    env: { ...process.env, ...FROM_SOURCES, TSENGINE_FAULT: fault },
   });
   await once(child.stdout ?? child, 'data');
   child.kill(signal);

@@ -8,7 +8,7 @@ import { type Docker, dockerMissing, startDocker } from '../helpers/docker.ts';
 import { storeState } from '../helpers/engine.ts';
 import { dockerArchive, type MadeImage } from '../helpers/images.ts';
 import { makeFilesystem, type TestFilesystem, unmountBelow } from '../helpers/loop.ts';
-import { FULL } from '../helpers/scope.ts';
+import { inFullRuns } from '../helpers/scope.ts';
 import { until } from '../helpers/until.ts';
 import {
   type Account,
@@ -122,7 +122,7 @@ describe('a data root of both', { skip: dockerMissing() ?? false }, () => {
     for (const how of ['SIGTERM', 'SIGKILL'] as const) {
       // Each takes minutes beside other tests, and what a clean end leaves is less than what a kill does.
       const isLong = driver !== 'overlay2' || how === 'SIGTERM';
-      const skip = isLong && !FULL && 'npm run test:full; made by tsengine, below, is in every run';
+      const skip = isLong && inFullRuns('overlay2, ended by SIGKILL, in every run');
       test(`${driver}: made by Docker, which ended by ${how}`, { skip }, async () => {
         using place = placeFor(driver);
         await using cli = openCli(driver, place?.path);
@@ -164,7 +164,8 @@ describe('a data root of both', { skip: dockerMissing() ?? false }, () => {
       });
     }
 
-    test(`${driver}: made by tsengine`, async () => {
+    const kept = driver !== 'overlay2' && inFullRuns('overlay2 in every run');
+    test(`${driver}: made by tsengine`, { skip: kept }, async () => {
       using place = placeFor(driver);
       await using cli = openCli(driver, place?.path);
       const image = await runnable(3, 'mine');

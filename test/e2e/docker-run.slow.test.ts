@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openCli } from '../helpers/cli.ts';
 import { dockerMissing } from '../helpers/docker.ts';
-import { sampleOf } from '../helpers/scope.ts';
+import { OF_ROWS, sampleOf } from '../helpers/scope.ts';
 import { checkRow, type Row, type Theme, unusedFlags } from './docker-run/compare.ts';
 import { IDENTITY } from './docker-run/identity.ts';
 import { LIFE } from './docker-run/life.ts';
@@ -39,7 +39,7 @@ describe('containers as docker runs them', { skip }, () => {
   for (const theme of THEMES)
     compare({
       ...theme,
-      rows: sampleOf(theme.rows, { oneIn: 4, oneKindIn: 2, kindOf: firstFlag, of: theme.name }),
+      rows: sampleOf(theme.rows, { ...OF_ROWS, kindOf: firstFlag, of: theme.name }),
     });
 
   const reason =

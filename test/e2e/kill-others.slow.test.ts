@@ -8,7 +8,7 @@ import { commandLine, isAlive, killIfAny, processIds } from '../../src/linux/pro
 import { testBundle } from '../helpers/bundle.ts';
 import { removeCgroups } from '../helpers/cgroups.ts';
 import { unmountBelow } from '../helpers/loop.ts';
-import { leftOut, sampleOf } from '../helpers/scope.ts';
+import { inFullRuns, leftOut, OF_CALLS, sampleOf } from '../helpers/scope.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
 import { armExit, openStage, quiet, runProgram, type Stage } from './no-loss/stage.ts';
 
@@ -45,7 +45,10 @@ describe('conmon is killed', () => {
     ['commit', (name) => ['commit', name, `of-${name}`]],
   ];
   for (const [what, words] of NEXT) {
-    test(`the next command is ${what}: the container is not lost, and its record is true`, async () => {
+    const skip = !['ps', 'start'].includes(what) && inFullRuns('ps and start in every run');
+    test(`the next command is ${what}: the container is not lost, and its record is true`, {
+      skip,
+    }, async () => {
       const name = `conmon-${what}`;
       const id = await started('--name', name);
       const [pid, monitor] = [pidIn(id, 'pid'), pidIn(id, 'conmon.pid')];
@@ -174,7 +177,8 @@ async function goesOn(name: string): Promise<void> {
 describe('conmon is killed while a container is made', () => {
   for (const rm of [true, false]) {
     for (const wait of [0, 5, 10, 20, 40]) {
-      test(`${wait} ms after it began${rm ? ', --rm' : ''}`, async () => {
+      const skip = ![0, 10].includes(wait) && inFullRuns('0 and 10 ms in every run');
+      test(`${wait} ms after it began${rm ? ', --rm' : ''}`, { skip }, async () => {
         const flags = rm ? ['--rm'] : ['--name', 'unmade'];
         const ended = stage.run(['run', ...flags, ...NONE, 'small', 'sleep', '1']);
         await killMonitorAfter(wait);
@@ -326,8 +330,7 @@ describe('the exit callback is killed at each of its calls', () => {
           calls = readFileSync(log, 'utf8').trim().split('\n');
           const numbered = calls.map((name, index) => ({ name, nth: index + 1 }));
           const sample = {
-            oneIn: 20,
-            oneKindIn: 2,
+            ...OF_CALLS,
             kindOf: ({ name }: { readonly name: string }) => name,
             of: `exit ${rm}`,
           };
@@ -343,7 +346,7 @@ describe('the exit callback is killed at each of its calls', () => {
         }
         assert.equal(signature(await stage.settle('rm')), empty);
       }
-      assert.ok(calls.length > 20 && targets.length > 10, `${targets.length} of ${calls.length} calls`);
+      assert.ok(calls.length > 20 && targets.length > 4, `${targets.length} of ${calls.length} calls`);
       const what = `the exit callback${rm ? ' of --rm' : ''}`;
       t.diagnostic(`${what}: killed before ${targets.length} calls${leftOut(targets.length, calls.length)}`);
     });

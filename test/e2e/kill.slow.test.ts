@@ -3,6 +3,7 @@
  * was reported done is there and whole, what was not is gone or complete, and nothing is left over: see recount.ts.
  */
 import { describe, test } from 'node:test';
+import { inFullRuns } from '../helpers/scope.ts';
 import { killAtEach } from './no-loss/kill-at-each.ts';
 import {
   CONTAINER_OPERATIONS,
@@ -42,7 +43,8 @@ describe('killed on overlay2', () => {
 // The stores' steps are the same on every driver: only the driver's own differ.
 describe('killed on vfs', () => {
   for (const operation of DRIVER_OPERATIONS) {
-    test(operation.name, async (t) => {
+    const skip = !/^load |^rm$/.test(operation.name) && inFullRuns('load and rm in every run');
+    test(operation.name, { skip }, async (t) => {
       t.diagnostic(await killAtEach(operation, 'vfs'));
     });
   }

@@ -1,5 +1,5 @@
 /**
- * Two to eight processes at once on one data root, in random order: six storms of 2 000 operations in a full run, four of
+ * Two to eight processes at once on one data root, in random order: six storms of 2 000 operations in a full run, three of
  * a hundred each in `npm test`: fewer than a hundred do not have each kind. A seed fixes what each process draws, not how they
  * meet; `TSENGINE_TEST_SEED=7 node --test test/e2e/many-processes.slow.test.ts` takes another than the fixed ones, and a
  * failure names the one it had.
@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { testBundle } from '../helpers/bundle.ts';
 import { recount } from '../helpers/recount.ts';
-import { FULL, sized } from '../helpers/scope.ts';
+import { inFullRuns, sized } from '../helpers/scope.ts';
 import { command } from './many-processes/lanes.ts';
 import { seedsFor } from './many-processes/random.ts';
 import { type StormOptions, storm, stormRoots } from './many-processes/storm.ts';
@@ -45,6 +45,7 @@ const STORMS: readonly (readonly [title: string, seed: number, options: Storm])[
 const IN_FULL_RUNS: ReadonlySet<string> = new Set([
   'two processes that stay open',
   'four, half of them staying open',
+  'vfs',
 ]);
 
 /**
@@ -71,7 +72,7 @@ function enoughWasDone(counts: Readonly<Record<string, number>>, options: Storm)
 describe('many processes on one data root', () => {
   for (const [title, fixed, options] of STORMS) {
     for (const seed of seedsFor([fixed])) {
-      const skip = !FULL && IN_FULL_RUNS.has(title) && 'npm run test:full; the other storms are in every run';
+      const skip = IN_FULL_RUNS.has(title) && inFullRuns('the other storms in every run');
       it(`${title}: ${options.operations} operations, seed ${seed}`, { skip }, async (test) => {
         const { counts, problems } = await storm({ ...options, bundle: testBundle(), seed });
         test.diagnostic(JSON.stringify(counts));
@@ -82,7 +83,8 @@ describe('many processes on one data root', () => {
   }
 
   for (const driver of ['overlay2', 'vfs']) {
-    it(`eight commands at once make an empty data root, ${driver}`, async () => {
+    const skip = driver !== 'overlay2' && inFullRuns('overlay2 in every run');
+    it(`eight commands at once make an empty data root, ${driver}`, { skip }, async () => {
       const bundle = testBundle();
       for (let round = 0; round < sized(3, 1); round += 1) {
         await using roots = stormRoots(driver, false);

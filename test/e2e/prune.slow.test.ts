@@ -6,6 +6,7 @@ import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
 import { type Docker, dockerMissing, startDocker } from '../helpers/docker.ts';
 import { assertSound } from '../helpers/recount.ts';
+import { FULL } from '../helpers/scope.ts';
 
 interface Answer {
   readonly code: number | null;
@@ -109,10 +110,11 @@ describe('prune beside Docker', { skip: missing ?? false }, () => {
     await same(['system', 'prune', '-f']);
   });
 
-  it('refuses filters in the same words', async () => {
-    for (const what of ['image', 'container', 'system']) {
-      for (const filter of ['bad=1', 'until=foo', 'label', 'label!=x', 'dangling=true', 'dangling=maybe'])
-        await same([what, 'prune', '-f', '--filter', filter]);
+  it(`refuses filters in the same words${FULL ? '' : ' (9 of 21; npm run test:full takes all)'}`, async () => {
+    const filters = ['bad=1', 'until=foo', 'label', 'label!=x', 'dangling=true', 'dangling=maybe'];
+    for (const [index, what] of ['image', 'container', 'system'].entries()) {
+      for (const [at, filter] of filters.entries())
+        if (FULL || at % 3 === index) await same([what, 'prune', '-f', '--filter', filter]);
       await same([what, 'prune', '-f', '--filter', 'until=1h', '--filter', 'until=2h']);
     }
   });

@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { testBundle } from '../helpers/bundle.ts';
+import { inFullRuns } from '../helpers/scope.ts';
 import { failAtEach } from './no-loss/fail-at-each.ts';
 import {
   CONTAINER_OPERATIONS,
@@ -38,7 +39,8 @@ describe('a disk that is full or broken', () => {
 // The stores' steps are the same on every driver: only the driver's own differ.
 describe('a disk that is full or broken, on vfs', () => {
   for (const operation of DRIVER_OPERATIONS) {
-    test(operation.name, async (t) => {
+    const skip = !/^load |^rm$/.test(operation.name) && inFullRuns('load and rm in every run');
+    test(operation.name, { skip }, async (t) => {
       t.diagnostic(await failAtEach(operation, 'vfs', { lasting: false }));
     });
   }

@@ -3,25 +3,36 @@
  * change under a long test while somebody edits them.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
+import { NODE_FLAGS } from '../../src/node-flags.ts';
 import { atExit } from './loop.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
 /**
- * The first file of the bundle, good as an ES module and as CommonJS. What conmon calls at a container's end gets no environment of ours, so faults for that come
- * from a file `exit-fault` beside the data root.
+ * The first file of the bundle. What conmon calls at a container's end gets no environment of ours: faults for that come from a
+ * file `exit-fault` beside the data root, and the compile cache is named here.
  */
 const FRONT = `
-const { existsSync, readFileSync } = process.getBuiltinModule('node:fs');
-const data = process.argv.find((word) => word.startsWith('--data-root='));
-if (process.argv.includes('internal-exited') && data !== undefined) {
+const data = process.argv.includes('internal-exited') && process.argv.find((word) => word.startsWith('--data-root='));
+if (data) {
+  const { existsSync, readFileSync } = require('node:fs');
+  require('node:module').enableCompileCache(require('node:path').join(__dirname, '../../compiled'));
   const beside = data.slice('--data-root='.length).replace(/[^/]*$/, '');
   if (existsSync(beside + 'exit-log')) process.env.TSENGINE_FAULT_LOG = beside + 'exit-log';
   if (existsSync(beside + 'exit-fault')) process.env.TSENGINE_FAULT = readFileSync(beside + 'exit-fault', 'utf8');
 }
-import('./real.js');
+require('./real.js');
 `;
 
 /** How the bundle is started. */
@@ -34,6 +45,13 @@ export interface TestBundle {
 
 let made: TestBundle | undefined;
 
+/** Whether a bundle is there that is no older than any source: scripts/test.sh has one made before the tests. */
+function isCurrent(bundle: string): boolean {
+  const built = statSync(bundle, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['package.json', 'scripts/build.ts', ...globSync('src/**/*.ts', { cwd: root })];
+  return sources.every((path) => statSync(join(root, path)).mtimeMs <= built);
+}
+
 /** Makes the bundle once for this process, and removes it when the process ends. */
 export function testBundle(): TestBundle {
   if (made !== undefined) return made;
@@ -42,11 +60,12 @@ export function testBundle(): TestBundle {
   const folder = mkdtempSync(join(root, '.cache/test-bundle-'));
   atExit(() => rmSync(folder, { recursive: true, force: true }));
   const dist = join(folder, 'dist');
-  execFileSync(process.execPath, [join(root, 'scripts/build.ts'), '--outdir', dist], { stdio: 'pipe' });
+  if (isCurrent(join(root, 'dist/cli/main.js'))) cpSync(join(root, 'dist'), dist, { recursive: true });
+  else execFileSync(process.execPath, [join(root, 'scripts/build.ts'), '--outdir', dist], { stdio: 'pipe' });
   renameSync(join(dist, 'cli/main.js'), join(dist, 'cli/real.js'));
   writeFileSync(join(dist, 'cli/main.js'), FRONT);
   made = {
-    command: [process.execPath, '--disable-warning=ExperimentalWarning', join(dist, 'cli/main.js')],
+    command: [process.execPath, ...NODE_FLAGS, join(dist, 'cli/main.js')],
     env: { NODE_COMPILE_CACHE: join(folder, 'compiled') },
   };
   return made;

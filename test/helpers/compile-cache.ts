@@ -3,6 +3,6 @@
  * `NODE_COMPILE_CACHE`, which every program that a test starts would have as well.
  */
 import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
+import { COMPILED_TESTS } from './compiled-tests.ts';
 
-enableCompileCache(join(import.meta.dirname, '../../.cache/compiled-tests'));
+enableCompileCache(COMPILED_TESTS);

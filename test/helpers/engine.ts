@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Engine, EngineOptions } from '../../src/engine/api/services.ts';
 import { openEngine } from '../../src/engine/engine.ts';
+import { FROM_SOURCES } from './compiled-tests.ts';
 import { unmountBelow } from './loop.ts';
 
 /** A folder with a data root and an exec root in it. Dispose of it in the end. */
@@ -70,6 +71,7 @@ export async function runChild(
   const { warn: _, ...options } = root.options;
   const env = {
     ...process.env,
+    ...FROM_SOURCES,
     ...(fault === undefined ? {} : { TSENGINE_FAULT: fault }),
     ...(log === undefined ? {} : { TSENGINE_FAULT_LOG: log }),
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { FROM_SOURCES } from './compiled-tests.ts';
 import { onlyOne } from './scope.ts';
 
 /** What a run with this environment takes of 200 things of four kinds. */
@@ -10,7 +11,7 @@ function taken(env: Readonly<Record<string, string>>): number[] {
     const items = Array.from({ length: 200 }, (_, index) => index);
     const kindOf = (index) => index === 77 ? 'alone' : String(index % 3);
     console.log(JSON.stringify(sampleOf(items, { oneIn: 10, kindOf, of: 'test' })));`;
-  const bare = { ...process.env, TSENGINE_TEST_FULL: '', TSENGINE_TEST_SAMPLE: '0' };
+  const bare = { ...process.env, ...FROM_SOURCES, TSENGINE_TEST_FULL: '', TSENGINE_TEST_SAMPLE: '0' };
   const options = { env: { ...bare, ...env }, encoding: 'utf8' } as const;
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
   const parsed: unknown = JSON.parse(output);

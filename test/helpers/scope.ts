@@ -59,6 +59,18 @@ export function sampleOf<T>(items: readonly T[], options: SampleOptions<T>): rea
   return items.filter((_, index) => taken.has(index) || drawn(`${of} ${index}`) % oneIn === 0);
 }
 
+/** Why a test is left to full runs, and `false` in one; `kept` says what of its idea every run has. */
+export function inFullRuns(kept: string): string | false {
+  return FULL ? false : `npm run test:full; ${kept}`;
+}
+
+/** How kills at each call of an operation are sampled: some ends of kinds and a few of the calls between. */
+export const OF_CALLS = { oneIn: 60, oneKindIn: 4 } as const;
+/** How faults are: only calls that write have them. */
+export const OF_WRITES = { oneIn: 30, oneKindIn: 3 } as const;
+/** How rows of a table are sampled that two engines answer. `TSENGINE_TEST_ROWS=all` takes every one, in a run that is not full. */
+export const OF_ROWS = process.env.TSENGINE_TEST_ROWS === 'all' ? { oneIn: 1 } : { oneIn: 12, oneKindIn: 4 };
+
 /** The end of a line that says what was covered: nothing in a full run. */
 export function leftOut(taken: number, all: number): string {
   return taken === all ? '' : ` (${taken} of ${all}; npm run test:full takes all)`;

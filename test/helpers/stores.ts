@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Job, JobResult, Subject } from '../../src/drivers/conformance/index.ts';
 import type { DriverContext, DriverName, GraphDriver } from '../../src/drivers/driver.ts';
 import { openDriver } from '../../src/drivers/registry.ts';
+import { FROM_SOURCES } from './compiled-tests.ts';
 import { atExit, unmountBelow } from './loop.ts';
 
 /** A data root in a folder of its own. */
@@ -58,7 +59,7 @@ export async function runElsewhere(
   const script = join(import.meta.dirname, 'driver-child.ts');
   const child = spawn(process.execPath, [script, JSON.stringify(request)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...FROM_SOURCES, ...environment },
   });
   let output = '';
   let errors = '';

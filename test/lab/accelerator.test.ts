@@ -1,7 +1,14 @@
-/** What is remembered of the question whether machines start under KVM. */
+/** The question whether machines start under KVM: how it is asked, of a program in QEMU's place, and what is remembered of it. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
-import { knownAnswer, withAnswer } from '../../src/lab/accelerator.ts';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chooseAccelerator, knownAnswer, withAnswer } from '../../src/lab/accelerator.ts';
+import { LabCache } from '../../src/lab/cache.ts';
+import { PROBE_ANSWER } from '../../src/lab/guest-init.ts';
+import { descriptors } from '../../src/lab/qemu.ts';
+import { fakeQemu } from './fake-machine.ts';
 
 const PLACE = 'boot-1 QEMU emulator version 7.2';
 const [one, other] = ['debian-6.1', 'own-6.6'].map((name) => ({
@@ -38,5 +45,85 @@ describe('an answer of the probe', () => {
   test('is asked for anew where none, or an older form of it, is there', () => {
     for (const text of ['', `${PLACE}\ntcg\n`, 'nonsense'])
       assert.equal(knownAnswer(text, PLACE, one, 1), undefined);
+  });
+});
+
+describe('what a machine is accelerated by', () => {
+  assert.ok(one !== undefined && other !== undefined);
+  const environment = { ...process.env };
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'lab-kvm-'));
+    delete process.env.TSENGINE_LAB_ACCELERATOR;
+  });
+  after(() => {
+    process.env = environment;
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Asks with a QEMU that does this; tells what was chosen, how often it was started, and what was said. */
+  async function choose(
+    program: string,
+    {
+      name = 'cache',
+      device = '/dev/null',
+      signal,
+    }: { name?: string; device?: string; signal?: AbortSignal } = {},
+  ) {
+    const starts = join(folder, 'starts');
+    writeFileSync(starts, '');
+    const before = `import os, sys, time\nopen('${starts}', 'a').write(' '.join(sys.argv) + '\\n')\n`;
+    using qemu = fakeQemu(before + program);
+    process.env.TSENGINE_LAB_QEMU = qemu.path;
+    const said: string[] = [];
+    const context = { progress: (line: string) => said.push(line), signal };
+    const cache = new LabCache(context, join(folder, name));
+    assert.ok(one !== undefined);
+    const chosen = await chooseAccelerator(one, cache, context, device);
+    mkdirSync(cache.folder, { recursive: true });
+    const left = readdirSync(cache.folder).filter((entry) => entry.startsWith('machine-'));
+    assert.deepEqual(left, []);
+    return { chosen, started: readFileSync(starts, 'utf8').trim().split('\n').filter(Boolean), said };
+  }
+  const answer = `os.write(${descriptors.console}, b'BIOS\\r\\n${PROBE_ANSWER}\\r\\n')\n`;
+
+  test('is KVM where a machine says that it has started, and that is asked once', async () => {
+    const asked = await choose(answer);
+    assert.equal(asked.chosen, 'kvm');
+    assert.deepEqual(asked.said, ['looking whether machines start under KVM']);
+    assert.match(
+      asked.started.join(),
+      /-accel kvm .*-kernel \/cache\/kernel-debian-6\.1\/vmlinuz .*lab\.probe/,
+    );
+    const again = await choose(answer);
+    assert.deepEqual([again.chosen, again.started, again.said], ['kvm', [], []]);
+  });
+
+  test('is TCG where it says something else, or hangs for eight seconds', async () => {
+    const other = `os.write(${descriptors.console}, b'Kernel panic - not syncing\\n')\n`;
+    assert.equal((await choose(other, { name: 'other' })).chosen, 'tcg');
+    assert.deepEqual((await choose(answer, { name: 'other' })).started, [], 'a no is kept');
+    assert.equal((await choose('time.sleep(1000)\n', { name: 'hanging' })).chosen, 'tcg');
+  });
+
+  test('is TCG without a machine where KVM cannot be used, and what the variable says', async () => {
+    const none = await choose(answer, { name: 'none', device: '/nonexistent/kvm' });
+    assert.deepEqual([none.chosen, none.started], ['tcg', []]);
+    process.env.TSENGINE_LAB_ACCELERATOR = 'kvm';
+    const told = await choose(answer, { name: 'none', device: '/nonexistent/kvm' });
+    assert.deepEqual([told.chosen, told.started], ['kvm', []]);
+    delete process.env.TSENGINE_LAB_ACCELERATOR;
+  });
+
+  test('is not asked any more when the caller wants an end', async () => {
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(reason), 200);
+    const asked = choose('time.sleep(1000)\n', { name: 'aborted', signal: abort.signal });
+    await assert.rejects(asked, (error: Error) => error === reason || error.cause === reason);
+    assert.deepEqual(
+      readdirSync(join(folder, 'aborted')).filter((name) => name !== 'locks'),
+      [],
+    );
   });
 });

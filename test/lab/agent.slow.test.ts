@@ -4,12 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type MachineWork, runMachine } from '../../src/lab/machine.ts';
 import { MachineError } from '../../src/lab/machine-error.ts';
-import type { MachineHardware } from '../../src/lab/qemu.ts';
+import { descriptors, type MachineHardware } from '../../src/lab/qemu.ts';
 import type { MachineResult } from '../../src/lab/types.ts';
 import { agentAlone, fakeQemu } from './fake-machine.ts';
 
@@ -137,9 +138,66 @@ describe('the time limit', () => {
   });
 });
 
+/** A frame of the agent's as an expression of Python's. */
+function frame(kind: string, data: string): string {
+  return `b'${kind}' + (${data.length}).to_bytes(4, 'big') + b'${data}'`;
+}
+
+describe("what QEMU's monitor tells while the command runs", () => {
+  const gone =
+    '{"timestamp": {"seconds": 1}, "event": "VSERPORT_CHANGE", "data": {"open": false, "id": "agent-port"}}';
+  const error = (more: string): string =>
+    `{"event": "BLOCK_IO_ERROR", "data": {"device": "drive4", ${more}"action": "report"}}`;
+  /** The agent says that the command has started; the console and the monitor say this, and then it goes on. */
+  const ends = async (monitor: string, console: string, then: string): Promise<MachineError> => {
+    const sent = [frame('H', '6.1'), frame('S', '')].join('+');
+    const program = [
+      'import os, time',
+      `os.write(${descriptors.agent}, ${sent})`,
+      'time.sleep(0.5)',
+      `os.write(${descriptors.console}, ${JSON.stringify(console)}.encode())`,
+      `os.write(${descriptors.monitor}, ${JSON.stringify(`${monitor}\n`)}.encode())`,
+      then,
+    ].join('\n');
+    using qemu = fakeQemu(program);
+    return await run('true', {}, qemu.path).then(
+      () => assert.fail('it did not end'),
+      (error) => {
+        assert.ok(error instanceof MachineError);
+        return error;
+      },
+    );
+  };
+
+  test('of the end of the agent is told long before the time is over', async () => {
+    const ended = await ends(gone, 'a line\n', 'time.sleep(1000)');
+    assert.equal(ended.kind, 'ended');
+    assert.equal(
+      ended.message,
+      "the lab's own agent in the machine, which runs the command, ended: its console ended with: a line",
+    );
+  });
+
+  test('of it is told when the machine ends with it, and a panic in its own words', async () => {
+    assert.match((await ends(gone, '', 'pass')).message, /^the lab's own agent in the machine/);
+    const panic = '[ 1.2] Kernel panic - not syncing: Attempted to kill init!\n';
+    assert.equal((await ends(gone, panic, 'pass')).kind, 'panic');
+  });
+
+  test('of a full disk of ours names the folder and a way out', async () => {
+    const full = await ends(error('"nospace": true, '), '', 'time.sleep(1000)');
+    assert.equal(full.kind, 'host-disk');
+    const place = dirname(tmpdir());
+    assert.equal(
+      full.message,
+      `the machine was stopped: the disk with the lab's cache, ${place}, is full: make room, see tsengine lab rm, or set TSENGINE_LAB_CACHE to a folder elsewhere`,
+    );
+    const broken = await ends(error('"nospace": false, '), '', 'time.sleep(1000)');
+    assert.match(broken.message, /, fails: see dmesg, and set TSENGINE_LAB_CACHE to a folder elsewhere$/);
+  });
+});
+
 describe('what is no message of the agent', () => {
-  const frame = (kind: string, data: string): string =>
-    `b'${kind}' + (${data.length}).to_bytes(4, 'big') + b'${data}'`;
   const cases: readonly (readonly [what: string, sent: string, message: RegExp])[] = [
     ['of impossible length', `b'H\\xff\\xff\\xff\\xff'`, /sent a message of 4294967295 bytes$/],
     [

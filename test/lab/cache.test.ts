@@ -84,6 +84,23 @@ describe("the lab's cache", () => {
     );
   });
 
+  test('that is no folder is named, with the way out', async () => {
+    const context = { progress: () => undefined, signal: undefined };
+    const cache = new LabCache(context, import.meta.filename);
+    const message = new RegExp(
+      `^cannot use the lab's cache ${import.meta.filename}: .*not a directory: set TSENGINE_LAB_CACHE to a folder of yours$`,
+    );
+    assert.throws(() => cache.list(), { code: 'Unavailable', message });
+    await assert.rejects(cache.hold(plan('a')), { code: 'Unavailable', message });
+  });
+
+  test('passes over files beside its entries', async () => {
+    using cache = temporaryCache();
+    (await cache.open().hold(plan('a')))[Symbol.dispose]();
+    writeFileSync(join(cache.path, 'accelerator'), 'an answer');
+    assert.equal(cache.open().list().length, 1);
+  });
+
   test('removes no entry that is in use', async () => {
     using cache = temporaryCache();
     const held = await cache.open().hold(plan('a'));

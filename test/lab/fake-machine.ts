@@ -37,7 +37,7 @@ export function fakeQemu(program: string): FakeQemu {
   const script = [
     '#!/bin/sh',
     '[ "$1" != --version ] || exec qemu-system-x86_64 --version',
-    `exec unshare --pid --fork --kill-child -- python3 -I -S ${folder}/program.py`,
+    `exec unshare --pid --fork --kill-child -- python3 -I -S ${folder}/program.py "$@"`,
   ];
   writeFileSync(path, `${script.join('\n')}\n`);
   chmodSync(path, 0o755);

@@ -2,13 +2,22 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
+import { parseEventLine } from '../../src/lab/matrix/events.ts';
 import { Findings } from '../../src/lab/matrix/findings.ts';
 import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
@@ -50,7 +59,8 @@ function running(out: string): string[] {
 }
 
 describe('a matrix of this machine', () => {
-  const out = `${folder}/out`;
+  // What mount options, lists of layers and NFS exports end at, and no path of a driver may have.
+  const out = `${folder}/out of: this, now`;
   const words = ['--drivers', 'overlay2', '--backing', 'tmpfs,squashfs,fuse', '--out', out];
 
   test('tells what works and what the driver refuses, in all three forms', async () => {
@@ -76,6 +86,7 @@ describe('a matrix of this machine', () => {
     assert.equal(answers.get('d_type'), 'yes');
     assert.equal(answers.get('native diff'), 'yes');
     assert.equal(answers.get('500 layers'), 'yes');
+    assert.equal(answers.get('xino'), 'yes');
     assert.doesNotMatch(JSON.stringify(kernel), new RegExp(folder), 'a path of this machine is in it');
     assert.match(readFileSync(`${out}/matrix.md`, 'utf8'), /\| overlay2 \| works/);
     assert.match(readFileSync(`${out}/matrix.html`, 'utf8'), /class="cell works"/);
@@ -176,10 +187,29 @@ describe('a matrix of this machine', () => {
     second.kill('SIGINT');
     await closed;
     assert.equal(second.exitCode, 130, said);
-    assert.match(said, /^tsengine: interrupted: what is done is kept/);
+    assert.match(said, /^tsengine: got SIGINT: what is done is kept/);
     await nothingLeft(killed);
     assert.equal(readdirSync(killed).includes('.tsengine-matrix-images'), false);
   });
+});
+
+test('a filesystem whose program is not installed was not tried, which is nothing of the kernel’s', () => {
+  const work = `${folder}/hidden`;
+  mkdirSync(work);
+  const request = JSON.stringify({ cell: { driver: 'vfs', backing: 'xfs' }, work, slow: false });
+  // Where mkfs.xfs is; mount(8) and what starts us are elsewhere.
+  const script = 'mount -t tmpfs tmpfs /usr/sbin && exec "$0" internal-lab-cells --isolated "$1"';
+  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const words = [...namespaces, '--', 'sh', '-c', script, launcher, request];
+  const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8' });
+  const told = stdout.split('\n').map(parseEventLine);
+  const found = told.find((event) => event?.event === 'cell');
+  assert.ok(found?.event === 'cell', stderr);
+  const { status, unavailableOf, reasons } = found.cell;
+  assert.deepEqual(
+    [status, unavailableOf, reasons],
+    ['unavailable', 'lab', ['xfs was not tried: mkfs.xfs is not installed: apt-get install xfsprogs']],
+  );
 });
 
 test('what cannot be run is told in one line before anything is made', () => {
@@ -217,6 +247,13 @@ test('what cannot be run is told in one line before anything is made', () => {
   assert.match(user.stderr, /^tsengine: the matrix mounts filesystems [^\n]*: run it with sudo\n$/);
   assert.equal(existsSync(out), false);
   const { stdout: help } = matrix('--help');
+  for (const words of [
+    /^Examples:\n {2}tsengine lab matrix /m,
+    /docs\/lab-matrix\.md/,
+    /matrix\.json/,
+    /^Exit code: 1 /m,
+  ])
+    assert.match(help, words);
   for (const name of [...DRIVER_NAMES, ...BACKINGS]) assert.match(help, new RegExp(`\\b${name}\\b`));
   const proc = matrix('--out', '/proc/nothing');
   assert.deepEqual([proc.status, proc.stdout], [125, '']);

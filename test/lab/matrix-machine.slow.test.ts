@@ -11,6 +11,8 @@ import { Findings } from '../../src/lab/matrix/findings.ts';
 import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
 import { matrixText, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { packCode } from '../../src/lab/matrix/packed-code.ts';
+import { hasFailures } from '../../src/lab/matrix/summary.ts';
+import { matrix } from '../helpers/matrix-samples.ts';
 import { FULL } from '../helpers/scope.ts';
 import { succeedsInMachine } from './in-machine.ts';
 
@@ -79,7 +81,7 @@ async function deadlyCode(): Promise<string> {
 }
 
 test(
-  'a kernel that dies of its features: they are unknown, and the cells are run by the next machine',
+  'a kernel that dies of its features has failed: they are unknown, and the cells are run by the next machine',
   IN_FULL,
   async () => {
     const wanted = { cells: [{ driver: 'vfs', backing: 'squashfs' }], features: [null] } as const;
@@ -98,13 +100,16 @@ test(
       note: () => undefined,
     });
     assert.equal(failure, null);
-    const { cells, features } = findings.result('debian:6.1', failure);
+    const result = findings.result('debian:6.1', failure);
+    const { cells, features } = result;
+    assert.ok((result.bootSeconds ?? 0) > 0);
+    assert.ok(hasFailures(matrix(result)));
     assert.deepEqual(
       cells.map(({ status }) => status),
       ['refused'],
     );
-    assert.equal(features[0]?.answer, 'unknown');
-    assert.match(features[0].reason, /^the kernel panicked under the command: /);
+    assert.deepEqual([features[0]?.answer, features[0]?.died], ['unknown', true]);
+    assert.match(features[0]?.reason ?? '', /^the kernel panicked under the command: /);
   },
 );
 

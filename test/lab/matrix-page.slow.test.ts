@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { escapeHtml, matrixPage } from '../../src/lab/matrix/html.ts';
+import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { openPage, type Page } from '../helpers/chromium.ts';
 import { cell, feature, kernel, matrix } from '../helpers/matrix-samples.ts';
 
@@ -41,6 +42,37 @@ test('it asks for nothing from anywhere', () => {
   assert.doesNotMatch(text, /@import|url\(/);
   assert.match(text, /default-src &#39;none&#39;/);
   assert.equal(escapeHtml(HOSTILE).match(/[<>"']/), null);
+});
+
+test('the page that is published shows all cells of its JSON, each with its log, and fits a screen', async () => {
+  const docs = join(import.meta.dirname, '../../docs/matrix');
+  const { kernels } = readMatrix(`${docs}/matrix.json`);
+  const cells = kernels.flatMap((one) => one.cells);
+  await using page = await openPage(`${pathToFileURL(`${docs}/matrix.html`)}`);
+  const shown = await page.evaluate(`[...document.querySelectorAll('.cell')].map((button) => {
+    button.click();
+    const dialog = document.querySelector('dialog');
+    const { open } = dialog;
+    const text = [dialog.querySelector('h2').textContent, dialog.querySelector('pre')?.textContent.trimEnd() ?? ''];
+    dialog.close();
+    return open ? text : [];
+  })`);
+  assert.deepEqual(
+    shown,
+    cells.map(({ driver, backing, status, log }) => [`${driver} on ${backing}: ${status}`, log.trimEnd()]),
+  );
+  const [first] = new Set(cells.map(({ driver }) => driver));
+  await page.evaluate(`document.querySelector('.filter input[value="${first}"]').click()`);
+  assert.deepEqual(
+    await page.evaluate(
+      `[...new Set([...document.querySelectorAll('.cell')].filter((one) => one.checkVisibility()).map((one) => one.closest('tr').dataset.driver))]`,
+    ),
+    [first],
+  );
+  const metrics = { width: 1280, height: 800, deviceScaleFactor: 1, mobile: false };
+  await page.call('Emulation.setDeviceMetricsOverride', metrics);
+  const size = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth';
+  assert.equal(await page.evaluate(size), true);
 });
 
 describe('in a browser', () => {

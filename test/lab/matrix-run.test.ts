@@ -72,11 +72,11 @@ describe('a machine that dies', () => {
       names,
     );
     assert.deepEqual(
-      features.slice(0, 3).map(({ answer, reason }) => [answer, reason]),
+      features.slice(0, 3).map(({ answer, reason, died }) => [answer, reason, died]),
       [
-        ['no', 'EINVAL'],
-        ['unknown', `the kernel panicked; the last that it told of was: ${second}`],
-        ['unknown', `the kernel panicked; the last that it told of was: ${second}`],
+        ['no', 'EINVAL', undefined],
+        ['unknown', `the kernel panicked; the last that it told of was: ${second}`, true],
+        ['unknown', `the kernel panicked; the last that it told of was: ${second}`, true],
       ],
     );
   });

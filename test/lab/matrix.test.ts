@@ -8,6 +8,7 @@ import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { cellsOf, chosenBackings, chosenDrivers } from '../../src/lab/matrix/cells.ts';
 import { diffMatrices, diffText, hasRegression } from '../../src/lab/matrix/diff.ts';
 import { byLine, eventLine, type MatrixEvent, parseEventLine } from '../../src/lab/matrix/events.ts';
+import { matrixPage } from '../../src/lab/matrix/html.ts';
 import { kernelChoice } from '../../src/lab/matrix/kernel-names.ts';
 import { matrixMarkdown } from '../../src/lab/matrix/markdown.ts';
 import { matrixText, parseMatrix, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
@@ -48,8 +49,11 @@ describe('the file', () => {
       kernels: [{ ...kernel(), cells: [{ ...cell(), status: 'perhaps' }] }],
     };
     assert.throws(() => parseMatrix(bad, 'x.json'), {
-      message: /^x\.json is no matrix at kernels\.0\.cells\.0\.status: /,
+      message:
+        /^x\.json is no matrix: field "kernels\[0\]\.cells\[0\]\.status": expected "works" or "limited" or /,
     });
+    const versionless = /^x\.json is no matrix: field "version": expected 1$/;
+    assert.throws(() => parseMatrix({ kernels: [] }, 'x.json'), { message: versionless });
     assert.throws(() => parseMatrix({ version: 2 }, 'x.json'), { message: /version 2 .* use a newer one/ });
   });
 
@@ -167,6 +171,45 @@ describe('a difference', () => {
     assert.equal(hasRegression(diffMatrices(failing(2), failing(1))), false);
   });
 
+  test('is a regression when the kernel dies of a feature, whatever was known of it', () => {
+    const died = one({ features: [feature({ answer: 'unknown', reason: 'it panicked', died: true })] });
+    for (const answer of ['yes', 'no', 'unknown'] as const) {
+      const before = one({ features: [feature({ answer })] });
+      assert.equal(
+        diffText(diffMatrices(before, died)),
+        `REGRESSION  host, metacopy on ext4: ${answer} -> died (it panicked)\n1 regression, 0 better, 0 other\n`,
+      );
+      const [back, ...more] = diffMatrices(died, before);
+      assert.deepEqual([back?.sort, more.length], [answer === 'unknown' ? 'other' : 'better', 0]);
+    }
+    assert.deepEqual(diffMatrices(died, died), []);
+    const untried = one({ features: [feature({ answer: 'unknown', reason: 'xfs_quota is not installed' })] });
+    assert.equal(hasRegression(diffMatrices(one({ features: [feature()] }), untried)), false);
+  });
+
+  test('is none of the kernel’s when this machine has not got the program that makes the filesystem', () => {
+    const lacking = cell({
+      status: 'unavailable',
+      unavailableOf: 'lab',
+      reasons: ['mkfs.ext4 is not installed'],
+    });
+    const untried = one({ cells: [lacking] });
+    for (const status of ['works', 'refused', 'failed', 'unavailable'] as const) {
+      const run = one({ cells: [cell({ status })] });
+      const changes = [...diffMatrices(run, untried), ...diffMatrices(untried, run)];
+      assert.deepEqual(
+        changes.map(({ sort, text }) => [sort, text.replace('host, overlay2 on ext4: ', '')]),
+        [
+          ['other', `${status} -> not tried (mkfs.ext4 is not installed)`],
+          ['other', `not tried -> ${status}`],
+        ],
+      );
+    }
+    assert.deepEqual(diffMatrices(untried, untried), []);
+    const cannot = one({ cells: [cell({ status: 'unavailable', unavailableOf: 'kernel' })] });
+    assert.ok(hasRegression(diffMatrices(one({ cells: [cell()] }), cannot)));
+  });
+
   test('is none that matters when something is new, was not run or reads differently', () => {
     const before = one({ cells: [cell({ status: 'refused', reasons: ['probe /a/.tsengine-probe-1: x'] })] });
     const again = one({ cells: [cell({ status: 'refused', reasons: ['probe /a/.tsengine-probe-77: x'] })] });
@@ -263,6 +306,22 @@ describe('for people', () => {
       /^host \(6\.1\.0\): 1 works, 1 limited, 1 failed\n {2}FAILED overlay2 on xfs: a/,
     );
     assert.ok(hasFailures(matrix(kernel({ error: 'no QEMU' }))));
+    const died = feature({ answer: 'unknown', reason: 'it panicked', died: true });
+    const dead = matrix(kernel({ features: [died, { ...died, name: 'index' }] }));
+    assert.ok(hasFailures(dead));
+    assert.match(summaryText(dead), /no cells\n {2}FAILED features of ext4: it panicked\n$/);
+    assert.match(matrixMarkdown(dead), /^\| index \| {2}\| \*\*died\*\* \|$/m);
+    assert.match(matrixPage(dead), /class="answer died"[^>]*>died</);
+    assert.equal(hasFailures(matrix(kernel({ features: [feature({ answer: 'unknown' })] }))), false);
+    const untried = cell({
+      status: 'unavailable',
+      unavailableOf: 'lab',
+      reasons: ['xfs was not tried: why'],
+    });
+    assert.match(
+      summaryText(matrix(kernel({ cells: [untried, { ...untried, driver: 'vfs' }] }))),
+      /: 2 unavailable\n {2}xfs was not tried: why\n$/,
+    );
     assert.equal(hasFailures(matrix(kernel({ cells: [cell({ status: 'refused' })] }))), false);
   });
 });

@@ -27,6 +27,11 @@ describe("QEMU's command line", () => {
     assert.match(after('-accel'), /^tcg/);
   });
 
+  test("has QEMU tell when the agent's port is closed, and the machine how many disks it has", () => {
+    assert.match(words.find((word) => word.startsWith('virtserialport')) ?? '', /,id=agent-port$/);
+    assert.match(after('-append'), / lab\.disks=3 /);
+  });
+
   test('lets nobody write to what machines share', () => {
     const drives = words.filter((_, index) => words[index - 1] === '-drive');
     assert.match(drives[0] ?? '', /file=\/a,,b\/root,.*snapshot=on/);

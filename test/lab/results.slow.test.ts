@@ -221,6 +221,26 @@ describe('results', () => {
     assert.ok(lstatSync(join(out, 'reserved')).blocks === 0);
   });
 
+  test('that the disk had no room for are said to be incomplete, and what there is comes', async () => {
+    const image = imageOf((tree) => writeFileSync(join(tree, 'before'), 'before'));
+    const mounted = newFolder();
+    execFileSync('mount', ['-o', 'loop', image, mounted]);
+    try {
+      assert.throws(
+        () => execFileSync('cp', ['/dev/zero', join(mounted, 'zeros')], { stdio: 'pipe' }),
+        /space/,
+      );
+    } finally {
+      execFileSync('umount', [mounted]);
+    }
+    const out = newFolder();
+    await assert.rejects(collectResults(image, out), {
+      code: 'System',
+      message: `the machine's /results was full (4G and a million names fit), and ${out} may lack what was written last`,
+    });
+    assert.deepEqual(readdirSync(out).sort(), ['before', 'zeros']);
+  });
+
   test('that do not fit are refused before anything is written', async () => {
     const image = imageOf((tree) => writeFileSync(join(tree, 'file'), Buffer.alloc(4_000_000, 1)));
     using small = makeFilesystem('tmpfs');

@@ -27,6 +27,7 @@ import { cString, joinPath, printablePath } from '../../src/linux/path.ts';
 import { removeTree } from '../../src/linux/remove-tree.ts';
 import { fstat, lstat } from '../../src/linux/stat.ts';
 import { tempDir } from '../archive/tar-tools.ts';
+import { FROM_SOURCES } from '../helpers/compiled-tests.ts';
 
 afterEach(() => armFaults([]));
 
@@ -50,7 +51,9 @@ test('a process that is killed in it leaves the old file or the new one', () => 
   const script = `import { writeFileAtomic } from ${JSON.stringify(new URL('../../src/linux/files.ts', import.meta.url).href)};
     writeFileAtomic(${JSON.stringify(path)}, 'new');`;
   const run = (env: Record<string, string>) =>
-    spawnSync(process.execPath, ['--input-type=module', '-e', script], { env: { ...process.env, ...env } });
+    spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...process.env, ...FROM_SOURCES, ...env },
+    });
   files.writeFileAtomic(path, 'old');
   assert.equal(run({ TSENGINE_FAULT_LOG: `${folder.path}/log` }).status, 0);
   const calls = readFileSync(`${folder.path}/log`, 'utf8').trim().split('\n');
@@ -93,7 +96,7 @@ test('faults of one thread, and whose calls they were', () => {
     new Worker(new URL('data:text/javascript,' + encodeURIComponent(worker)));`;
   const log = `${folder.path}/log`;
   const run = (fault: string) => {
-    const env = { ...process.env, TSENGINE_FAULT: fault, TSENGINE_FAULT_LOG: log };
+    const env = { ...process.env, ...FROM_SOURCES, TSENGINE_FAULT: fault, TSENGINE_FAULT_LOG: log };
     return spawnSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
   };
   assert.equal(run('main:readdir:1:EIO').stdout, 'main EIO\n');
@@ -155,6 +158,7 @@ test('locks exclude other processes, shared ones do not, and go with their holde
   for (const mode of ['exclusive', 'shared'] as const) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, mode], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...FROM_SOURCES },
     });
     try {
       await once(child.stdout, 'data');

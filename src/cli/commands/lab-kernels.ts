@@ -10,7 +10,12 @@ const LIST: ListFormat = {
   quiet: '{{.Name}}',
 };
 
-const ABOUT = `'tsengine lab run --kernel' takes the names, and the path of a kernel of yours.`;
+const ABOUT = `'tsengine lab run --kernel' takes the names, and the path of a kernel of yours.
+A suite of Debian's names its kernel as well: debian:bookworm is debian:6.1.
+
+Examples:
+  tsengine lab kernels
+  tsengine lab kernels --format '{{.Name}} {{.State}}'`;
 
 /** `tsengine lab kernels`: which kernels machines can have. */
 export function register(command: Command): void {

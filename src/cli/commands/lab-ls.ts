@@ -15,6 +15,10 @@ const LIST: ListFormat = {
 
 const ABOUT = `'tsengine lab rm' takes the names.
 
+Examples:
+  tsengine lab ls
+  tsengine lab ls --format '{{.Size}} {{.Name}}'
+
 ${ABOUT_CACHE}`;
 
 /** `tsengine lab ls`: what the lab made and keeps. */

@@ -5,7 +5,10 @@ import type { MatrixRequest } from '../../lab/matrix/run-matrix.ts';
 import { BACKINGS } from '../../lab/matrix/schema.ts';
 import type { CommandContext } from '../command.ts';
 import { parseFlag, usageError } from '../flags/flag-error.ts';
+import { nameList } from '../flags/name-list.ts';
+import { positiveWhole } from '../flags/positive.ts';
 import { ramInBytes } from '../format/units.ts';
+import { untilInterrupted } from '../lab-flags.ts';
 import { showMatrixProgress } from '../matrix-progress.ts';
 import { writeOutNow } from '../output.ts';
 
@@ -34,45 +37,39 @@ const MOST_CELL_SECONDS = 1_000_000;
 /** Exit code when there is nothing to tell: a wrong flag, a file that is not there, no kernel that ran. */
 const NOTHING_DONE = 125;
 
-/** Exit code after Ctrl-C, as shells report it: 128 + 2. */
-const INTERRUPTED = 130;
+const ABOUT = `A driver on one filesystem takes 10 to 30 s on this machine's kernel, and minutes in
+a machine that QEMU emulates. What is done is kept in --out: the same command goes on
+from there, after Ctrl-C as well. --jobs counts machines, and drivers on this machine's
+kernel; there are only as many machines at once as there is memory for.
+
+In --out are then matrix.json, for programs (docs/matrix.schema.json describes it),
+matrix.md, and matrix.html, a page by itself: click a cell for its log.
+
+Exit code: 1 when a cell failed, or a kernel died or did not run to its end, and with
+--diff on a regression; 125 when there is nothing to tell: a wrong flag, a file that is
+not there, no kernel that ran; 130 after Ctrl-C; else 0.
+
+Examples:
+  tsengine lab matrix --drivers overlay2 --backing ext4,xfs
+  tsengine lab matrix --kernels host,debian:6.1,debian:6.12 --out matrix
+  tsengine lab matrix --kernels ./bzImage --modules ./mods/lib/modules --out new
+  tsengine lab matrix --diff matrix/matrix.json new/matrix.json
+
+docs/lab-matrix.md says more: what a cell is, and what a regression.`;
 
 /** `tsengine lab matrix`: every driver on every filesystem on every kernel, or what changed between two such runs. */
 export function register(command: Command, context: CommandContext): void {
-  command
+  addKernelFlags(command);
+  addCellFlags(command)
     .usage('[OPTIONS] | --diff OLD.json NEW.json')
+    .description(ABOUT)
     .argument('[old]')
     .argument('[new]')
-    .option(
-      '--backing <list>',
-      `Filesystems under the data root, separated by commas: ${BACKINGS.join(', ')} (default all)`,
-      '',
-    )
-    .option(
-      '--cell-timeout <seconds>',
-      `Seconds that one driver on one filesystem may take (default ${CELL_SECONDS})`,
-      CELL_SECONDS,
-    )
     .option('--diff', 'Say what changed between two files; exit code 1 on a regression')
-    .option(
-      '--drivers <list>',
-      `Storage drivers, separated by commas: ${DRIVER_NAMES.join(', ')} (default all)`,
-      '',
-    )
     .option('--fresh', 'Throw away what an earlier run found in the folder')
-    .option('--full', 'Run the slow checks as well, and all of them on every filesystem')
-    .option('--initrd <file>', 'An initial RAM disk for kernels given by a path')
-    .option('--jobs <number>', 'How many to run at once (default as many as processors)')
-    .option(
-      '--kernels <list>',
-      'host, debian:VERSION, debian:SUITE or paths of kernels, separated by commas (default "host")',
-      'host',
-    )
-    .option('--memory <bytes>', 'Memory of each virtual machine, 128m or more (default "2g")')
-    .option('--modules <path>', 'Folder of the modules of kernels given by a path')
+    .option('--jobs <number>', 'How many machines and drivers to run at once (default as many as processors)')
     .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
     .option('-q, --quiet', 'Say nothing on the way')
-    .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
       // 1 says that something failed, or is worse: for programs that read it, nothing else may.
       await withExitCode(NOTHING_DONE, async () => {
@@ -85,6 +82,33 @@ export function register(command: Command, context: CommandContext): void {
         await run(await requestOf(flags, context), flags.quiet === true);
       });
     });
+}
+
+function addKernelFlags(command: Command): Command {
+  return command
+    .option(
+      '--kernels <list>',
+      'host, debian:VERSION, debian:SUITE or paths of kernels, separated by commas (default "host")',
+      'host',
+    )
+    .option('--modules <path>', 'Folder of the modules of kernels given by a path')
+    .option('--initrd <file>', 'An initial RAM disk for kernels given by a path')
+    .option('--memory <bytes>', 'Memory of each virtual machine, 128m or more (default "2g")')
+    .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '');
+}
+
+function addCellFlags(command: Command): Command {
+  const filesystems = `Filesystems under the data root, separated by commas: ${BACKINGS.join(', ')} (default all)`;
+  const drivers = `Storage drivers, separated by commas: ${DRIVER_NAMES.join(', ')} (default all)`;
+  return command
+    .option('--backing <list>', filesystems, '')
+    .option('--drivers <list>', drivers, '')
+    .option(
+      '--cell-timeout <seconds>',
+      `Seconds that one driver on one filesystem may take (default ${CELL_SECONDS})`,
+      CELL_SECONDS,
+    )
+    .option('--full', 'Run the slow checks as well, and all of them on every filesystem');
 }
 
 /** Gives errors that have no exit code of their own this one. */
@@ -120,30 +144,26 @@ async function compare(
   if (hasRegression(changes)) process.exitCode = 1;
 }
 
-/** The words of `a,b,c`; none of nothing. */
-function list(flag: string, text: string): string[] {
-  if (text === '') return [];
-  return parseFlag(flag, text, () => {
-    const words = text.split(',').map((word) => word.trim());
-    if (words.includes('')) throw new TsengineError('InvalidParameter', 'a name is empty');
-    return words;
-  });
-}
-
-/** A whole number above zero. */
-function positive(flag: string, text: string, most = 999_999_999): number {
-  return parseFlag(flag, text, () => {
-    if (!/^[0-9]{1,9}$/.test(text) || Number(text) === 0)
-      throw new TsengineError('InvalidParameter', 'give a whole number above zero');
-    if (Number(text) <= most) return Number(text);
-    throw new TsengineError('InvalidParameter', `give ${most} or less`);
-  });
-}
-
 async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): Promise<MatrixRequest> {
-  const { chosenBackings, chosenDrivers } = await import('../../lab/matrix/cells.ts');
+  return {
+    ...(await kernelsOf(flags)),
+    ...(await cellsOf(flags)),
+    slow: flags.full === true,
+    out: flags.out,
+    fresh: flags.fresh === true,
+    limitMs: positiveWhole('--cell-timeout', flags.cellTimeout, MOST_CELL_SECONDS) * 1000,
+    parallel: flags.jobs === undefined ? undefined : positiveWhole('--jobs', flags.jobs),
+    memory: await memoryOf(flags),
+    command: commandOf(flags, commandPath),
+  };
+}
+
+/** The kernels, and what goes with them. */
+async function kernelsOf(
+  flags: MatrixFlags,
+): Promise<Pick<MatrixRequest, 'kernels' | 'ownParts' | 'withheldModules'>> {
   const { kernelChoice } = await import('../../lab/matrix/kernel-names.ts');
-  const kernels = list('--kernels', flags.kernels);
+  const kernels = nameList('--kernels', flags.kernels);
   if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
   for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
   const { modules, initrd } = flags;
@@ -154,38 +174,40 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
     throw usageError(
       '--withhold is for virtual machines: --kernels names only this machine, which keeps its modules',
     );
-  const names = list('--drivers', flags.drivers);
+  const withheldModules = nameList('--withhold', flags.withhold);
+  const { mustBeWithholdable } = await import('../../lab/withheld.ts');
+  parseFlag('--withhold', flags.withhold, () => mustBeWithholdable(withheldModules));
+  const ownParts = {
+    ...(modules === undefined ? {} : { modules }),
+    ...(initrd === undefined ? {} : { initrd }),
+  };
+  return { kernels, ownParts, withheldModules };
+}
+
+/** The drivers and the filesystems. */
+async function cellsOf(flags: MatrixFlags): Promise<Pick<MatrixRequest, 'drivers' | 'backings'>> {
+  const { chosenBackings, chosenDrivers } = await import('../../lab/matrix/cells.ts');
+  const names = nameList('--drivers', flags.drivers);
   const drivers = await chosenDrivers(names).catch((error: unknown) =>
     parseFlag('--drivers', flags.drivers, () => {
       throw error;
     }),
   );
   const backings = parseFlag('--backing', flags.backing, () =>
-    chosenBackings(list('--backing', flags.backing)),
+    chosenBackings(nameList('--backing', flags.backing)),
   );
-  const { memory } = flags;
+  return { drivers, backings };
+}
+
+/** Bytes of each machine. */
+async function memoryOf({ memory }: MatrixFlags): Promise<number | undefined> {
+  if (memory === undefined) return undefined;
   const { mustBeEnough } = await import('../../lab/memory.ts');
-  return {
-    kernels,
-    drivers,
-    backings,
-    ownParts: { ...(modules === undefined ? {} : { modules }), ...(initrd === undefined ? {} : { initrd }) },
-    slow: flags.full === true,
-    out: flags.out,
-    fresh: flags.fresh === true,
-    limitMs: positive('--cell-timeout', flags.cellTimeout, MOST_CELL_SECONDS) * 1000,
-    parallel: flags.jobs === undefined ? undefined : positive('--jobs', flags.jobs),
-    memory:
-      memory === undefined
-        ? undefined
-        : parseFlag('--memory', memory, () => {
-            const bytes = ramInBytes(memory);
-            mustBeEnough(bytes);
-            return bytes;
-          }),
-    withheldModules: list('--withhold', flags.withhold),
-    command: commandOf(flags, commandPath),
-  };
+  return parseFlag('--memory', memory, () => {
+    const bytes = ramInBytes(memory);
+    mustBeEnough(bytes);
+    return bytes;
+  });
 }
 
 /** The command as somebody else would give it: without what belongs to this machine. */
@@ -204,12 +226,11 @@ async function run(request: MatrixRequest, quiet: boolean): Promise<void> {
   const { runMatrix } = await import('../../lab/matrix/run-matrix.ts');
   const { writeMatrix } = await import('../../lab/matrix/matrix-file.ts');
   const { hasFailures, summaryText } = await import('../../lab/matrix/summary.ts');
-  const interrupt = new AbortController();
-  const stop = (): void => interrupt.abort(interrupted());
-  // The second of the same sort ends us at once.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
   using progress = showMatrixProgress(quiet);
-  const matrix = await runMatrix({ ...request, signal: interrupt.signal }, progress.listener);
+  const matrix = await untilInterrupted(
+    (signal) => runMatrix({ ...request, signal }, progress.listener),
+    'what is done is kept, and the same command goes on from there',
+  );
   progress.clear();
   if (matrix.kernels.every(({ cells }) => cells.length === 0)) {
     const reasons = matrix.kernels.map(({ name, error }) => `${name}: ${error ?? 'no cells'}`);
@@ -219,9 +240,4 @@ async function run(request: MatrixRequest, quiet: boolean): Promise<void> {
   const paths = `written: ${files.json}, ${files.markdown}, ${files.html}\n`;
   writeOutNow(1, `${summaryText(matrix)}${paths}`);
   if (hasFailures(matrix)) process.exitCode = 1;
-}
-
-function interrupted(): TsengineError {
-  const message = 'interrupted: what is done is kept, and the same command goes on from there';
-  return new TsengineError('System', message, { exitCode: INTERRUPTED });
 }

@@ -53,13 +53,13 @@ class TreeGuide implements Guide {
   }
 
   /**
-   * Adds what changed in one tree and is not the same in the other: what was only read is. Files are listed like directories, and
+   * Adds what changed in one tree since it was the same as the other; what was only read did not. Files are listed like directories, and
    * never looked up as one.
    */
   add(tree: SubvolumeTree, other: SubvolumeTree, after: bigint): void {
     for (const changed of tree.changedAfter(after)) {
-      if (other.has(changed)) continue;
-      for (const path of tree.pathsOf(changed.inode)) this.#add(path.toString('latin1'));
+      if (other.wasRead(changed)) continue;
+      for (const path of tree.pathsOfChanged(changed)) this.#add(path.toString('latin1'));
     }
   }
 

@@ -5,7 +5,7 @@
  * the kernel then unmounts what was mounted, and detaches the loop devices (mount(8) sets them to go by themselves).
  */
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { errorMessage, TsengineError } from '../../errors.ts';
+import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
 import { readText } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
@@ -13,7 +13,7 @@ import { mountFuse } from './backing-fuse.ts';
 import { exportNfs } from './backing-nfs.ts';
 import { mountZfs } from './backing-zfs.ts';
 import type { Backing } from './schema.ts';
-import { runTool } from './tool.ts';
+import { LackingHereError, runFileTool, runTool } from './tool.ts';
 
 /** A filesystem, mounted on an empty directory of mode 755. */
 export interface MountedBacking extends Disposable {
@@ -24,8 +24,10 @@ export interface MountedBacking extends Disposable {
 
 /** How one is made. */
 export interface BackingOptions {
-  /** An empty folder that is the caller's own, for images and mount points. */
+  /** An empty folder that is the caller's own, for mount points. Drivers, overlayfs and NFS take its path apart: no blanks, colons or commas. */
   readonly work: string;
+  /** A folder for images, under the path that it has for everybody; `work` when not given. */
+  readonly images?: string;
   /** Made and mounted with quotas of projects, where the filesystem has them. */
   readonly projectQuota?: boolean;
 }
@@ -60,8 +62,8 @@ const FORMATTED: Readonly<Partial<Record<Backing, Formatted>>> = {
 };
 
 /**
- * Makes a filesystem and mounts it. Fails with `Unavailable`, in one line, where this kernel or this machine has not what it
- * takes. Disposing of it unmounts all that is on it.
+ * Makes a filesystem and mounts it. Fails with `Unavailable`, in one line, where this kernel has not what it takes; with a
+ * `LackingHereError` where it is this machine that has no program or no room for it. Disposing of it unmounts all that is on it.
  */
 export async function makeBacking(backing: Backing, options: BackingOptions): Promise<MountedBacking> {
   const { work } = options;
@@ -76,11 +78,16 @@ export async function makeBacking(backing: Backing, options: BackingOptions): Pr
     await mountOn(path, backing, options, closing);
   } catch (error) {
     close();
-    throw new TsengineError('Unavailable', `${backing} cannot be had here: ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw cannotMake(options.projectQuota === true ? `${backing} with project quotas` : backing, error);
   }
   return { path, scratch: scratchOf(backing, work), [Symbol.dispose]: close };
+}
+
+function cannotMake(what: string, error: unknown): TsengineError {
+  const why = errorMessage(error);
+  if (firstError(error) instanceof LackingHereError || hasErrno(error, 'ENOSPC', 'EDQUOT'))
+    return new LackingHereError(`${what} was not tried: ${why}`, error);
+  return new TsengineError('Unavailable', `${what} cannot be had here: ${why}`, { cause: error });
 }
 
 /** What is handed on from another filesystem may have lost something on the way. */
@@ -106,17 +113,17 @@ async function mountOn(
       runTool('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', path], 'mount');
       return;
     case 'zfs':
-      closing.push(mountZfs(path, options.work));
+      closing.push(mountZfs(path, options.images ?? options.work));
       return;
     case 'squashfs':
-      return mountSquashfs(path, options.work);
+      return mountSquashfs(path, options);
     case 'nfs':
     case 'fuse': {
       // Both hand on what lies on another filesystem.
       const beneath = `${options.work}/beneath`;
       mkdirSync(beneath);
       closing.push(() => unmountBelow(beneath));
-      mountFormatted(beneath, FORMATTED.ext4, { work: options.work });
+      mountFormatted(beneath, FORMATTED.ext4, { ...options, projectQuota: false });
       const stop = backing === 'nfs' ? exportNfs(beneath, path) : await mountFuse(beneath, path);
       closing.splice(1, 0, stop);
       return;
@@ -129,21 +136,22 @@ async function mountOn(
 function mountFormatted(path: string, formatted: Formatted | undefined, options: BackingOptions): void {
   if (formatted === undefined) return;
   const { type, quota } = formatted;
-  const image = `${options.work}/image-${type}`;
   const withQuota = options.projectQuota === true ? quota : undefined;
+  // One with quotas is made beside one without.
+  const image = `${options.images ?? options.work}/image-${type}${withQuota === undefined ? '' : '-quota'}`;
   writeFileSync(image, '');
   truncateSync(image, IMAGE_SIZE);
-  runTool(`mkfs.${type}`, [...formatted.mkfs, ...(withQuota?.mkfs ?? []), image], formatted.package);
+  runFileTool(`mkfs.${type}`, [...formatted.mkfs, ...(withQuota?.mkfs ?? []), image], formatted.package);
   mountImage(type, image, path, withQuota?.mount);
   // ext4 brings a folder for lost files, which is none of ours.
   rmSync(`${path}/lost+found`, { recursive: true, force: true });
 }
 
-function mountSquashfs(path: string, work: string): void {
-  const source = `${work}/empty`;
+function mountSquashfs(path: string, { work, images = work }: BackingOptions): void {
+  const [source, image] = [`${work}/empty`, `${images}/image-squashfs`];
   mkdirSync(source, 0o755);
-  runTool('mksquashfs', [source, `${work}/image-squashfs`, '-quiet', '-no-progress'], 'squashfs-tools');
-  mountImage('squashfs', `${work}/image-squashfs`, path, undefined);
+  runFileTool('mksquashfs', [source, image, '-quiet', '-no-progress'], 'squashfs-tools');
+  mountImage('squashfs', image, path, undefined);
 }
 
 /** What mount(8) has to say of EINVAL. */
@@ -154,6 +162,7 @@ function mountImage(type: string, image: string, path: string, options: string |
   try {
     runTool('mount', ['-t', type, '-o', words, image, path], 'mount');
   } catch (error) {
+    if (error instanceof LackingHereError) throw error;
     if (!kernelKnows(type))
       throw new TsengineError('Unavailable', `this kernel has no ${type}`, { cause: error });
     const said = errorMessage(error)

@@ -10,6 +10,7 @@ import { lackingAbilities } from './lacking.ts';
 import type { Backing, Cell } from './schema.ts';
 import { codeFolder } from './self.ts';
 import { contextOn, makeSubject } from './subject.ts';
+import { LackingHereError } from './tool.ts';
 
 /** Where a driver that can be on several filesystems is at home. */
 const COMMON: Backing = 'ext4';
@@ -21,8 +22,10 @@ function isAtHome({ onlyOn = COMMON }: DriverFactory, backing: Backing): boolean
 
 /** How a cell is run. */
 export interface CellOptions {
-  /** An empty folder of the cell's own. */
+  /** An empty folder of the cell's own; its path has no blanks, colons or commas. */
   readonly work: string;
+  /** A folder for images of filesystems, under the path that it has for everybody. */
+  readonly images: string;
   /** The slow checks as well. */
   readonly slow: boolean;
   /** Of the checks only those whose name it matches. */
@@ -32,7 +35,7 @@ export interface CellOptions {
 }
 
 /** What a cell has come to, without its name, its log and its time. */
-export type Outcome = Pick<Cell, 'status' | 'reasons' | 'tests'>;
+export type Outcome = Pick<Cell, 'status' | 'unavailableOf' | 'reasons' | 'tests'>;
 
 const NO_TESTS: Cell['tests'] = { passed: 0, failed: 0, excused: 0 };
 
@@ -41,7 +44,7 @@ export async function runCell(cell: CellName, options: CellOptions): Promise<Cel
   const started = performance.now();
   const lines: string[] = [];
   const log = (text: string): void => {
-    const line = withoutPlaces(text, options.work);
+    const line = withoutPlaces(text, options);
     lines.push(line);
     options.log(line);
   };
@@ -58,14 +61,14 @@ export async function runCell(cell: CellName, options: CellOptions): Promise<Cel
     };
   }
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  const reasons = outcome.reasons.map((reason) => withoutPlaces(reason, options.work));
+  const reasons = outcome.reasons.map((reason) => withoutPlaces(reason, options));
   return { ...cell, ...outcome, reasons, seconds, log: lines.join('\n') };
 }
 
 /** Without the folders in which it happened: they are of no use to who reads it, and others in every run. */
-function withoutPlaces(text: string, work: string): string {
+function withoutPlaces(text: string, { work, images }: CellOptions): string {
   const checkout = codeFolder().replace(/[^/]+\/$/, '');
-  return text.replaceAll(work, '').replaceAll(checkout, '');
+  return [images, work, checkout].reduce((rest, place) => rest.replaceAll(place, ''), text);
 }
 
 async function onBacking(
@@ -78,8 +81,10 @@ async function onBacking(
     backing = await makeBacking(cell.backing, options);
   } catch (error) {
     if (!hasErrno(error, 'Unavailable')) throw error;
-    log(errorMessage(error));
-    return { status: 'unavailable', reasons: [errorMessage(error)], tests: NO_TESTS };
+    const reason = errorMessage(error);
+    log(reason);
+    const unavailableOf = error instanceof LackingHereError ? 'lab' : 'kernel';
+    return { status: 'unavailable', unavailableOf, reasons: [reason], tests: NO_TESTS };
   }
   using mounted = backing;
   return await runOnBacking(cell, mounted, { ...options, log });
@@ -89,7 +94,7 @@ async function onBacking(
 export async function runOnBacking(
   cell: CellName,
   { path, scratch }: MountedBacking,
-  options: CellOptions,
+  options: Omit<CellOptions, 'images'>,
 ): Promise<Outcome> {
   const { log } = options;
   const limits: string[] = [];

@@ -9,6 +9,7 @@ import type { MatrixEvent } from './events.ts';
 import { type IsolatedOptions, isolatedCell, isolatedFeatures } from './isolated.ts';
 import { pooled } from './pool.ts';
 import { BACKINGS } from './schema.ts';
+import { Slots } from './slots.ts';
 
 const requestSchema = once(() =>
   z.object({
@@ -38,23 +39,37 @@ export function mustBeRoot(): void {
   );
 }
 
+/** What there is beside the request. */
+export interface CellsSurroundings {
+  readonly signal?: AbortSignal | undefined;
+  /** Each cell takes a place of these. */
+  readonly jobs?: Slots;
+}
+
 /** Runs the cells and tries the features; tells everything as it comes. Fails when it is not run as root. */
 export async function runCellsHere(
   request: CellsRequest,
   emit: (event: MatrixEvent) => void,
-  signal?: AbortSignal,
+  { signal, jobs = new Slots(request.parallel) }: CellsSurroundings = {},
 ): Promise<void> {
   mustBeRoot();
   const { cells, features, folder, slow, limitMs, parallel } = request;
   makeDirectories(folder);
   emit({ event: 'kernel', release: release(), build: version(), machine: machine() });
   const options: IsolatedOptions = { folder, slow, limitMs, signal };
-  await pooled(features, parallel, async (backing) => {
+  const each = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> =>
+    await pooled(items, parallel, (item) =>
+      jobs.run(async () => {
+        signal?.throwIfAborted();
+        await work(item);
+      }),
+    );
+  await each(features, async (backing) => {
     emit({ event: 'tries', backing, name: null });
     const features = await isolatedFeatures(backing, options, emit);
     emit({ event: 'features', backing, features: [...features] });
   });
-  await pooled(cells, parallel, async (cell) => {
+  await each(cells, async (cell) => {
     emit({ event: 'begins', ...cell });
     emit({ event: 'cell', cell: await isolatedCell(cell, options) });
   });

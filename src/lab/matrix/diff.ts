@@ -1,6 +1,7 @@
 /** What has changed between two matrices, and whether it has become worse. */
 import { steadyReason } from './reasons.ts';
 import type { Cell, Feature, KernelResult, Matrix, Status } from './schema.ts';
+import { isOfLab } from './summary.ts';
 
 /** `worse` is a regression. `other` is no judgement: something that is new, was not run, or reads differently. */
 export type ChangeSort = 'worse' | 'better' | 'other';
@@ -12,7 +13,7 @@ export interface MatrixChange {
   readonly text: string;
 }
 
-/** From best to worst. A filesystem that cannot be had any more is worse than a driver that refuses it. */
+/** From best to worst. A filesystem that the kernel cannot make any more is worse than a driver that refuses it. */
 const RANK: Readonly<Record<Status, number>> = {
   works: 0,
   limited: 1,
@@ -117,6 +118,11 @@ function diffCells(
   // Somebody may have asked for fewer; a kernel that does not run to its end does not get that far.
   if (after === undefined) return [{ sort: isBroken ? 'worse' : 'other', text: `${name}: was not run` }];
   const because = after.reasons[0] === undefined ? '' : ` (${steadyReason(after.reasons[0])})`;
+  // For want of a program here it was as little run.
+  if (isOfLab(after) && !isOfLab(before))
+    return [{ sort: 'other', text: `${name}: ${before.status} -> not tried${because}` }];
+  if (isOfLab(before) && !isOfLab(after))
+    return [{ sort: 'other', text: `${name}: not tried -> ${after.status}${because}` }];
   if (before.status !== after.status) {
     const isWorse = RANK[after.status] > RANK[before.status];
     // That a filesystem cannot be had says nothing of what failed on it.
@@ -140,9 +146,11 @@ function diffCells(
 function diffFeatures(name: string, before: Feature | undefined, after: Feature | undefined): MatrixChange[] {
   if (before === undefined) return [];
   if (after === undefined) return [{ sort: 'other', text: `${name}: was not tried` }];
-  if (before.answer === after.answer) return [];
+  const [old, now] = [before, after].map(({ answer, died }) => (died === true ? 'died' : answer));
+  if (old === now) return [];
   const because = after.reason === '' ? '' : ` (${after.reason})`;
-  const text = `${name}: ${before.answer} -> ${after.answer}${because}`;
-  if (after.answer === 'unknown' || before.answer === 'unknown') return [{ sort: 'other', text }];
-  return [{ sort: after.answer === 'no' ? 'worse' : 'better', text }];
+  const text = `${name}: ${old} -> ${now}${because}`;
+  if (now === 'died') return [{ sort: 'worse', text }];
+  if (now === 'unknown' || old === 'unknown') return [{ sort: 'other', text }];
+  return [{ sort: now === 'no' && old === 'yes' ? 'worse' : 'better', text }];
 }

@@ -7,8 +7,10 @@ export interface Place {
   /** An empty folder of its own on the filesystem. */
   readonly folder: string;
   readonly backing: Backing;
-  /** A folder of its own elsewhere, for images and mount points. */
+  /** A folder of its own elsewhere, for mount points. */
   readonly work: string;
+  /** A folder for images. */
+  readonly images: string;
 }
 
 /** A feature that is tried by doing it. */
@@ -29,7 +31,10 @@ export async function tryFeature({ name, attempt }: Attempt, place: Place): Prom
     return { name, backing, answer: reason === undefined ? 'yes' : 'no', reason: reason ?? '' };
   } catch (error) {
     const first = firstError(error);
-    const message = errorMessage(error).replaceAll(place.folder, '').replaceAll(place.work, '');
+    const message = errorMessage(error)
+      .replaceAll(place.folder, '')
+      .replaceAll(place.work, '')
+      .replaceAll(place.images, '');
     const errno = first instanceof Error && 'code' in first ? String(first.code) : '';
     const code = /^E[A-Z0-9]+$/.test(errno) && !message.startsWith(errno) ? `${errno}: ` : '';
     if (first instanceof TsengineError && hasErrno(first, 'Unavailable')) {

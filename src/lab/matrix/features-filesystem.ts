@@ -8,7 +8,7 @@ import { idmappedClone } from '../../linux/idmap.ts';
 import { ficlone } from '../../linux/space.ts';
 import { hasProjectQuota, makeBacking } from './backings.ts';
 import type { Attempt, Place } from './feature.ts';
-import { runTool } from './tool.ts';
+import { LackingHereError, runTool } from './tool.ts';
 
 /** In the order in which they are shown. */
 export const filesystemFeatures: readonly Attempt[] = [
@@ -42,13 +42,15 @@ const PROJECT = '4711';
 const LIMIT_MEGABYTES = 1;
 
 /** On a filesystem of the same kind that is made with quotas, where there is such a kind: one folder is limited, and filled. */
-async function limitedByProject({ backing, folder, work }: Place): Promise<string | undefined> {
+async function limitedByProject({ backing, folder, work, images }: Place): Promise<string | undefined> {
   if (!hasProjectQuota(backing)) return fillLimited(folder, dirname(folder));
   const aside = `${work}/quota`;
   mkdirSync(aside);
-  using mounted = await makeBacking(backing, { work: aside, projectQuota: true }).catch((error: unknown) => {
-    // It was made without quotas a moment ago: so it is them that cannot be had.
-    throw hasErrno(error, 'Unavailable') ? new Error(error instanceof Error ? error.message : '') : error;
+  const options = { work: aside, images, projectQuota: true };
+  using mounted = await makeBacking(backing, options).catch((error: unknown) => {
+    // It was made without quotas a moment ago: so it is them that the kernel has not.
+    if (error instanceof LackingHereError || !hasErrno(error, 'Unavailable')) throw error;
+    throw new Error(errorMessage(error), { cause: error });
   });
   return fillLimited(mounted.path, mounted.path);
 }

@@ -41,8 +41,8 @@ export interface Trying {
 }
 
 /**
- * All features of a filesystem of which the trying came to no end: what was not answered is unknown, for this reason. What a
- * machine told of last need not be what it died of: it may have had no time to tell of the next.
+ * All features of a filesystem of which the trying came to no end: what was not answered is unknown, for this reason, and marked as
+ * what it may have died of. What a machine told of last need not be that: it may have had no time to tell of the next.
  */
 export function brokenFeatures(
   backing: Backing | null,
@@ -51,14 +51,18 @@ export function brokenFeatures(
 ): Feature[] {
   const reason = `${why}; the last that it told of was: ${last ?? 'making the filesystem'}`;
   return featureNames(backing).map(
-    (name) => tried.find((feature) => feature.name === name) ?? { name, backing, answer: 'unknown', reason },
+    (name) =>
+      tried.find((feature) => feature.name === name) ?? {
+        ...{ name, backing, answer: 'unknown', reason },
+        died: true,
+      },
   );
 }
 
-/** Tries everything on a filesystem that is made for it; what belongs to the kernel alone where `backing` is null. */
+/** Tries everything on a filesystem that is made for it; what belongs to the kernel alone where `backing` is null. The folders are those of `BackingOptions`. */
 export async function probeFeatures(
   backing: Backing | null,
-  work: string,
+  { work, images }: { readonly work: string; readonly images: string },
   listener: FeatureListener,
 ): Promise<Feature[]> {
   if (backing === null) {
@@ -68,14 +72,14 @@ export async function probeFeatures(
   const features: Feature[] = [];
   try {
     listener.tries(null);
-    using mounted = await makeBacking(backing, { work });
+    using mounted = await makeBacking(backing, { work, images });
     for (const [index, attempt] of ATTEMPTS.entries()) {
       const own = `${work}/feature-${index}`;
       mkdirSync(own);
       const folder = `${mounted.path}/feature-${index}`;
       mkdirSync(folder);
       listener.tries(attempt.name);
-      const feature = await tryFeature(attempt, { folder, backing, work: own });
+      const feature = await tryFeature(attempt, { folder, backing, work: own, images });
       listener.tried(feature);
       features.push(feature);
     }

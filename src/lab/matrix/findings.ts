@@ -99,7 +99,7 @@ export class Findings {
     );
   }
 
-  /** What is known once whatever runs is what the machine died of: a cell has failed, a feature is unknown. Empty when nothing runs. */
+  /** What is known once whatever runs is what the machine died of: a cell has failed, a feature is unknown and marked. Empty when nothing runs. */
   blame(reason: string, log: string): MatrixEvent[] {
     const cells = [...this.#running.values()].map(
       ({ driver, backing }): MatrixEvent => ({

@@ -189,7 +189,8 @@ function featureDetails(
 }
 
 function answer(kernel: string, feature: Feature, notes: Note[]): string {
-  const { name, backing, answer: word, reason } = feature;
+  const { name, backing, reason, died } = feature;
+  const word = died === true ? 'died' : feature.answer;
   const shown = word === 'unknown' ? '?' : word;
   if (reason === '') return `<span class="${word}">${shown}</span>`;
   const place = backing === null ? '' : ` on ${backing}`;

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { runInMachine } from '../lab.ts';
 import type { KernelChoice } from '../types.ts';
+import { isCompiledModule } from '../zfs-modules.ts';
 import type { CellsRequest } from './cells-here.ts';
 import { byLine, type MatrixEvent, parseEventLine } from './events.ts';
 import type { Left } from './findings.ts';
@@ -26,6 +27,12 @@ export interface CellsOptions {
   note(line: string): void;
 }
 
+/** The same, for one machine of several. */
+export interface OneMachineOptions extends CellsOptions {
+  /** Takes a line that is worth knowing: a module that is not withheld. */
+  notice(line: string): void;
+}
+
 /** Bytes of the disk that a virtual machine gets for the images of filesystems. It is a sparse file. */
 const DISK = 24 * 1024 ** 3;
 /** How long a machine may take to boot: several of them may share a processor. */
@@ -35,7 +42,6 @@ const SLACK_MS = 300_000;
 
 /** What the machine came to. One that died is a `MachineError`. */
 export interface CellsEnd {
-  readonly bootMs: number;
   readonly exitCode: number;
   /** The last line that tells why, where it did not end well. */
   readonly said: string;
@@ -46,9 +52,13 @@ export async function runCellsInMachine(
   kernel: KernelChoice,
   left: Left,
   withZfs: boolean,
-  options: CellsOptions,
+  options: OneMachineOptions,
 ): Promise<CellsEnd> {
-  const { slow, limitMs, machines, memory, code, withheldModules, signal } = options;
+  const { slow, limitMs, machines, memory, code, signal } = options;
+  // What is compiled for a kernel of Debian's is there in the machine for it alone.
+  const withheldModules = options.withheldModules.filter(
+    (name) => withZfs || typeof kernel !== 'string' || !isCompiledModule(name),
+  );
   const request: CellsRequest = { ...left, folder: '', slow, limitMs, parallel: 1 };
   let said = '';
   const out = byLine((line) => {
@@ -72,11 +82,14 @@ export async function runCellsInMachine(
     silenceMs,
     timeoutMs: Math.min(2 ** 31 - 1, silenceMs * (left.cells.length + left.features.length)),
     onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
+    // At once: a machine that dies later has booted as well.
+    onStart: (bootMs) => options.emit({ event: 'booted', seconds: Math.round(bootMs / 100) / 10 }),
     onProgress: (line) => options.note(line),
+    onNotice: (line) => options.notice(line),
     ...(memory === undefined ? {} : { memory }),
     ...(code === undefined ? {} : { code }),
-    ...(withheldModules.length === 0 ? {} : { withheldModules }),
+    ...(withheldModules.length === 0 ? {} : { withheldModules, passOverLacking: true }),
     ...(signal === undefined ? {} : { signal }),
   });
-  return { bootMs: ended.bootMs, exitCode: ended.exitCode, said: ended.shortage ?? said };
+  return { exitCode: ended.exitCode, said: ended.shortage ?? said };
 }

@@ -23,13 +23,18 @@ export async function runInMachines(
   findings: Findings,
   options: MachineOptions,
 ): Promise<Failure | null> {
+  const told = new Set<string>();
+  const notice = (line: string): void => {
+    // Every machine of the kernel would say the same.
+    if (!told.has(line)) options.note(line);
+    told.add(line);
+  };
   for (let start = 0; start < MOST_STARTS; start++) {
     const left = oneSort(findings.left(), choice);
     if (isNothing(left)) return null;
     const withZfs = isOnZfs(left) && hasZfsMachine(choice);
     try {
-      const ended = await runCellsInMachine(choice, left, withZfs, options);
-      options.emit({ event: 'booted', seconds: Math.round(ended.bootMs / 100) / 10 });
+      const ended = await runCellsInMachine(choice, left, withZfs, { ...options, notice });
       if (findings.isUnchanged(left))
         return { of: 'kernel', error: `the cells ended with exit code ${ended.exitCode}: ${ended.said}` };
     } catch (error) {

@@ -21,7 +21,8 @@ export function matrixMarkdown(matrix: Matrix): string {
     `    ${matrix.command.replaceAll(/\s+/g, ' ')}`,
     '**works**: every check passed. **limited**: they passed, and the driver says what it does without. **refused**: the ' +
       'driver says why it cannot serve. **failed**: a check failed. **unavailable**: the filesystem cannot be had there. ' +
-      'Behind it the checks passed of those that were run, and the number of the reason.',
+      'Behind it the checks passed of those that were run, and the number of the reason. Of features **?** could not be ' +
+      'tried, and of **died** the kernel did.',
     ...matrix.kernels.flatMap((kernel) => kernelPart(kernel, reasons)),
     ...reasonPart(reasons),
   ];
@@ -77,7 +78,9 @@ function cellText({ status, tests }: Cell, numbers: readonly number[]): string {
 function featureTable(features: readonly Feature[], backings: readonly Backing[]): string {
   const answer = (name: string, backing: Backing | null): string => {
     const found = features.find((one) => one.name === name && one.backing === backing);
-    return found === undefined ? '' : found.answer === 'unknown' ? '?' : found.answer;
+    if (found === undefined) return '';
+    if (found.died === true) return '**died**';
+    return found.answer === 'unknown' ? '?' : found.answer;
   };
   const rows = namesOf(features).map((name) => [
     escapeMarkdown(name),

@@ -1,4 +1,5 @@
 /** The JSON file of a matrix, in and out. */
+import { schemaMessage } from '../../engine/json.ts';
 import { errorMessage, TsengineError } from '../../errors.ts';
 import { readText, writeFileAtomic } from '../../linux/files.ts';
 import { MATRIX_VERSION, type Matrix, schemas } from './schema.ts';
@@ -33,13 +34,7 @@ export function parseMatrix(value: unknown, path: string): Matrix {
   }
   const parsed = schemas().matrix.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const field =
-    issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`;
-  throw new TsengineError(
-    'InvalidParameter',
-    `${path} is no matrix${field}: ${issue?.message ?? 'bad value'}`,
-  );
+  throw new TsengineError('InvalidParameter', `${path} is no matrix: ${schemaMessage(parsed.error)}`);
 }
 
 /** Where the three forms of a matrix were written. */
@@ -51,14 +46,16 @@ export interface MatrixFiles {
 
 /** Writes all three forms into a folder, each in one step. */
 export async function writeMatrix(matrix: Matrix, folder: string): Promise<MatrixFiles> {
+  const json = `${folder}/matrix.json`;
+  writeFileAtomic(json, matrixText(matrix), { mode: 0o644 });
+  return { json, ...(await writePages(matrix, folder)) };
+}
+
+/** Writes the two forms for people into a folder, each in one step. */
+export async function writePages(matrix: Matrix, folder: string): Promise<Omit<MatrixFiles, 'json'>> {
   const { matrixMarkdown } = await import('./markdown.ts');
   const { matrixPage } = await import('./html.ts');
-  const files = {
-    json: `${folder}/matrix.json`,
-    markdown: `${folder}/matrix.md`,
-    html: `${folder}/matrix.html`,
-  };
-  writeFileAtomic(files.json, matrixText(matrix), { mode: 0o644 });
+  const files = { markdown: `${folder}/matrix.md`, html: `${folder}/matrix.html` };
   writeFileAtomic(files.markdown, matrixMarkdown(matrix), { mode: 0o644 });
   writeFileAtomic(files.html, matrixPage(matrix), { mode: 0o644 });
   return files;

@@ -22,7 +22,8 @@ export function choiceOf(name: string, parts: Omit<OwnKernel, 'path'>): KernelCh
 
 /**
  * Another text whenever it is another kernel, another module or another initial RAM disk, as far as can be told without
- * starting it; `lab build --fresh` may change Debian's. Fails as the lab does on a file that is no kernel, and on a folder without its modules.
+ * starting it. Fails as the lab does on a file that is no kernel, and on a folder without its modules. Debian's are told
+ * apart by who holds them (held-kernel.ts).
  */
 export function kernelIdentity(choice: KernelChoice): string {
   if (choice === HOST) return `${release()} ${version()}`;

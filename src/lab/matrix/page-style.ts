@@ -48,7 +48,7 @@ details { margin-top: .75rem; } summary { cursor: pointer; color: var(--accent);
 .features { width: auto; border-spacing: 0; } .features td, .features th { border-bottom: 1px solid var(--line); padding: .25rem .75rem .25rem 0;
   font-size: .88rem; min-width: 4rem; }
 .features th { font-weight: 400; } .features thead th { font-weight: 600; }
-.yes { color: var(--works-ink); } .no { color: var(--failed-ink); } .unknown { color: var(--faint); }
+.yes { color: var(--works-ink); } .no, .died { color: var(--failed-ink); } .died { font-weight: 600; } .unknown { color: var(--faint); }
 .answer { background: none; border: 0; padding: 0; font: inherit; cursor: pointer; text-decoration: underline dotted; }
 .reasons li { margin: .5rem 0; overflow-wrap: anywhere; } .reasons .where { color: var(--faint); font-size: .88rem; }
 dialog { width: min(62rem, calc(100vw - 2rem)); max-height: calc(100vh - 2rem); padding: 0; border: 1px solid var(--line); border-radius: .75rem;

@@ -1,4 +1,4 @@
-/** The whole matrix: its kernels, as many at once as there are processors, and the file that makes it resumable. */
+/** The whole matrix: its kernels side by side, as much at once as there are jobs, and the file that makes it resumable. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { DriverName } from '../../drivers/driver.ts';
@@ -7,14 +7,16 @@ import { buildInfo } from '../../version.ts';
 import type { LabContext } from '../context.ts';
 import type { OwnKernel } from '../types.ts';
 import { destroyPools } from './backing-zfs.ts';
-import { type CellName, cellKey, cellsOf } from './cells.ts';
+import { cellsOf } from './cells.ts';
 import { mustBeRoot } from './cells-here.ts';
 import type { MatrixEvent } from './events.ts';
 import { NOTHING_WRITTEN } from './features.ts';
+import { holdKernel } from './held-kernel.ts';
 import { HOST } from './kernel-names.ts';
-import { type KernelOptions, runKernel } from './kernel-run.ts';
+import { runKernel } from './kernel-run.ts';
 import { choiceOf, kernelIdentity } from './own-kernel.ts';
 import { mustBeSameCode, packCode } from './packed-code.ts';
+import { type KeyedKernel, planOf } from './plan.ts';
 import { pooled } from './pool.ts';
 import { openProgressFile } from './progress-file.ts';
 import { type Backing, type KernelResult, MATRIX_VERSION, type Matrix } from './schema.ts';
@@ -54,67 +56,85 @@ export interface MatrixListener {
   event(kernel: string, event: MatrixEvent): void;
   /** Something takes long before anything runs. */
   note(kernel: string, line: string): void;
+  /** Something is worth knowing, and stays so. */
+  warns(line: string): void;
 }
 
-/** Runs it. What is done is in `out` at once, and a run started again skips it. */
+/** Runs it. What is done is in `out` at once, and a run started again skips it. The first failure ends all that runs. */
 export async function runMatrix(request: MatrixRequest, listener: MatrixListener): Promise<Matrix> {
-  const { drivers, backings, slow, out, parallel = availableParallelism() } = request;
-  const choices = [...new Set(request.kernels)].map((name) => {
-    const choice = choiceOf(name, request.ownParts);
-    return { name, choice, identity: kernelIdentity(choice) };
-  });
-  if (choices.some(({ choice }) => choice === HOST)) mustBeRoot();
+  const { drivers, backings, out, memory, parallel: jobs = availableParallelism() } = request;
+  const kernels = chosenKernels(request);
+  if (kernels.some(({ choice }) => choice === HOST)) mustBeRoot();
   const code = codeIdentity();
   using progress = openProgressFile(out, request.fresh);
   using images = workFolder(resolve(out, '.tsengine-matrix-images'));
-  const packed = choices.some(({ choice }) => choice !== HOST)
-    ? await packCode(`${images.path}/code`, contextOf(request, listener))
+  const packed = kernels.some(({ choice }) => choice !== HOST)
+    ? await packCode(`${images.path}/code`, contextOf(request, listener, 'code'))
     : undefined;
+  using held = new DisposableStack();
+  const keyed: KeyedKernel[] = [];
+  for (const { name, choice } of kernels) {
+    const kernel = held.use(await holdKernel(choice, contextOf(request, listener, name)));
+    const key = keyOf(request, choice === HOST ? code : (packed?.identity ?? ''), kernel.identity);
+    const known = progress.known(key).filter(isSettled);
+    keyed.push({ name, choice, key, known, failure: kernel.failure });
+  }
   const wanted = { cells: cellsOf(drivers, backings), features: [null, ...backings] };
-  const works = choices.map(({ name, choice, identity }) => {
-    const key = keyOf(request, choice === HOST ? code : (packed?.identity ?? ''), identity);
-    return { name, choice, key, known: progress.known(key).filter(isSettled), ...wanted };
-  });
-  const knownCells = works.map(({ known }) => countWanted(known, wanted.cells));
-  listener.begins(
-    wanted.cells.length * works.length,
-    knownCells.reduce((sum, count) => sum + count, 0),
-  );
-  const results = new Map<string, KernelResult>();
-  await pooled(works, parallel, async ({ key, ...work }) => {
-    const { limitMs, memory, withheldModules, signal } = request;
-    const options: KernelOptions = {
-      ...{ slow, limitMs, memory, withheldModules, signal },
-      folder: images.path,
-      parallel: works.length === 1 ? parallel : 1,
-      machines: Math.min(parallel, works.length),
-      code: packed?.disk,
-      emit: (event) => {
-        if (isKept(event)) {
-          if (work.choice === HOST) mustBeSameCode(code);
-          progress.add(key, event);
-        }
-        listener.event(work.name, event);
-      },
-      note: (line) => listener.note(work.name, line),
+  const plan = planOf(wanted, keyed, { jobs, memory, available: process.availableMemory() });
+  listener.begins(plan.total, plan.known);
+  if (plan.shortage !== undefined) listener.warns(plan.shortage);
+  const results = await allOf(plan.works, request.signal, async (work, signal) => {
+    const { slow, limitMs, withheldModules } = request;
+    const emit = (event: MatrixEvent): void => {
+      if (isKept(event)) {
+        if (work.choice === HOST) mustBeSameCode(code);
+        progress.add(work.key, event);
+      }
+      listener.event(work.name, event);
     };
-    results.set(work.name, await runKernel(work, options));
+    return await runKernel(work, {
+      ...plan.together,
+      ...{ slow, limitMs, memory, withheldModules, signal, emit },
+      ...{ folder: images.path, code: packed?.disk },
+      note: (line) => listener.note(work.name, line),
+    });
   });
-  return matrixOf(
-    request,
-    works.flatMap(({ name }) => results.get(name) ?? []),
-  );
+  return matrixOf(request, results);
+}
+
+/** The kernels by name, each once. What the user named wrong is told here, before anything is made. */
+function chosenKernels({ kernels, ownParts }: MatrixRequest): Pick<KeyedKernel, 'name' | 'choice'>[] {
+  return [...new Set(kernels)].map((name) => {
+    const choice = choiceOf(name, ownParts);
+    kernelIdentity(choice);
+    return { name, choice };
+  });
+}
+
+/** Does the work for all at once, and gives what it comes to in their order. The first failure aborts the others, and is thrown when they have ended. */
+async function allOf<T, R>(
+  items: readonly T[],
+  given: AbortSignal | undefined,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(given === undefined ? [] : [given])]);
+  const results = new Map<T, R>();
+  await pooled(items, items.length, async (item) => {
+    try {
+      results.set(item, await work(item, signal));
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  });
+  return items.flatMap((item) => results.get(item) ?? []);
 }
 
 /** What a result is good for: the same code, the same kernel and the same conditions. */
 function keyOf(request: MatrixRequest, code: string, kernel: string): string {
   const { slow, withheldModules, memory = '', limitMs } = request;
   return [code, kernel, slow, withheldModules.join(), memory, limitMs].join(' ');
-}
-
-function countWanted(known: readonly MatrixEvent[], cells: readonly CellName[]): number {
-  const keys = new Set(cells.map(cellKey));
-  return known.filter((event) => event.event === 'cell' && keys.has(cellKey(event.cell))).length;
 }
 
 function matrixOf({ command, slow }: MatrixRequest, kernels: KernelResult[]): Matrix {
@@ -129,8 +149,8 @@ function matrixOf({ command, slow }: MatrixRequest, kernels: KernelResult[]): Ma
   };
 }
 
-function contextOf({ signal }: MatrixRequest, { note }: MatrixListener): LabContext {
-  return { progress: (line) => note('code', line), signal };
+function contextOf({ signal }: MatrixRequest, { note }: MatrixListener, name: string): LabContext {
+  return { progress: (line) => note(name, line), signal };
 }
 
 /** A folder that is gone afterwards; what a run that was killed left in it goes now, pools of ZFS on its images among it. */

@@ -17,7 +17,7 @@ export const MATRIX_VERSION = 1;
  * - `limited`: every check passed, and the driver says what it does without.
  * - `refused`: the driver says why it cannot serve here.
  * - `failed`: a check failed, or the driver did something else than serve or refuse.
- * - `unavailable`: this kernel or machine cannot make the filesystem, which says nothing of the driver.
+ * - `unavailable`: the filesystem cannot be had, which says nothing of the driver: for want of the kernel's, or of a program here.
  */
 export const STATUSES = ['works', 'limited', 'refused', 'failed', 'unavailable'] as const;
 
@@ -46,6 +46,9 @@ export const ANSWERS = ['yes', 'no', 'unknown'] as const;
 /** See `ANSWERS`. */
 export type Answer = (typeof ANSWERS)[number];
 
+/** Who something is the fault of: the kernel, or the lab that could not try it. */
+const OWNERS = ['kernel', 'lab'] as const;
+
 function told<T extends z.ZodMiniType>(schema: T, description: string): T {
   return schema.check(z.describe(description));
 }
@@ -66,6 +69,13 @@ const makeSchemas = once(() => {
       'works: every check passed. limited: they passed, and the driver names what it does without. refused: the driver ' +
         'says why it cannot serve. failed: a check failed. unavailable: the filesystem cannot be had here.',
     ),
+    unavailableOf: z.exactOptional(
+      told(
+        z.enum(OWNERS),
+        'Of an unavailable cell: of what the filesystem cannot be had. kernel: it does not know or mount it. lab: a program is ' +
+          'not installed where it ran, which says nothing of the kernel. Of the kernel where it is not said.',
+      ),
+    ),
     reasons: told(
       z.array(z.string()),
       "Why it is not just 'works', one line each, in the words of who said it.",
@@ -82,6 +92,13 @@ const makeSchemas = once(() => {
     ),
     answer: z.enum(ANSWERS),
     reason: told(z.string(), 'What the kernel answered, where it is not yes.'),
+    died: z.exactOptional(
+      told(
+        z.boolean(),
+        'Of an unknown one: the kernel died or hung, or the process was killed, while this and the others that are marked on ' +
+          'the filesystem had no answer yet. A failure.',
+      ),
+    ),
   });
   const kernel = z.object({
     name: told(z.string(), 'As --kernels names it.'),
@@ -91,7 +108,7 @@ const makeSchemas = once(() => {
     error: told(z.nullable(z.string()), 'Why the kernel did not run, or did not run to the end.'),
     errorOf: z.exactOptional(
       told(
-        z.enum(['kernel', 'lab']),
+        z.enum(OWNERS),
         'Whose fault the error is: of the lab that could not try it (a mirror that was down, a full disk), which says nothing of the kernel; of the kernel where it is not said.',
       ),
     ),

@@ -1,5 +1,5 @@
 /** A matrix in a few lines. */
-import { type Cell, type Matrix, STATUSES } from './schema.ts';
+import { type Cell, type Feature, type KernelResult, type Matrix, STATUSES } from './schema.ts';
 
 /** How many cells there are of each status, in words: `12 work, 1 refused`. */
 export function countsText(cells: readonly Cell[]): string {
@@ -13,7 +13,7 @@ export function countsText(cells: readonly Cell[]): string {
   return words.length === 0 ? 'no cells' : words.join(', ');
 }
 
-/** One line for each kernel, and one for each cell that failed. */
+/** One line for each kernel, one for each cell that failed and each filesystem whose features it died of, and one for all that is missing here. */
 export function summaryText(matrix: Matrix): string {
   const lines = matrix.kernels.flatMap((kernel) => {
     const release = kernel.release === '' ? '' : ` (${kernel.release})`;
@@ -24,14 +24,34 @@ export function summaryText(matrix: Matrix): string {
       ...failed.map(
         ({ driver, backing, reasons }) => `  FAILED ${driver} on ${backing}: ${reasons[0] ?? ''}`,
       ),
+      ...deathsOf(kernel).map(
+        ({ backing, reason }) => `  FAILED features of ${backing ?? 'the kernel'}: ${reason}`,
+      ),
+      ...[...new Set(kernel.cells.filter(isOfLab).flatMap(({ reasons }) => reasons))].map(
+        (reason) => `  ${reason}`,
+      ),
     ];
   });
   return `${lines.join('\n')}\n`;
 }
 
-/** Whether something failed: a cell, or a kernel as a whole. */
+/** Whether something failed: a cell, a kernel as a whole, or one that died while its features were tried. */
 export function hasFailures(matrix: Matrix): boolean {
   return matrix.kernels.some(
-    ({ error, cells }) => error !== null || cells.some(({ status }) => status === 'failed'),
+    ({ error, cells, features }) =>
+      error !== null ||
+      cells.some(({ status }) => status === 'failed') ||
+      features.some(({ died }) => died === true),
   );
+}
+
+/** Whether a cell was not run for want of something on this machine, which says nothing of the kernel. */
+export function isOfLab({ status, unavailableOf }: Cell): boolean {
+  return status === 'unavailable' && unavailableOf === 'lab';
+}
+
+/** One feature for each filesystem on which the kernel died of them. */
+function deathsOf({ features }: KernelResult): Feature[] {
+  const deaths = features.filter(({ died }) => died === true);
+  return deaths.filter(({ backing }, index) => deaths.findIndex((one) => one.backing === backing) === index);
 }

@@ -1,7 +1,7 @@
 /** Running the programs that make filesystems. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 
 /** Most time one of them may take, in milliseconds: a mount that hangs must not hold up the rest. */
 const PATIENCE = 300_000;
@@ -21,7 +21,7 @@ export function isInstalled(program: string): boolean {
 }
 
 /**
- * Runs a program to its end and gives its standard output. Fails with `Unavailable` when it is not there, with `System` when it says no or hangs;
+ * Runs a program to its end and gives its standard output. Fails with a `LackingHereError` when it is not there, with `System` when it says no or hangs;
  * `refusal` is what its saying no means, where that is more than it says itself.
  */
 export function runTool(
@@ -49,9 +49,25 @@ export function runTool(
   return ended.stdout;
 }
 
+/** What this machine lacks to try something, and no kernel has a part in. */
+export class LackingHereError extends TsengineError {
+  constructor(message: string, cause?: unknown) {
+    super('Unavailable', message, { cause });
+  }
+}
+
 /** A program that is not installed, with the package that has it. */
-export function missingTool(program: string, debianPackage: string): TsengineError {
-  return new TsengineError('Unavailable', `${program} is not installed: apt-get install ${debianPackage}`);
+export function missingTool(program: string, debianPackage: string): LackingHereError {
+  return new LackingHereError(`${program} is not installed: apt-get install ${debianPackage}`);
+}
+
+/** `runTool` of a program that asks nothing of the kernel but files: whatever it fails of is a `LackingHereError`. */
+export function runFileTool(program: string, args: readonly string[], debianPackage: string): void {
+  try {
+    runTool(program, args, debianPackage);
+  } catch (error) {
+    throw error instanceof LackingHereError ? error : new LackingHereError(errorMessage(error), error);
+  }
 }
 
 /** The first line that says something, without the program's name before it and the advice after it. */

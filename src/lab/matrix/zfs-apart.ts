@@ -33,7 +33,11 @@ export function withoutZfs({ cells, features }: Left, why: string): MatrixEvent[
     ...cells.map(
       (cell): MatrixEvent => ({
         event: 'cell',
-        cell: { ...cell, status: 'unavailable', reasons: [reason], tests, seconds: 0, log: reason },
+        cell: {
+          ...cell,
+          ...{ status: 'unavailable', unavailableOf: 'kernel', reasons: [reason], tests, seconds: 0 },
+          log: reason,
+        },
       }),
     ),
     ...features.map(

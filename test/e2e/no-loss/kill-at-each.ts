@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import type { Thread } from '../../../src/linux/fault.ts';
-import { FULL, leftOut, sampleOf, sized } from '../../helpers/scope.ts';
+import { FULL, leftOut, OF_CALLS, sampleOf, sized } from '../../helpers/scope.ts';
 import { type Operation, signature } from './operations.ts';
 import { type Ended, openStage, quiet, type Stage } from './stage.ts';
 
@@ -139,12 +139,24 @@ function checkOrder(left: Left, what: string): number {
 }
 
 /** The calls to kill at. In a full run some more than were counted: a run may make a few more than the last one. */
-function targetsOf(calls: readonly string[], stride: number, of: string): readonly number[] {
+function targetsOf(
+  calls: readonly string[],
+  stride: number,
+  of: string,
+  { varies = false, waits = false }: Operation,
+): readonly number[] {
   const more = FULL ? Array.from({ length: MOST_MORE }, () => '') : [];
   const numbered = [...calls, ...more].map((name, index) => ({ name, nth: index + 1 }));
   const strided = numbered.filter((_, index) => index % stride === 0);
-  return sampleOf(strided, { oneIn: 20, oneKindIn: 2, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
+  const taken = sampleOf(strided, { ...OF_CALLS, kindOf: ({ name }) => name, of }).map(({ nth }) => nth);
+  if (FULL || !(varies || waits)) return taken;
+  // The very last of its calls may not come another time: one before it then is after its effect.
+  const late = BEFORE_THE_LAST.map((before) => calls.length - before);
+  return [...new Set([...taken, ...late])].sort((a, b) => a - b);
 }
+
+/** How far before the last call a sample has two more, of an operation whose number of calls is not always the same. */
+const BEFORE_THE_LAST = [3, 8];
 
 /** As many calls more than a first run may a later one make, where others work beside it. */
 const MOST_MORE = 50;
@@ -167,7 +179,7 @@ export async function killAtEach(
     await operation.prepare(stage);
     const known = await course(stage, operation);
     calls = Math.max(calls, known.calls[thread].length);
-    targets ??= targetsOf(known.calls[thread], stride, what);
+    targets ??= targetsOf(known.calls[thread], stride, what, operation);
     lastState = known.states.length - 1;
     while (!failed) {
       const nth = targets[next++];

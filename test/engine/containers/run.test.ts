@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { TsengineError } from '../../../src/errors.ts';
+import { sized } from '../../helpers/scope.ts';
 import { eventually, type Fixture, openFixture, runInForeground } from './fixture.ts';
 
 let fixture: Fixture;
@@ -70,10 +71,10 @@ test('what the container did not want to read is nobody’s failure', async () =
 
 test('ten megabytes of output come out whole and in order', async () => {
   const script =
-    'i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr "\\0" "$(printf "\\\\$(printf %o $((97 + i % 26)))")"; i=$((i+1)); done';
+    'i=0; while [ $i -lt 10 ]; do head -c 1048576 /dev/zero | tr "\\0" "$(printf "\\\\$(printf %o $((97 + i % 26)))")"; i=$((i+1)); done';
   const ran = await fixture.run(['sh', '-c', script]);
-  const expected = Array.from({ length: 160 }, (_, i) =>
-    String.fromCharCode(97 + (i % 26)).repeat(65_536),
+  const expected = Array.from({ length: 10 }, (_, i) =>
+    String.fromCharCode(97 + (i % 26)).repeat(1_048_576),
   ).join('');
   assert.equal(ran.stdout.length, expected.length);
   assert.ok(ran.stdout === expected);
@@ -81,7 +82,7 @@ test('ten megabytes of output come out whole and in order', async () => {
 
 test('the last words of a process that ends at once are not lost', async () => {
   const id = await fixture.create(['sh', '-c', 'echo first; echo second >&2; echo last']);
-  for (let round = 0; round < 25; round += 1) {
+  for (let round = 0; round < sized(25, 5); round += 1) {
     const ran = await runInForeground(fixture.engine, id);
     assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'first\nlast\n', 'second\n']);
   }
