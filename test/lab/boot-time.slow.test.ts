@@ -1,7 +1,7 @@
 /**
  * How long a machine takes from the start of QEMU to its command: at most six seconds with Debian's 6.1, where QEMU translates. In a full
- * run, which has it to itself (scripts/test.sh), and the best of several. The processor time until then is judged always: what else
- * goes on does not count there. The time that passes is judged where nobody else wants the processors.
+ * run, which has it to itself (scripts/test.sh), and the best of several. Where nobody else wants the processors, the time that passes
+ * is judged; beside others, the processor time until then.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -15,6 +15,12 @@ import { succeedsInMachine } from './in-machine.ts';
 /** Milliseconds. */
 const BUDGET = 6000;
 const BOOTS = 3;
+
+/**
+ * The least part of a processor with which its time is judged. With less, ticks of the guest's clock are most of what it does:
+ * 15 s where it had a twentieth.
+ */
+const LEAST_SHARE = 0.25;
 
 /** How much of the last ten seconds somebody waited for a processor, in percent, above which this machine is busy. */
 const BUSY = 25;
@@ -71,14 +77,22 @@ test('6.1 is at its command within six seconds', {
   timeout: 1_800_000,
   skip: FULL ? false : 'npm run test:full',
 }, async (t) => {
-  let [passed, used] = [Infinity, Infinity];
   const busy = await isBusy();
+  const boots: Awaited<ReturnType<typeof boot>>[] = [];
+  const times = (): number[] =>
+    busy
+      ? boots.filter(({ used, passed }) => used >= LEAST_SHARE * passed).map(({ used }) => used)
+      : boots.map(({ passed }) => passed);
   // Once it is fast enough there is nothing more to see.
-  for (let nth = 0; nth < BOOTS && (used > BUDGET || (!busy && passed > BUDGET)); nth += 1) {
-    const took = await boot();
-    t.diagnostic(`${took.passed} ms, ${took.used} ms of processor time${busy ? ', beside others' : ''}`);
-    [passed, used] = [Math.min(passed, took.passed), Math.min(used, took.used)];
+  while (boots.length < BOOTS && !(Math.min(...times()) <= BUDGET)) {
+    boots.push(await boot());
+    const { passed, used } = boots.at(-1) ?? { passed: 0, used: 0 };
+    t.diagnostic(`${passed} ms, ${used} ms of processor time${busy ? ', beside others' : ''}`);
   }
-  assert.ok(used <= BUDGET, `a boot takes ${used} ms of processor time, and ${BUDGET} are allowed`);
-  if (!busy) assert.ok(passed <= BUDGET, `a boot takes ${passed} ms, and ${BUDGET} are allowed`);
+  if (times().length === 0) t.skip('others have left less than a quarter of a processor to each boot');
+  else
+    assert.ok(
+      Math.min(...times()) <= BUDGET,
+      `boots took ${times().join(', ')} ms, and ${BUDGET} are allowed`,
+    );
 });
