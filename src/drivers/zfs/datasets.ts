@@ -49,7 +49,7 @@ export class Datasets {
     return `${this.fsName}/${id}`;
   }
 
-  exists(id: string): boolean {
+  async exists(id: string): Promise<boolean> {
     return zfsExists(this.name(id));
   }
 
@@ -84,7 +84,7 @@ export class Datasets {
    */
   async destroy(id: string): Promise<readonly string[]> {
     try {
-      await patiently(() => zfsDestroy(this.name(id)), 3);
+      await this.destroyAlone(id);
       return [];
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return [];
@@ -92,6 +92,11 @@ export class Datasets {
       if (!hasErrno(error, 'EBUSY', 'EEXIST')) throw error;
       return await this.#destroyWithSnapshots(id, error);
     }
+  }
+
+  /** Destroys a dataset that has no snapshots. `ENOENT`; `EBUSY` when it is mounted somewhere, or, as `EEXIST`, when it has some. */
+  protected async destroyAlone(id: string): Promise<void> {
+    await patiently(() => zfsDestroy(this.name(id)), 3);
   }
 
   /** Only where snapshots are in the way: what is mounted somewhere keeps them, and is not unmounted under who reads it. */
@@ -165,7 +170,7 @@ function withOwn(properties: ZfsProperties, { mark, quota }: NewLayer): ZfsPrope
 }
 
 /** Others work in the same pool: what is busy now is free in a moment, or is not ours. */
-async function patiently(run: () => Promise<void>, tries = TRIES): Promise<void> {
+export async function patiently(run: () => Promise<void>, tries = TRIES): Promise<void> {
   for (let left = tries; ; left -= 1) {
     try {
       await run();
