@@ -39,6 +39,7 @@ import {
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { syncFilesystemOf } from '../../linux/sync.ts';
+import type { Guide } from '../compare-trees.ts';
 import type {
   Applied,
   ApplyOptions,
@@ -64,6 +65,7 @@ import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.
 import { type Guided, naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { Staging } from '../staging.ts';
 import { openToRead, sweepViews } from '../view.ts';
+import { guideOf, NoGuide } from './changes.ts';
 import type { Datasets } from './datasets.ts';
 import { busyElsewhere, mountDataset, mountToRead } from './mount.ts';
 import { requestedSize } from './options.ts';
@@ -71,7 +73,7 @@ import { markOf, readMark, type StoreMark } from './store-mark.ts';
 
 /** What it can do with the kernel's module. */
 export const KERNEL_CAPABILITIES: Capabilities = {
-  nativeDiff: false,
+  nativeDiff: true,
   quota: true,
   maxParents: undefined,
   hardLinksAcrossCopyUp: true,
@@ -80,6 +82,12 @@ export const KERNEL_CAPABILITIES: Capabilities = {
   mounts: true,
   renameLowerDirectory: true,
 };
+
+/** A layer, and where it is mounted. */
+interface MountedOf {
+  readonly id: string;
+  readonly root: string;
+}
 
 /** See `GraphDriver`. */
 export class ZfsDriver implements GraphDriver {
@@ -114,8 +122,9 @@ export class ZfsDriver implements GraphDriver {
   /** What a killed `create` left, told by its file. */
   async #takeBack(path: string): Promise<void> {
     const [, id] = /^(.+)\.\d+\.\d+$/.exec(basename(path)) ?? [];
-    const snapshot = readTextIfAny(path) ?? '';
-    if (snapshot.startsWith(`${this.datasets.fsName}/`)) await this.datasets.dropSnapshot(snapshot);
+    for (const snapshot of (readTextIfAny(path) ?? '').split('\n')) {
+      if (snapshot.startsWith(`${this.datasets.fsName}/`)) await this.datasets.dropSnapshot(snapshot);
+    }
     if (id !== undefined && (await this.datasets.exists(id)) && !(await this.datasets.isWhole(id))) {
       await this.datasets.destroy(id);
     }
@@ -306,8 +315,43 @@ export class ZfsDriver implements GraphDriver {
   }
 
   /** What tells which of two layers' files need be compared. */
-  protected guided(_id: string, _parent: string): Guided | undefined {
-    return undefined;
+  protected guided(id: string, parent: string): Guided | undefined {
+    return async (layer, base, compare) => {
+      const guide = await this.#guide({ id, root: layer }, { id: parent, root: base });
+      try {
+        return compare(guide);
+      } catch (error) {
+        if (guide === undefined || !(error instanceof NoGuide)) throw error;
+        return compare(undefined);
+      }
+    };
+  }
+
+  /** The guide to a layer's changes: of one that began as a snapshot of the other, where the pool has room for two more. */
+  async #guide(own: MountedOf, base: MountedOf): Promise<Guide | undefined> {
+    const { madeAt, origin } = await this.datasets.birth(this.datasets.name(own.id));
+    if (!origin.startsWith(`${this.datasets.name(base.id)}@`)) return undefined;
+    // What is mapped is in no snapshot before that.
+    await syncFilesystemOf(own.root);
+    using _held = await this.#staging.hold();
+    const [snapshot, baseSnapshot] = [own.id, base.id].map((id) => this.datasets.snapshotName(id));
+    if (snapshot === undefined || baseSnapshot === undefined) return undefined;
+    const record = this.#staging.name(own.id);
+    writeNewFile(record, `${snapshot}\n${baseSnapshot}`, { durable: false });
+    try {
+      await this.datasets.snapshot(snapshot, baseSnapshot);
+      const compared = {
+        own: { root: own.root, snapshot },
+        base: { root: base.root, snapshot: baseSnapshot },
+      };
+      return await guideOf({ ...compared, origin, madeAt });
+    } catch (error) {
+      if (error instanceof NoGuide || hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return undefined;
+      throw error;
+    } finally {
+      await this.datasets.dropSnapshot(snapshot, baseSnapshot);
+      removeFile(record);
+    }
   }
 
   #guided(id: string, parent: string | undefined): Guided | undefined {

@@ -86,7 +86,15 @@ export async function ensureDaemon(): Promise<void> {
     spawnDetached({
       // A child of process 1 takes itself for a daemon already, and would not come back.
       program: '/bin/sh',
-      args: ['-c', '"$0" "$@"; exit $?', program, '--enable-xattr', '--no-kstat-mount', '--pidfile', PID_FILE],
+      args: [
+        '-c',
+        '"$0" "$@"; exit $?',
+        program,
+        '--enable-xattr',
+        '--no-kstat-mount',
+        '--pidfile',
+        PID_FILE,
+      ],
       env: { PATH: process.env.PATH ?? '' },
       cwd: '/',
       descriptors: new Map(),

@@ -8,7 +8,7 @@ import { runCommand } from '../../linux/command.ts';
 import { errnoNumber, SyscallError } from '../../linux/errno.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { isLayerId } from '../layer-id.ts';
-import { Datasets, failed, type NewLayer, patiently } from './datasets.ts';
+import { BIRTH, type Birth, Datasets, failed, type NewLayer, patiently, readBirth } from './datasets.ts';
 import { NOT_RUNNING, START_IT } from './fuse-daemon.ts';
 import { MARK_PROPERTY, type StoreMark } from './store-mark.ts';
 
@@ -65,8 +65,8 @@ export class FuseDatasets extends Datasets {
     await fuseZfs(['create', ...this.#properties(id, layer), this.name(id)]);
   }
 
-  override async snapshot(name: string): Promise<void> {
-    await patiently(async () => void (await fuseZfs(['snapshot', name])), TRIES);
+  override async snapshot(...names: readonly string[]): Promise<void> {
+    for (const name of names) await patiently(async () => void (await fuseZfs(['snapshot', name])), TRIES);
   }
 
   override async clone(id: string, snapshot: string, layer: NewLayer): Promise<void> {
@@ -74,11 +74,13 @@ export class FuseDatasets extends Datasets {
     await patiently(async () => void (await fuseZfs(args)), TRIES);
   }
 
-  override async dropSnapshot(name: string): Promise<void> {
-    try {
-      await patiently(async () => void (await fuseZfs(['destroy', '-d', name])), TRIES);
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT')) throw error;
+  override async dropSnapshot(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      try {
+        await patiently(async () => void (await fuseZfs(['destroy', '-d', name])), TRIES);
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT')) throw error;
+      }
     }
   }
 
@@ -111,12 +113,8 @@ export class FuseDatasets extends Datasets {
     await this.dropSnapshot(snapshot);
   }
 
-  /** When a dataset, or a snapshot, was made, in seconds since 1970, and what it began as (`-` is nothing). */
-  async birth(name: string): Promise<{ madeAt: bigint; origin: string }> {
-    const [madeAt = '0', origin = '-'] = (
-      await fuseZfs(['get', '-Hp', '-o', 'value', 'creation,origin', name])
-    ).split('\n');
-    return { madeAt: BigInt(madeAt), origin };
+  override async birth(name: string): Promise<Birth> {
+    return readBirth(await fuseZfs(['get', ...BIRTH, name]));
   }
 
   override async isWhole(id: string): Promise<boolean> {

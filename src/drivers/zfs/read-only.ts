@@ -15,6 +15,9 @@ class ReadOnlyZfs extends ZfsDriver {
     return await openView(this.context.runHome, (target) => this.mountToRead(id, target));
   }
 
+  /** A guide takes snapshots. */
+  protected override guided(): undefined {}
+
   override async put(id: string): Promise<void> {
     checkLayerId(id);
   }
