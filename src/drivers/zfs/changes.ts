@@ -9,20 +9,79 @@
  */
 import { closeSync, read } from 'node:fs';
 import { promisify } from 'node:util';
+import { hasErrno } from '../../errors.ts';
+import { removeFile, writeNewFile } from '../../linux/files.ts';
 import { withRoot } from '../../linux/open-directory.ts';
 import { makePipe } from '../../linux/spawn.ts';
 import { lstatIfAny } from '../../linux/stat.ts';
+import { syncFilesystemOf } from '../../linux/sync.ts';
 import { zfsSend } from '../../linux/zfs-core.ts';
 import { ZfsObjectPaths } from '../../linux/zfs-objects.ts';
 import type { Guide } from '../compare-trees.ts';
 import { isDirectoryStat } from '../directory.ts';
+import type { Guided } from '../naive-diff.ts';
+import type { Staging } from '../staging.ts';
+import type { Datasets } from './datasets.ts';
 import { SendStream } from './send-stream.ts';
 
 /** What is in the way of a guide: everything is compared then. */
-export class NoGuide extends Error {}
+class NoGuide extends Error {}
+
+/** The store that the layers are of. */
+export interface GuidedStore {
+  readonly datasets: Datasets;
+  readonly staging: Staging;
+}
+
+/** Gives what is to be compared of a layer and its parent: everything, where it did not begin as a snapshot of that one. */
+export function guidedByStream(store: GuidedStore, id: string, parent: string): Guided {
+  return async (layer, base, compare) => {
+    const guide = await findGuide(store, { id, root: layer }, { id: parent, root: base });
+    try {
+      return compare(guide);
+    } catch (error) {
+      if (guide === undefined || !(error instanceof NoGuide)) throw error;
+      return compare(undefined);
+    }
+  };
+}
+
+/** A layer, and where it is mounted. */
+interface MountedOf {
+  readonly id: string;
+  readonly root: string;
+}
+
+/** The guide, by snapshots of both layers. A kill leaves them, and a file that names them for the next start. */
+async function findGuide(
+  { datasets, staging }: GuidedStore,
+  own: MountedOf,
+  base: MountedOf,
+): Promise<Guide | undefined> {
+  const { madeAt, origin } = await datasets.birth(datasets.name(own.id));
+  if (!origin.startsWith(`${datasets.name(base.id)}@`)) return undefined;
+  // What is mapped is in no snapshot before that.
+  await syncFilesystemOf(own.root);
+  using _held = await staging.hold();
+  const [snapshot, baseSnapshot] = [datasets.snapshotName(own.id), datasets.snapshotName(base.id)];
+  const record = staging.name(own.id);
+  writeNewFile(record, `${snapshot}\n${baseSnapshot}`, { durable: false });
+  try {
+    await datasets.snapshot(snapshot, baseSnapshot);
+    const layers = { own: { root: own.root, snapshot }, base: { root: base.root, snapshot: baseSnapshot } };
+    return await guideOf({ ...layers, origin, madeAt });
+  } catch (error) {
+    // A pool that is full has no room for snapshots.
+    if (error instanceof NoGuide || hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return undefined;
+    throw error;
+  } finally {
+    await datasets.dropSnapshot(snapshot, baseSnapshot);
+    removeFile(record);
+  }
+}
 
 /** One of two layers that are compared. */
-export interface ComparedLayer {
+interface ComparedLayer {
   /** Where it is mounted. */
   readonly root: string;
   /** Its snapshot of now. */
@@ -30,7 +89,7 @@ export interface ComparedLayer {
 }
 
 /** What is to be compared. */
-export interface ComparedLayers {
+interface ComparedLayers {
   readonly own: ComparedLayer;
   readonly base: ComparedLayer;
   /** The snapshot of the base that the layer began as. */
@@ -43,7 +102,7 @@ export interface ComparedLayers {
 const LEEWAY = 2n;
 
 /** The guide to what may differ. Fails with `NoGuide`. */
-export async function guideOf({ own, base, origin, madeAt }: ComparedLayers): Promise<Guide> {
+async function guideOf({ own, base, origin, madeAt }: ComparedLayers): Promise<Guide> {
   if (BigInt(Math.trunc(Date.now() / 1000)) < madeAt) throw new NoGuide('the clock was set back');
   const changed = await changedObjects(own.snapshot, origin, madeAt - LEEWAY);
   // By contract the base stays as it is: whatever its stream has counts.

@@ -39,7 +39,6 @@ import {
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { syncFilesystemOf } from '../../linux/sync.ts';
-import type { Guide } from '../compare-trees.ts';
 import type {
   Applied,
   ApplyOptions,
@@ -65,7 +64,7 @@ import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.
 import { type Guided, naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { Staging } from '../staging.ts';
 import { openToRead, sweepViews } from '../view.ts';
-import { guideOf, NoGuide } from './changes.ts';
+import { guidedByStream } from './changes.ts';
 import type { Datasets } from './datasets.ts';
 import { busyElsewhere, mountDataset, mountToRead } from './mount.ts';
 import { requestedSize } from './options.ts';
@@ -82,12 +81,6 @@ export const KERNEL_CAPABILITIES: Capabilities = {
   mounts: true,
   renameLowerDirectory: true,
 };
-
-/** A layer, and where it is mounted. */
-interface MountedOf {
-  readonly id: string;
-  readonly root: string;
-}
 
 /** See `GraphDriver`. */
 export class ZfsDriver implements GraphDriver {
@@ -316,42 +309,7 @@ export class ZfsDriver implements GraphDriver {
 
   /** What tells which of two layers' files need be compared. */
   protected guided(id: string, parent: string): Guided | undefined {
-    return async (layer, base, compare) => {
-      const guide = await this.#guide({ id, root: layer }, { id: parent, root: base });
-      try {
-        return compare(guide);
-      } catch (error) {
-        if (guide === undefined || !(error instanceof NoGuide)) throw error;
-        return compare(undefined);
-      }
-    };
-  }
-
-  /** The guide to a layer's changes: of one that began as a snapshot of the other, where the pool has room for two more. */
-  async #guide(own: MountedOf, base: MountedOf): Promise<Guide | undefined> {
-    const { madeAt, origin } = await this.datasets.birth(this.datasets.name(own.id));
-    if (!origin.startsWith(`${this.datasets.name(base.id)}@`)) return undefined;
-    // What is mapped is in no snapshot before that.
-    await syncFilesystemOf(own.root);
-    using _held = await this.#staging.hold();
-    const [snapshot, baseSnapshot] = [own.id, base.id].map((id) => this.datasets.snapshotName(id));
-    if (snapshot === undefined || baseSnapshot === undefined) return undefined;
-    const record = this.#staging.name(own.id);
-    writeNewFile(record, `${snapshot}\n${baseSnapshot}`, { durable: false });
-    try {
-      await this.datasets.snapshot(snapshot, baseSnapshot);
-      const compared = {
-        own: { root: own.root, snapshot },
-        base: { root: base.root, snapshot: baseSnapshot },
-      };
-      return await guideOf({ ...compared, origin, madeAt });
-    } catch (error) {
-      if (error instanceof NoGuide || hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return undefined;
-      throw error;
-    } finally {
-      await this.datasets.dropSnapshot(snapshot, baseSnapshot);
-      removeFile(record);
-    }
+    return guidedByStream({ datasets: this.datasets, staging: this.#staging }, id, parent);
   }
 
   #guided(id: string, parent: string | undefined): Guided | undefined {

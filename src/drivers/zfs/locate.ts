@@ -12,7 +12,8 @@ import { daemonDied, hasZfsFuse, mustTakeAttributes } from './fuse-daemon.ts';
 import { fuseZfs, isFuse } from './fuse-datasets.ts';
 import type { ZfsOptions } from './options.ts';
 
-const DEVICE = '/dev/zfs';
+/** Is there where the kernel has the module. */
+export const DEVICE = '/dev/zfs';
 const NO_TOOLS = 'install zfsutils-linux (or what has these programs in your distribution)';
 
 /** The dataset below which the layers are and what serves it, or why there is none, in one line with the way out. */
