@@ -67,9 +67,7 @@ async function main(): Promise<void> {
     own.push(await processorTime(async () => void (await driver.changes(id, base))));
     walk.push(await processorTime(async () => void (await naiveChanges(driver, id, base))));
   }
-  console.log(
-    JSON.stringify({ files, changes, found: walked.length, own: median(own), walk: median(walk) }),
-  );
+  console.log(JSON.stringify({ files, changes, found: walked.length, own: median(own), walk: median(walk) }));
 }
 
 void main();
