@@ -78,7 +78,10 @@ umount -l root; rm /run/zfs.pid; start --enable-xattr; zpool import -d "$PWD" -o
 tsengine -s zfs --data-root data --exec-root /run/x --storage-opt zfs.fsname=pool info | grep 'Zpool Health'
 `);
     const [mount = '', pool = ''] = stderr.trim().split('\n');
-    assert.match(mount, /the zfs-fuse daemon that served \/\S+\/root died: umount -l \/\S+\/root, start it/);
+    assert.match(
+      mount,
+      /data root \/\S+\/root\/d is on \/\S+\/root, and the FUSE daemon that served it died: umount -l \/\S+\/root, start/,
+    );
     assert.match(pool, /the zfs-fuse daemon does not run, or died: start it/);
     assert.match(stdout, /Zpool Health: ONLINE/);
   });

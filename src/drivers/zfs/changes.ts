@@ -9,7 +9,7 @@
  */
 import { closeSync, read } from 'node:fs';
 import { promisify } from 'node:util';
-import { hasErrno } from '../../errors.ts';
+import { SyscallError } from '../../linux/errno.ts';
 import { removeFile, writeNewFile } from '../../linux/files.ts';
 import { withRoot } from '../../linux/open-directory.ts';
 import { makePipe } from '../../linux/spawn.ts';
@@ -71,8 +71,8 @@ async function findGuide(
     const layers = { own: { root: own.root, snapshot }, base: { root: base.root, snapshot: baseSnapshot } };
     return await guideOf({ ...layers, origin, madeAt });
   } catch (error) {
-    // A pool that is full has no room for snapshots.
-    if (error instanceof NoGuide || hasErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS')) return undefined;
+    // A pool that is full has no room for snapshots. Whatever else the kernel will not tell, comparing finds out.
+    if (error instanceof NoGuide || error instanceof SyscallError) return undefined;
     throw error;
   } finally {
     await datasets.dropSnapshot(snapshot, baseSnapshot);

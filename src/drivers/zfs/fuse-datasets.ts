@@ -101,9 +101,14 @@ export class FuseDatasets extends Datasets {
 
   /** Has the daemon unmount a layer, wherever it is mounted, and mount it where it belongs from now on. */
   async mountAnew(id: string): Promise<void> {
-    await fuseZfs(['unmount', this.name(id)]);
+    await this.unmount(id);
     await fuseZfs(['set', `mountpoint=${this.#graph}/${id}`, this.name(id)]);
     await this.mount(id);
+  }
+
+  /** Has the daemon unmount a layer, wherever it is mounted. */
+  async unmount(id: string): Promise<void> {
+    await fuseZfs(['unmount', this.name(id)]);
   }
 
   /** Brings to disk what was written to a layer: the kernel does not pass syncfs(2) on to a daemon, and a snapshot waits for it. */

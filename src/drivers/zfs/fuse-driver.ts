@@ -77,6 +77,7 @@ export class FuseZfsDriver extends ZfsDriver {
       );
     }
     if (!isMountPoint(path)) {
+      await this.#datasets.unmount(id);
       throw new TsengineError(
         'Unavailable',
         `zfs: zfs-fuse has mounted ${path} where this process does not see it: start both in one mount namespace`,

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand } from '../../linux/command.ts';
+import { deadMountOf } from '../../linux/dead-mount.ts';
 import { pathExists, readTextIfAny } from '../../linux/files.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { lstat } from '../../linux/stat.ts';
@@ -23,7 +24,7 @@ export type Located =
 
 /** Finds it: the one that was named, else the one on which the folder `home` is or will be, as Docker does. */
 export async function locate(home: string, { fsName: named }: ZfsOptions): Promise<Located> {
-  const dead = deadMount(home);
+  const dead = deadMountOf(home);
   if (dead !== undefined) return { reason: daemonDied(dead).message };
   const folder = existingFolder(home);
   const found = datasetOf(folder);
@@ -50,27 +51,6 @@ async function locateByFuse(dataset: string, folder: string | undefined): Promis
     if (hasErrno(error, 'ENOENT')) return { reason: noDataset(dataset) };
     throw error;
   }
-}
-
-/** The innermost folder at or above a path at which a FUSE filesystem is mounted whose daemon died. */
-function deadMount(path: string): string | undefined {
-  for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
-    try {
-      lstat(at);
-      return undefined;
-    } catch (error) {
-      if (hasErrno(error, 'ENOTCONN')) return findMount(at) ?? at;
-      if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-    }
-  }
-  return undefined;
-}
-
-function findMount(path: string): string | undefined {
-  return readMountInfo()
-    .map(({ mountPoint }) => mountPoint.toString())
-    .filter((point) => path === point || path.startsWith(`${point}/`))
-    .sort((a, b) => b.length - a.length)[0];
 }
 
 /** The dataset that is mounted at or above the folder, by its device: a bind mount of it is as good. */
