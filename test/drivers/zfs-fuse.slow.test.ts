@@ -137,9 +137,9 @@ zfs send -i @1 pool/a@2 | base64 -w 0`);
   const cut = new SendStream(0n);
   cut.push(bytes.subarray(0, 400));
   assert.equal(cut.isWhole(), false);
-  // With the clock behind, no time tells: then all of the blocks that were sent may have changed.
+  // Times that say nothing, as of a clock that was behind: contents do, and a block that nothing explains is taken whole.
   const later = new SendStream(BigInt(madeAt) + 1_000_000n);
   later.push(bytes);
-  for (const object of numbers(changed))
-    assert.ok(later.changed().has(object), `object ${object} is missing`);
+  const [written = 0n, mode = 0n, , added = 0n, large = 0n] = numbers(changed);
+  for (const object of [written, mode, added, large]) assert.ok(later.changed().has(object), `${object}`);
 });

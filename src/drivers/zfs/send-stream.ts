@@ -21,8 +21,6 @@ const FILE_TYPES: ReadonlySet<number> = new Set([19, 20]);
 const CONTENTS: ReadonlySet<number> = new Set([WRITE, FREE, SPILL, WRITE_EMBEDDED]);
 /** Objects whose metadata is in one block. */
 const IN_A_BLOCK = 32n;
-/** The high half of seconds since 1970, to the year 2514: else a number is no time. */
-const MOST_HIGH = 4;
 
 /** What of a record follows it, in bytes. */
 function payloadOf(type: number, record: Buffer): number {
@@ -143,12 +141,10 @@ export class SendStream {
     this.#need = RECORD;
     this.#seen.add(object);
     for (let at = 0; at + 8 <= bonus.length; at += 8) {
-      const high = bonus.readUInt32LE(at + 4);
-      if (high >= MOST_HIGH) continue;
-      if (BigInt(high) * 0x1_0000_0000n + BigInt(bonus.readUInt32LE(at)) >= this.#since) {
-        this.#change(object);
-        return;
-      }
+      // Seconds since 1970, to the year 2106: a larger number is none, but part of an access list, say.
+      if (bonus.readUInt32LE(at + 4) !== 0 || bonus.readUInt32LE(at) < this.#since) continue;
+      this.#change(object);
+      return;
     }
   }
 
