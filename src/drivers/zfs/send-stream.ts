@@ -10,12 +10,16 @@
 
 const RECORD = 312;
 /** `DRR_…` */
+const BEGIN = 0;
 const OBJECT = 1;
 const FREE_OBJECTS = 2;
 const WRITE = 3;
 const FREE = 4;
+const END = 5;
 const SPILL = 7;
 const WRITE_EMBEDDED = 8;
+/** `DMU_BACKUP_MAGIC` */
+const MAGIC = 0x2_f5ba_cbacn;
 /** `DMU_OT_PLAIN_FILE_CONTENTS`, `DMU_OT_DIRECTORY_CONTENTS` */
 const FILE_TYPES: ReadonlySet<number> = new Set([19, 20]);
 const CONTENTS: ReadonlySet<number> = new Set([WRITE, FREE, SPILL, WRITE_EMBEDDED]);
@@ -67,6 +71,8 @@ export class SendStream {
   #skip = 0;
   /** The object whose metadata comes. */
   #object: bigint | undefined;
+  #begun = false;
+  #ended = false;
 
   /** `since`: the second since 1970 from which on a time in the metadata is a change. */
   constructor(since: bigint) {
@@ -101,9 +107,9 @@ export class SendStream {
     return this.#changed;
   }
 
-  /** Whether it ended where a stream may end. */
+  /** Whether it is such a stream, from its beginning to its end. */
   isWhole(): boolean {
-    return this.#have === 0 && this.#skip === 0 && this.#object === undefined;
+    return this.#begun && this.#ended && this.#have === 0 && this.#skip === 0;
   }
 
   #take(bytes: Buffer): void {
@@ -117,17 +123,23 @@ export class SendStream {
     const type = record.readUInt32LE(0);
     const payload = payloadOf(type, record);
     const object = record.readBigUInt64LE(8);
+    if (type === BEGIN) this.#begun = object === MAGIC;
+    // Nothing comes after the end.
+    this.#ended = type === END && !this.#ended;
     if (type === OBJECT && payload > 0 && FILE_TYPES.has(record.readUInt32LE(16))) {
       this.#object = object;
       this.#need = payload;
       return;
     }
     this.#skip = payload;
-    // An object's metadata comes before its contents.
-    if (CONTENTS.has(type) && this.#seen.has(object) && !isTail(type, record)) this.#change(object);
+    if (CONTENTS.has(type) && !isTail(type, record)) this.#contents(object);
     if (type === FREE_OBJECTS) this.#explainFreed(object, record.readBigUInt64LE(16));
-    // A record of an object that is none of a file's: its block changed because of it, for all we know.
-    if (type === OBJECT) this.#explained.add(object / IN_A_BLOCK);
+  }
+
+  /** An object's metadata comes before its contents. Of what ZFS keeps for itself there is no path. */
+  #contents(object: bigint): void {
+    if (this.#seen.has(object)) this.#changed.add(object);
+    this.#explained.add(object / IN_A_BLOCK);
   }
 
   /** The last of a run of freed objects may be the end of all numbers: the blocks at both ends are all that matter. */
