@@ -136,7 +136,7 @@ function madeRoot(path: string): string {
     if (mount === undefined) throw error;
     throw new TsengineError(
       'Unavailable',
-      `data root ${path} is on ${mount}, and the FUSE daemon that served it died: umount -l ${mount}, start it again and mount it (zfs-fuse: service zfs-fuse start, zpool import)`,
+      `data root ${path} is on ${mount}, and the FUSE daemon that served it died: umount -l ${mount}, start it again, and mount what was there`,
       { cause: error },
     );
   }
