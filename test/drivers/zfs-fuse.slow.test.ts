@@ -98,6 +98,7 @@ kill -9 $pid; sleep 0.5
 t -s zfs images -q | wc -l
 ! grep -q "^$pid$" /run/zfs/tsengine.pid
 t driver teardown --force zfs
+! pgrep -x zfs-fuse
 ls /run/zfs
 grep -c fuse.zfs /proc/mounts || true
 `,
@@ -106,7 +107,8 @@ grep -c fuse.zfs /proc/mounts || true
     assert.equal(status, 0, stderr);
     const lines = stdout.trim().split('\n');
     assert.ok(lines.includes('Backend: zfs-fuse'), stdout);
-    assert.deepEqual(lines.slice(-2), ['zfs_socket', '0'], stdout);
+    // Neither its pid nor its socket is left, and the last word is that of teardown.
+    assert.deepEqual(lines.slice(-2), ['zfs', '0'], stdout);
   });
 });
 
