@@ -2,7 +2,7 @@ import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { lstatIfAny } from '../linux/stat.ts';
 import { childPath, isDirectoryStat, latin1NamesIn, namesIn } from './directory.ts';
 import type { Change } from './driver.ts';
-import { type Side, sameAttributes } from './same-file.ts';
+import { type Side, sameAttributes, sameContent } from './same-file.ts';
 
 const ROOT = Buffer.alloc(0);
 
@@ -25,17 +25,30 @@ export interface Guide {
  * whose attributes differ is modified, and so is a directory in which anything changed; what is a directory in one and
  * a file in the other is modified. The root itself is never named. Costs the size of both trees, or with a guide what that
  * names.
+ *
+ * Where times are whole seconds, files that look the same are read if they were changed in the second `doubtfulFrom` (since 1970)
+ * or later: the tree may have been changed in that second both before and after the snapshot.
  */
-export function compareTrees(root: string, base: string | undefined, guide?: Guide): Change[] {
-  return compareRoots(root, base, guide).changes;
+export function compareTrees(
+  root: string,
+  base: string | undefined,
+  guide?: Guide,
+  doubtfulFrom?: bigint,
+): Change[] {
+  return compareRoots(root, base, guide, doubtfulFrom).changes;
 }
 
 /**
  * The same, and with it the unchanged names of files that have a changed one as well: what a layer needs in order to
  * bring all names as one file. `ln old new` makes `/new` added and `/old` such a name.
  */
-export function compareTreesWithLinks(root: string, base: string | undefined, guide?: Guide): Change[] {
-  const { changes, names } = compareRoots(root, base, guide);
+export function compareTreesWithLinks(
+  root: string,
+  base: string | undefined,
+  guide?: Guide,
+  doubtfulFrom?: bigint,
+): Change[] {
+  const { changes, names } = compareRoots(root, base, guide, doubtfulFrom);
   const changed = new Set(names.filter((name) => name.changed).map((name) => name.ino));
   const linked =
     guide === undefined
@@ -73,10 +86,16 @@ interface Comparison {
   readonly changes: Change[];
   readonly names: LinkedName[];
   readonly guide: Guide | undefined;
+  readonly doubtfulFrom: bigint | undefined;
 }
 
-function compareRoots(root: string, base: string | undefined, guide: Guide | undefined): Comparison {
-  const comparison: Comparison = { changes: [], names: [], guide };
+function compareRoots(
+  root: string,
+  base: string | undefined,
+  guide: Guide | undefined,
+  doubtfulFrom: bigint | undefined,
+): Comparison {
+  const comparison: Comparison = { changes: [], names: [], guide, doubtfulFrom };
   withRoot(root, (fd) => {
     if (base === undefined) compare(fd, undefined, ROOT, comparison);
     else withRoot(base, (baseFd) => compare(fd, baseFd, ROOT, comparison));
@@ -153,9 +172,15 @@ function compareOne(own: Side, base: Side | undefined, path: Buffer, into: Compa
   if (base === undefined) {
     changed = true;
     into.changes.push({ kind: 'added', path });
-  } else if (changed || !sameAttributes(own, base)) {
+  } else if (changed || !sameFile(own, base, into)) {
     changed = true;
     into.changes.push({ kind: 'modified', path });
   }
   if (!isDirectory && own.stat.nlink > 1) into.names.push({ ino: own.stat.ino, path, changed });
+}
+
+function sameFile(side: Side, base: Side, { doubtfulFrom }: Comparison): boolean {
+  if (!sameAttributes(side, base)) return false;
+  const isDoubtful = doubtfulFrom !== undefined && BigInt(base.stat.ctime.sec) >= doubtfulFrom;
+  return !isDoubtful || sameContent(side, base);
 }

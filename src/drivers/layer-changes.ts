@@ -7,14 +7,13 @@
  * first, as unions do: a whiteout or a file ends the search, and so does, after it, an opaque directory.
  */
 
-import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, openAt } from '../linux/at.ts';
-import { readInto } from '../linux/files.ts';
+import { closeFd, O_DIRECTORY, O_PATH, openAt } from '../linux/at.ts';
 import { withDirectory, withRoot } from '../linux/open-directory.ts';
-import { AT_FDCWD, type FileStat, lstatIfAny, S_IFMT, S_IFREG } from '../linux/stat.ts';
+import { AT_FDCWD, type FileStat, lstatIfAny } from '../linux/stat.ts';
 import { sortChanges } from './compare-trees.ts';
 import { childPath, isDirectoryStat, viaFd } from './directory.ts';
 import type { Change } from './driver.ts';
-import { type Side, sameAttributes } from './same-file.ts';
+import { type Side, sameAttributes, sameContent } from './same-file.ts';
 
 /** What an open directory of one layer holds. */
 export interface DirectoryContents {
@@ -177,35 +176,5 @@ class Walk {
     else if (changed || !sameAttributes(side, lower.side) || !sameContent(side, lower.side)) {
       this.changes.push({ kind: 'modified', path });
     }
-  }
-}
-
-const PIECE = 65_536;
-
-/**
- * Whether two regular files of the same attributes hold the same bytes. Only asked of files that were copied up and
- * then look unchanged, which is rare: opened for writing and not written, or changed and the time put back.
- */
-function sameContent(a: Side, b: Side): boolean {
-  if ((a.stat.mode & S_IFMT) !== S_IFREG) return true;
-  return withFile(a, (fdA) => withFile(b, (fdB) => sameBytes(fdA, fdB)));
-}
-
-function sameBytes(fdA: number, fdB: number): boolean {
-  const [bufferA, bufferB] = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
-  for (;;) {
-    const lengthA = readInto(fdA, bufferA, 0, PIECE, null);
-    const lengthB = readInto(fdB, bufferB, 0, PIECE, null);
-    if (lengthA !== lengthB || bufferA.compare(bufferB, 0, lengthB, 0, lengthA) !== 0) return false;
-    if (lengthA === 0) return true;
-  }
-}
-
-function withFile<T>(side: Side, run: (fd: number) => T): T {
-  const fd = openAt(side.fd, side.name, O_RDONLY | O_NOFOLLOW);
-  try {
-    return run(fd);
-  } finally {
-    closeFd(fd);
   }
 }

@@ -12,8 +12,12 @@ import { SizeSum } from './tree-size.ts';
 /** What is asked of a driver here. */
 type Mounts = Pick<GraphDriver, 'get'>;
 
-/** Gives `compare` a guide for two mounted layers, if there is one. */
-export type Guided = <T>(layer: string, base: string, compare: (guide: Guide | undefined) => T) => Promise<T>;
+/** Gives `compare` a guide for two mounted layers, if there is one, and from when on their times say too little, if they ever do. */
+export type Guided = <T>(
+  layer: string,
+  base: string,
+  compare: (guide: Guide | undefined, doubtfulFrom?: bigint) => T,
+) => Promise<T>;
 
 const WITHOUT: Guided = async (_layer, _base, compare) => compare(undefined);
 
@@ -37,7 +41,9 @@ async function against(
 ): Promise<Change[]> {
   if (parent === undefined) return compare(layer, undefined);
   await using base = await driver.get(parent);
-  return await guided(layer, base.path, (guide) => compare(layer, base.path, guide));
+  return await guided(layer, base.path, (guide, doubtfulFrom) =>
+    compare(layer, base.path, guide, doubtfulFrom),
+  );
 }
 
 /**

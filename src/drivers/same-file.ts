@@ -1,8 +1,11 @@
 import { isLayerXattr } from '../archive/whiteouts.ts';
-import { readlinkAt } from '../linux/at.ts';
-import { type FileStat, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT } from '../linux/stat.ts';
+import { closeFd, O_NOFOLLOW, O_RDONLY, openAt, readlinkAt } from '../linux/at.ts';
+import { readInto } from '../linux/files.ts';
+import { type FileStat, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../linux/stat.ts';
 import { lgetxattr, llistxattr } from '../linux/xattr.ts';
 import { viaFd } from './directory.ts';
+
+const PIECE = 65_536;
 
 /** One file of one of two trees that are compared. */
 export interface Side {
@@ -53,4 +56,32 @@ function sameXattrs(a: Side, b: Side): boolean {
 
 function layerXattrs(path: Buffer): Buffer[] {
   return llistxattr(path).filter((name) => isLayerXattr(name.toString('latin1')));
+}
+
+/**
+ * Whether two regular files of the same attributes hold the same bytes; other files do. Asked where attributes cannot tell, which
+ * is rare: of a file that was copied up and then not written, or written and its time put back.
+ */
+export function sameContent(a: Side, b: Side): boolean {
+  if ((a.stat.mode & S_IFMT) !== S_IFREG) return true;
+  return withFile(a, (fdA) => withFile(b, (fdB) => sameBytes(fdA, fdB)));
+}
+
+function sameBytes(fdA: number, fdB: number): boolean {
+  const [bufferA, bufferB] = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)];
+  for (;;) {
+    const lengthA = readInto(fdA, bufferA, 0, PIECE, null);
+    const lengthB = readInto(fdB, bufferB, 0, PIECE, null);
+    if (lengthA !== lengthB || bufferA.compare(bufferB, 0, lengthB, 0, lengthA) !== 0) return false;
+    if (lengthA === 0) return true;
+  }
+}
+
+function withFile<T>(side: Side, run: (fd: number) => T): T {
+  const fd = openAt(side.fd, side.name, O_RDONLY | O_NOFOLLOW);
+  try {
+    return run(fd);
+  } finally {
+    closeFd(fd);
+  }
 }

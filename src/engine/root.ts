@@ -18,6 +18,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod/mini';
 import { hasErrno, TsengineError } from '../errors.ts';
+import { deadMountOf } from '../linux/dead-mount.ts';
 import { makeDirectories, makeDirectory, readTextIfAny, writeFileAtomic } from '../linux/files.ts';
 import { type Lock, type LockMode, lockFile, tryLockFile } from '../linux/flock.ts';
 import { sha256Hex } from '../linux/sha256.ts';
@@ -108,8 +109,7 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
   }
   const named = resolve(options.dataRoot ?? DEFAULT_DATA_ROOT);
   refuseNonDirectory(named, 'data root');
-  ensureDirectory(named, 0o710);
-  const path = realpathSync(named);
+  const path = madeRoot(named);
   const execRoot = resolve(options.execRoot ?? execRootFor(path));
   refuseNonDirectory(execRoot, 'exec root');
   const against = holdAgainstDockerd(path);
@@ -123,6 +123,22 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
     if (!hasErrno(error, 'EROFS')) throw error;
     const message = `data root ${path} is on a read-only file system: look at it with --read-only-root`;
     throw new TsengineError('Unavailable', message, { cause: error });
+  }
+}
+
+/** Makes the folder of a data root if it is absent, and gives its real path. */
+function madeRoot(path: string): string {
+  try {
+    ensureDirectory(path, 0o710);
+    return realpathSync(path);
+  } catch (error) {
+    const mount = hasErrno(error, 'ENOTCONN') ? deadMountOf(path) : undefined;
+    if (mount === undefined) throw error;
+    throw new TsengineError(
+      'Unavailable',
+      `data root ${path} is on ${mount}, and the FUSE daemon that served it died: umount -l ${mount}, start it again, and mount what was there`,
+      { cause: error },
+    );
   }
 }
 

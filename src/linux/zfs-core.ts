@@ -142,27 +142,28 @@ export async function zfsClone(name: string, snapshot: string, properties: ZfsPr
   );
 }
 
-/** Makes a snapshot, `DATASET@NAME`. `EEXIST`, `ENOENT`, `ENOSPC`, `EROFS`. */
-export async function zfsSnapshot(name: string): Promise<void> {
-  using list = new PairList({ [name]: undefined });
+/** Makes snapshots, `DATASET@NAME`, of one pool, all of one moment. `EEXIST`, `ENOENT`, `ENOSPC`, `EROFS`. */
+export async function zfsSnapshot(...names: readonly string[]): Promise<void> {
+  using list = new PairList(Object.fromEntries(names.map((name) => [name, undefined])));
   const failed = Buffer.alloc(8);
+  const subject = { path: names.join(' ') };
   try {
-    await call('lzc_snapshot', [POINTER, 'void *', 'void *'], { path: name }, list.pointer, null, failed);
+    await call('lzc_snapshot', [POINTER, 'void *', 'void *'], subject, list.pointer, null, failed);
   } finally {
     freeResult(failed);
   }
 }
 
-/** Destroys a snapshot when no clone of it is left, perhaps at once. One that is not there is no error. */
-export async function zfsDestroySnapshot(name: string): Promise<void> {
-  using list = new PairList({ [name]: undefined });
+/** Destroys snapshots of one pool when no clone of them is left, perhaps at once. One that is not there is no error. */
+export async function zfsDestroySnapshot(...names: readonly string[]): Promise<void> {
+  using list = new PairList(Object.fromEntries(names.map((name) => [name, undefined])));
   const failed = Buffer.alloc(8);
   const DEFERRED = 1;
   try {
     await call(
       'lzc_destroy_snaps',
       [POINTER, 'int', 'void *'],
-      { path: name },
+      { path: names.join(' ') },
       list.pointer,
       DEFERRED,
       failed,
@@ -175,6 +176,16 @@ export async function zfsDestroySnapshot(name: string): Promise<void> {
 /** Destroys a file system that has no snapshots. `ENOENT`; `EBUSY` when it is mounted or has some; `EEXIST` with datasets below it. */
 export async function zfsDestroy(name: string): Promise<void> {
   await call('lzc_destroy', ['void *'], { path: name }, cString(name));
+}
+
+/** `LZC_SEND_FLAG_EMBED_DATA`, `…_LARGE_BLOCK`, `…_COMPRESS`: as it is on disk, which is the least work. */
+const AS_STORED = 7;
+
+/** Writes what changed from one snapshot, `from`, to a later one to a descriptor, as a stream; comes back when all is written. */
+export async function zfsSend(snapshot: string, from: string, fd: number): Promise<void> {
+  const subject = { path: from, dest: snapshot };
+  const parameters = ['void *', 'void *', 'int', 'int'];
+  await call('lzc_send', parameters, subject, cString(snapshot), cString(from), fd, AS_STORED);
 }
 
 function freeResult(result: Buffer): void {

@@ -1,8 +1,9 @@
-/** What of zfs can be said without ZFS: its options, its mark, and its refusal here. The suite: test/lab/zfs.slow.test.ts. */
+/** What of zfs can be said without ZFS: its options, its mark, and its refusal here. The suite: test/lab/zfs.slow.test.ts, and zfs-fuse.slow.test.ts. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
+import { hasZfsFuse } from '../../src/drivers/zfs/fuse-daemon.ts';
 import { readEngineOptions, requestedSize } from '../../src/drivers/zfs/options.ts';
 import { markOf, readMark } from '../../src/drivers/zfs/store-mark.ts';
 import { makeStore } from '../helpers/stores.ts';
@@ -82,7 +83,9 @@ test('where there is no ZFS it is refused in one line, and nothing is made', {
   await assertFails(
     named,
     'Unavailable',
-    /^zfs needs the kernel module of OpenZFS, and \/dev\/zfs is not there/,
+    hasZfsFuse()
+      ? /^zfs: the zfs-fuse daemon does not run, or died: start it .*, and zpool import the pool$/
+      : /^zfs needs the kernel module of OpenZFS, and \/dev\/zfs is not there: modprobe zfs .*, or install zfs-fuse/,
   );
   assert.deepEqual(readdirSync(store.dataRoot), []);
 });

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { hasErrno } from '../../errors.ts';
+import { utimensAt } from '../../linux/at.ts';
+import { AT_FDCWD, lstat } from '../../linux/stat.ts';
 import { lgetxattr } from '../../linux/xattr.ts';
 import { describeTree } from './describe-tree.ts';
-import { containerLayer, described, imageLayer, inside } from './layers.ts';
-import type { Check, Subject } from './suite.ts';
+import { changeLines, containerLayer, described, imageLayer, inside } from './layers.ts';
+import { type Check, newId, type Subject } from './suite.ts';
 import {
   attributePrefix,
   BYTES_NAME,
@@ -62,6 +64,29 @@ export const contentChecks: readonly Check[] = [
       let top = base;
       for (let i = 0; i < 3; i++) top = await imageLayer(driver, top, () => {});
       assert.deepEqual(await described(driver, await containerLayer(driver, top), options), expected);
+    },
+  },
+  {
+    name: 'times keep their nanoseconds, or whole seconds alone, as the driver says',
+    run: async ({ driver }) => {
+      const time = { sec: 1_500_000_000, nsec: 123_456_789 };
+      const id = await imageLayer(driver, undefined, (root) => {
+        fs.writeFileSync(`${root}/a`, 'a');
+        utimensAt(AT_FDCWD, `${root}/a`, time, time);
+      });
+      const { mtime } = await inside(driver, id, (root) => lstat(`${root}/a`));
+      assert.deepEqual(mtime, { ...time, nsec: driver.capabilities.nanoseconds ? time.nsec : 0 });
+    },
+  },
+  {
+    name: 'a change of the second in which a file was made is found, though it has as many bytes',
+    excused: ({ nanoseconds }) => (nanoseconds ? 'its times tell' : undefined),
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, (root) => fs.writeFileSync(`${root}/a`, 'old'));
+      const id = newId();
+      await driver.createReadWrite(id, base);
+      await inside(driver, id, (root) => fs.writeFileSync(`${root}/a`, 'new'));
+      assert.deepEqual(changeLines(await driver.changes(id, base)), ['modified /a']);
     },
   },
   {

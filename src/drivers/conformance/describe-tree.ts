@@ -27,6 +27,8 @@ export interface DescribeOptions {
   readonly times?: boolean;
   /** Times of symbolic links, where times are kept. Kept when not given. */
   readonly linkTimes?: boolean;
+  /** What is less than a second of times. Left out when true. */
+  readonly wholeSeconds?: boolean;
   /** Which names are one file. Kept when not given. */
   readonly links?: boolean;
   /** Where sparse files have data. Left out when not given: filesystems differ in what they tell. */
@@ -66,7 +68,8 @@ function describe(fd: number, name: Buffer, stat: FileStat, options: DescribeOpt
   const isLink = (stat.mode & S_IFMT) === S_IFLNK;
   const withTime = options.times !== false && !(isLink && options.linkTimes === false);
   if (directory ? options.directoryTimes === true : withTime) {
-    parts.push(`${stat.mtime.sec}.${String(stat.mtime.nsec).padStart(9, '0')}`);
+    const nanoseconds = options.wholeSeconds === true ? 0 : stat.mtime.nsec;
+    parts.push(`${stat.mtime.sec}.${String(nanoseconds).padStart(9, '0')}`);
   }
   switch (stat.mode & S_IFMT) {
     case S_IFREG:

@@ -81,7 +81,11 @@ async function follow(
   const losses = driver.capabilities.copyUpLoses ?? [];
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp || losses.includes('linked-change');
   const kind = { linksBreak, attributes: attributePrefix(subject) };
-  const options: DescribeOptions = { links: !linksBreak, linkTimes: !losses.includes('link-time') };
+  const options: DescribeOptions = {
+    links: !linksBreak,
+    linkTimes: !losses.includes('link-time'),
+    wholeSeconds: !driver.capabilities.nanoseconds,
+  };
   fs.mkdirSync(plain);
   let parent: string | undefined;
   let before: string | undefined;

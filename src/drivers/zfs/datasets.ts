@@ -37,6 +37,21 @@ export interface NewLayer {
   readonly quota: number | undefined;
 }
 
+/** Where a dataset comes from. */
+export interface Birth {
+  readonly madeAt: bigint;
+  readonly origin: string;
+}
+
+/** What `zfs get` is asked for it. */
+export const BIRTH: readonly string[] = ['-Hp', '-o', 'value', 'creation,origin'];
+
+/** Reads its answer. */
+export function readBirth(text: string): Birth {
+  const [madeAt = '0', origin = '-'] = text.split('\n');
+  return { madeAt: BigInt(madeAt), origin };
+}
+
 /** The datasets below one. */
 export class Datasets {
   readonly fsName: string;
@@ -49,7 +64,7 @@ export class Datasets {
     return `${this.fsName}/${id}`;
   }
 
-  exists(id: string): boolean {
+  async exists(id: string): Promise<boolean> {
     return zfsExists(this.name(id));
   }
 
@@ -63,9 +78,9 @@ export class Datasets {
     return `${this.name(id)}@${process.hrtime.bigint()}${process.pid}`;
   }
 
-  /** Makes a snapshot. `ENOENT` without the dataset. */
-  async snapshot(name: string): Promise<void> {
-    await patiently(() => zfsSnapshot(name));
+  /** Makes snapshots, all of one moment. `ENOENT` without one of the datasets. */
+  async snapshot(...names: readonly string[]): Promise<void> {
+    await patiently(() => zfsSnapshot(...names));
   }
 
   /** Makes a clone. `EEXIST`. */
@@ -73,9 +88,9 @@ export class Datasets {
     await patiently(() => zfsClone(this.name(id), snapshot, withOwn(LAYER, layer)));
   }
 
-  /** Destroys a snapshot once the last clone of it is gone. No error when it is not there. */
-  async dropSnapshot(name: string): Promise<void> {
-    await zfsDestroySnapshot(name);
+  /** Destroys snapshots once the last clone of each is gone. No error when one is not there. */
+  async dropSnapshot(...names: readonly string[]): Promise<void> {
+    await zfsDestroySnapshot(...names);
   }
 
   /**
@@ -84,7 +99,7 @@ export class Datasets {
    */
   async destroy(id: string): Promise<readonly string[]> {
     try {
-      await patiently(() => zfsDestroy(this.name(id)), 3);
+      await this.destroyAlone(id);
       return [];
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return [];
@@ -92,6 +107,11 @@ export class Datasets {
       if (!hasErrno(error, 'EBUSY', 'EEXIST')) throw error;
       return await this.#destroyWithSnapshots(id, error);
     }
+  }
+
+  /** Destroys a dataset that has no snapshots. `ENOENT`; `EBUSY` when it is mounted somewhere, or, as `EEXIST`, when it has some. */
+  protected async destroyAlone(id: string): Promise<void> {
+    await patiently(() => zfsDestroy(this.name(id)), 3);
   }
 
   /** Only where snapshots are in the way: what is mounted somewhere keeps them, and is not unmounted under who reads it. */
@@ -117,6 +137,12 @@ export class Datasets {
       if (tries >= TRIES) throw busy;
       await sleep(PAUSE);
     }
+  }
+
+  /** When a dataset was made, in seconds since 1970, and which snapshot it began as (`-` is none). */
+  async birth(name: string): Promise<Birth> {
+    const { stdout } = await this.#ask(['get', ...BIRTH, name]);
+    return readBirth(stdout.toString());
   }
 
   /** Whether a dataset got all its properties: made whole, as against cut off by a loss of power. */
@@ -165,7 +191,7 @@ function withOwn(properties: ZfsProperties, { mark, quota }: NewLayer): ZfsPrope
 }
 
 /** Others work in the same pool: what is busy now is free in a moment, or is not ours. */
-async function patiently(run: () => Promise<void>, tries = TRIES): Promise<void> {
+export async function patiently(run: () => Promise<void>, tries = TRIES): Promise<void> {
   for (let left = tries; ; left -= 1) {
     try {
       await run();

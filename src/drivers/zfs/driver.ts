@@ -61,16 +61,18 @@ import {
   noSuchLayer,
 } from '../layer-id.ts';
 import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
-import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
+import { type Guided, naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { Staging } from '../staging.ts';
 import { openToRead, sweepViews } from '../view.ts';
-import { Datasets } from './datasets.ts';
+import { guidedByStream } from './changes.ts';
+import type { Datasets } from './datasets.ts';
 import { busyElsewhere, mountDataset, mountToRead } from './mount.ts';
 import { requestedSize } from './options.ts';
 import { markOf, readMark, type StoreMark } from './store-mark.ts';
 
-const CAPABILITIES: Capabilities = {
-  nativeDiff: false,
+/** What it can do with the kernel's module. */
+export const KERNEL_CAPABILITIES: Capabilities = {
+  nativeDiff: true,
   quota: true,
   maxParents: undefined,
   hardLinksAcrossCopyUp: true,
@@ -83,20 +85,20 @@ const CAPABILITIES: Capabilities = {
 /** See `GraphDriver`. */
 export class ZfsDriver implements GraphDriver {
   readonly name = 'zfs';
-  readonly capabilities = CAPABILITIES;
+  readonly capabilities: Capabilities = KERNEL_CAPABILITIES;
   protected readonly context: DriverContext;
   protected readonly datasets: Datasets;
+  protected readonly counter: MountCounter;
   readonly #staging: Staging;
-  readonly #counter: MountCounter;
   readonly #graph: string;
   #mark: StoreMark | undefined;
 
-  constructor(context: DriverContext, fsName: string) {
+  constructor(context: DriverContext, datasets: Datasets) {
     this.context = context;
-    this.datasets = new Datasets(fsName);
+    this.datasets = datasets;
+    this.counter = new MountCounter(context.runHome);
     this.#staging = new Staging(context.home);
-    this.#counter = new MountCounter(context.runHome);
-    this.#graph = `${context.home}/graph`;
+    this.#graph = graphOf(context);
   }
 
   /** Makes the home and takes back what a crash left. */
@@ -106,16 +108,17 @@ export class ZfsDriver implements GraphDriver {
       (path) => this.#takeBack(path),
       (message) => this.context.warn(message),
     );
-    this.#counter.sweep();
+    this.counter.sweep();
     sweepViews(this.context.runHome);
   }
 
   /** What a killed `create` left, told by its file. */
   async #takeBack(path: string): Promise<void> {
     const [, id] = /^(.+)\.\d+\.\d+$/.exec(basename(path)) ?? [];
-    const snapshot = readTextIfAny(path) ?? '';
-    if (snapshot.startsWith(`${this.datasets.fsName}/`)) await this.datasets.dropSnapshot(snapshot);
-    if (id !== undefined && this.datasets.exists(id) && !(await this.datasets.isWhole(id))) {
+    for (const snapshot of (readTextIfAny(path) ?? '').split('\n')) {
+      if (snapshot.startsWith(`${this.datasets.fsName}/`)) await this.datasets.dropSnapshot(snapshot);
+    }
+    if (id !== undefined && (await this.datasets.exists(id)) && !(await this.datasets.isWhole(id))) {
       await this.datasets.destroy(id);
     }
     removeFile(path);
@@ -137,8 +140,13 @@ export class ZfsDriver implements GraphDriver {
       ['Space Available', available],
       ['Parent Quota', quota === '0' ? 'no' : quota],
       ['Compression', compression],
-      ['Backend', `OpenZFS ${readText('/sys/module/zfs/version').trim()}, module of the kernel`],
+      ['Backend', this.title()],
     ];
+  }
+
+  /** What serves the pool, in words. */
+  protected title(): string {
+    return kernelTitle();
   }
 
   async create(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
@@ -149,7 +157,7 @@ export class ZfsDriver implements GraphDriver {
     checkLayerId(id);
     if (parent !== undefined) checkLayerId(parent);
     const quota = requestedSize(options);
-    if (this.datasets.exists(id)) throw layerExists(this.name, id);
+    if (await this.datasets.exists(id)) throw layerExists(this.name, id);
     using _held = await this.#staging.hold();
     const layer = { mark: await this.#ownMark(), quota };
     const snapshot = parent === undefined ? '' : this.datasets.snapshotName(parent);
@@ -192,38 +200,56 @@ export class ZfsDriver implements GraphDriver {
 
   async get(id: string, mountLabel?: string, options: MountOptions = {}): Promise<MountedLayer> {
     checkLayerId(id);
-    const point = this.#point(id, mountLabel);
-    if (options.isReadOnly === true) {
-      return await openToRead(this.context.runHome, point.path, (target) => this.mountToRead(id, target));
-    }
+    const point = this.point(id, mountLabel);
+    if (options.isReadOnly === true) return await this.openToRead(id, point);
     // What that folder tells of the store is told before there is one.
     if (!pathExists(this.#graph)) {
-      this.#mustExist(id);
+      await this.#mustExist(id);
       await this.#ownMark();
     }
-    return await this.#counter.mounted(id, point);
+    return await this.counter.mounted(id, point);
+  }
+
+  /** Opens the layer for who only reads. */
+  protected async openToRead(id: string, { path }: CountedMount): Promise<MountedLayer> {
+    return await openToRead(this.context.runHome, path, (target) => this.mountToRead(id, target));
   }
 
   /** Mounts the layer so that it can only be read. */
   protected mountToRead(id: string, target: string): void {
-    this.#mounting(id, () => mountToRead(this.datasets.name(id), target));
+    try {
+      mountToRead(this.datasets.name(id), target);
+    } catch (error) {
+      throw this.#told(id, error);
+    }
+  }
+
+  /** Mounts the layer at a folder, which is there and empty. `ENOENT` without it. */
+  protected async mountAt(id: string, path: string, label: string | undefined): Promise<void> {
+    mountDataset(this.datasets.name(id), path, label);
+  }
+
+  /** Unmounts what is mounted at a folder. What has a file of it open goes on. */
+  protected unmountAt(path: string): void {
+    unmount(path, MNT_DETACH);
   }
 
   async put(id: string): Promise<void> {
     checkLayerId(id);
-    await this.#counter.release(id, this.#point(id, undefined));
+    await this.counter.release(id, this.point(id, undefined));
   }
 
-  #point(id: string, label: string | undefined): CountedMount {
+  /** How the layer is mounted, and unmounted. */
+  protected point(id: string, label: string | undefined): CountedMount {
     const path = `${this.#graph}/${id}`;
     return {
       path,
       mount: () => this.#mount(id, path, label),
-      unmount: () => unmountLayer(path),
+      unmount: () => this.#unmount(path),
     };
   }
 
-  #mount(id: string, path: string, label: string | undefined): void {
+  async #mount(id: string, path: string, label: string | undefined): Promise<void> {
     if (!pathExists(this.#graph)) makeDirectories(this.#graph, 0o755);
     try {
       makeDirectory(path, 0o700);
@@ -231,25 +257,31 @@ export class ZfsDriver implements GraphDriver {
       if (!hasErrno(error, 'EEXIST')) throw error;
     }
     try {
-      this.#mounting(id, () => mountDataset(this.datasets.name(id), path, label));
+      await this.mountAt(id, path, label);
     } catch (error) {
-      unmountLayer(path);
-      throw error;
+      this.#unmount(path);
+      throw this.#told(id, error);
     }
   }
 
-  #mounting(id: string, run: () => void): void {
+  #unmount(path: string): void {
+    if (isMountPoint(path)) this.unmountAt(path);
     try {
-      run();
-    } catch (error) {
-      throw hasErrno(error, 'ENOENT') ? noSuchLayer(this.name, id) : error;
+      removeDirectory(path);
+    } catch {
+      // It is not there, because of a kill before it was made or after it was removed. Or it cannot be removed: empty as it
+      // is it does no harm, and the next release tries again.
     }
+  }
+
+  #told(id: string, error: unknown): unknown {
+    return hasErrno(error, 'ENOENT') ? noSuchLayer(this.name, id) : error;
   }
 
   async remove(id: string): Promise<void> {
     checkLayerId(id);
-    using _lock = await this.#counter.lock(id);
-    const users = this.#counter.settle(id, this.#point(id, undefined));
+    using _lock = await this.counter.lock(id);
+    const users = this.counter.settle(id, this.point(id, undefined));
     if (users > 0) throw layerInUse(this.name, id, users);
     let clones: readonly string[];
     try {
@@ -262,11 +294,11 @@ export class ZfsDriver implements GraphDriver {
   }
 
   async exists(id: string): Promise<boolean> {
-    return isLayerId(id) && this.datasets.exists(id);
+    return isLayerId(id) && (await this.datasets.exists(id));
   }
 
   async metadata(id: string): Promise<Readonly<Record<string, string>>> {
-    this.#mustExist(id);
+    await this.#mustExist(id);
     return { Mountpoint: `${this.#graph}/${id}`, Dataset: this.datasets.name(id) };
   }
 
@@ -275,13 +307,22 @@ export class ZfsDriver implements GraphDriver {
     return await this.datasets.list(this.#mark, this.#mark?.unmarked ?? pathExists(this.#graph));
   }
 
+  /** What tells which of two layers' files need be compared. */
+  protected guided(id: string, parent: string): Guided | undefined {
+    return guidedByStream({ datasets: this.datasets, staging: this.#staging }, id, parent);
+  }
+
+  #guided(id: string, parent: string | undefined): Guided | undefined {
+    return parent === undefined ? undefined : this.guided(id, parent);
+  }
+
   diff(id: string, parent: string | undefined): AsyncIterable<Buffer> {
     const warn = (message: string): void => this.context.warn(message);
-    return naiveDiff(this, id, parent, warn);
+    return naiveDiff(this, id, parent, warn, this.#guided(id, parent));
   }
 
   async changes(id: string, parent: string | undefined): Promise<readonly Change[]> {
-    return await naiveChanges(this, id, parent);
+    return await naiveChanges(this, id, parent, this.#guided(id, parent));
   }
 
   async applyDiff(
@@ -294,13 +335,17 @@ export class ZfsDriver implements GraphDriver {
     const { unpackLayer } = await import('../../archive/unpack.ts');
     const { size, warnings } = await unpackLayer(tar, mounted.path, { whiteouts: 'delete', ...options });
     for (const warning of warnings) this.context.warn(warning);
-    // The caller syncs the data root's filesystem, and each dataset is another one.
-    await syncFilesystemOf(mounted.path);
+    await this.sync(id, mounted.path);
     return { size };
   }
 
+  /** Brings a layer to disk: the caller syncs the data root's filesystem, and each dataset is another one. */
+  protected async sync(_id: string, path: string): Promise<void> {
+    await syncFilesystemOf(path);
+  }
+
   async diffSize(id: string, parent: string | undefined): Promise<number> {
-    return await naiveDiffSize(this, id, parent);
+    return await naiveDiffSize(this, id, parent, this.#guided(id, parent));
   }
 
   async diffSource(id: string): Promise<DiffSource> {
@@ -313,29 +358,30 @@ export class ZfsDriver implements GraphDriver {
     const prefix = Buffer.from(`${realpathSync.native(this.context.home)}/graph/`);
     // From the innermost: a container's own mounts may be left inside its layer's.
     const ours = readMountInfo().filter(({ mountPoint }) => mountPoint.indexOf(prefix) === 0);
-    for (const { mountPoint } of ours.reverse()) unmount(mountPoint, MNT_DETACH);
-    for (const { mountPoint } of ours) {
-      if (!mountPoint.subarray(prefix.length).includes('/')) removeDirectory(mountPoint);
+    for (const { mountPoint } of ours.reverse()) {
+      const isLayer = !mountPoint.subarray(prefix.length).includes('/');
+      if (isLayer) this.#unmount(mountPoint.toString());
+      else unmount(mountPoint, MNT_DETACH);
     }
-    this.#counter.forget();
+    this.counter.forget();
     await this.#staging.sweepAsync(
       (path) => this.#takeBack(path),
       (message) => this.context.warn(message),
     );
   }
 
-  #mustExist(id: string): void {
+  async #mustExist(id: string): Promise<void> {
     checkLayerId(id);
-    if (!this.datasets.exists(id)) throw noSuchLayer(this.name, id);
+    if (!(await this.datasets.exists(id))) throw noSuchLayer(this.name, id);
   }
 }
 
-function unmountLayer(path: string): void {
-  if (isMountPoint(path)) unmount(path, MNT_DETACH);
-  try {
-    removeDirectory(path);
-  } catch {
-    // It is not there, because of a kill before it was made or after it was removed. Or it cannot be removed: empty as it is
-    // it does no harm, and the next release tries again.
-  }
+/** Where the layers of a store are mounted. */
+export function graphOf({ home }: Pick<DriverContext, 'home'>): string {
+  return `${home}/graph`;
+}
+
+/** What serves a pool of the kernel's module, in words. */
+export function kernelTitle(): string {
+  return `OpenZFS ${readText('/sys/module/zfs/version').trim()}, module of the kernel`;
 }

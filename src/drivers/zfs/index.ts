@@ -3,7 +3,9 @@ import { TsengineError } from '../../errors.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverFactory, Support } from '../driver.ts';
 import { refusalOfReadOnly } from '../read-only.ts';
-import { ZfsDriver } from './driver.ts';
+import { Datasets } from './datasets.ts';
+import { kernelTitle, ZfsDriver } from './driver.ts';
+import { FUSE_TITLE } from './fuse-daemon.ts';
 import { locate } from './locate.ts';
 import { readEngineOptions } from './options.ts';
 
@@ -12,18 +14,30 @@ export const zfsFactory: DriverFactory = {
   name: 'zfs',
   onlyOn: 'zfs',
   async probe(context): Promise<Support> {
-    const { reason } = locate(context.home, readEngineOptions(context));
-    return reason === undefined
-      ? (refusalOfReadOnly(context.home) ?? { supported: true })
-      : { supported: false, reason };
+    const { reason, ...found } = await locate(context.home, readEngineOptions(context));
+    if (reason !== undefined) return { supported: false, reason };
+    const title = 'by' in found && found.by === 'zfs-fuse' ? FUSE_TITLE : kernelTitle();
+    return refusalOfReadOnly(context.home) ?? { supported: true, notes: [title] };
   },
   hasData: (home) => holdsLayers('zfs', home),
   stores: async () => (await import('./store.ts')).zfsStore,
   async open(context) {
-    const { dataset, reason } = locate(context.home, readEngineOptions(context));
-    if (dataset === undefined) throw new TsengineError('Unavailable', reason);
-    if (context.readOnly === true) return (await import('./read-only.ts')).readOnlyZfs(context, dataset);
-    const driver = new ZfsDriver(context, dataset);
+    const located = await locate(context.home, readEngineOptions(context));
+    if (located.dataset === undefined) throw new TsengineError('Unavailable', located.reason);
+    const { dataset, by } = located;
+    if (context.readOnly === true) {
+      if (by === 'zfs-fuse') {
+        throw new TsengineError(
+          'Unavailable',
+          'zfs: zfs-fuse cannot mount a layer without writing to its pool: open the data root without --read-only-root, or with the module of OpenZFS',
+        );
+      }
+      return (await import('./read-only.ts')).readOnlyZfs(context, dataset);
+    }
+    const driver =
+      by === 'zfs-fuse'
+        ? new (await import('./fuse-driver.ts')).FuseZfsDriver(context, dataset)
+        : new ZfsDriver(context, new Datasets(dataset));
     await driver.prepare();
     return driver;
   },

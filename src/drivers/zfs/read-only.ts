@@ -6,6 +6,7 @@ import type { DriverContext, GraphDriver, MountedLayer } from '../driver.ts';
 import { checkLayerId } from '../layer-id.ts';
 import { onlyReading } from '../read-only.ts';
 import { openView } from '../view.ts';
+import { Datasets } from './datasets.ts';
 import { ZfsDriver } from './driver.ts';
 
 class ReadOnlyZfs extends ZfsDriver {
@@ -14,6 +15,9 @@ class ReadOnlyZfs extends ZfsDriver {
     return await openView(this.context.runHome, (target) => this.mountToRead(id, target));
   }
 
+  /** A guide takes snapshots. */
+  protected override guided(): undefined {}
+
   override async put(id: string): Promise<void> {
     checkLayerId(id);
   }
@@ -21,5 +25,5 @@ class ReadOnlyZfs extends ZfsDriver {
 
 /** Opens the driver for reading. */
 export function readOnlyZfs(context: DriverContext, fsName: string): GraphDriver {
-  return onlyReading(new ReadOnlyZfs(context, fsName), context.home);
+  return onlyReading(new ReadOnlyZfs(context, new Datasets(fsName)), context.home);
 }

@@ -1,0 +1,202 @@
+/**
+ * What a layer changed, asked of OpenZFS: a clone keeps its origin's object numbers, which are inode numbers, and an incremental
+ * send stream from the origin to a snapshot of now tells which of them changed. Only those and the directories above them are
+ * compared. The cost follows the change.
+ *
+ * `zfs diff` is not asked, because it says nothing of a file that lost the name it got last, and names one of several. Here
+ * each path that the kernel gives is looked at, and where it is not that object's, or the object has more names than that
+ * one, everything is compared.
+ */
+import { closeSync, read } from 'node:fs';
+import { promisify } from 'node:util';
+import { SyscallError } from '../../linux/errno.ts';
+import { removeFile, writeNewFile } from '../../linux/files.ts';
+import { withRoot } from '../../linux/open-directory.ts';
+import { makePipe } from '../../linux/spawn.ts';
+import { lstatIfAny } from '../../linux/stat.ts';
+import { syncFilesystemOf } from '../../linux/sync.ts';
+import { zfsSend } from '../../linux/zfs-core.ts';
+import { ZfsObjectPaths } from '../../linux/zfs-objects.ts';
+import type { Guide } from '../compare-trees.ts';
+import { isDirectoryStat } from '../directory.ts';
+import type { Guided } from '../naive-diff.ts';
+import type { Staging } from '../staging.ts';
+import type { Datasets } from './datasets.ts';
+import { SendStream } from './send-stream.ts';
+
+/** What is in the way of a guide: everything is compared then. */
+class NoGuide extends Error {}
+
+/** The store that the layers are of. */
+export interface GuidedStore {
+  readonly datasets: Datasets;
+  readonly staging: Staging;
+}
+
+/** Gives what is to be compared of a layer and its parent: everything, where it did not begin as a snapshot of that one. */
+export function guidedByStream(store: GuidedStore, id: string, parent: string): Guided {
+  return async (layer, base, compare) => {
+    const guide = await findGuide(store, { id, root: layer }, { id: parent, root: base });
+    try {
+      return compare(guide);
+    } catch (error) {
+      if (guide === undefined || !(error instanceof NoGuide)) throw error;
+      return compare(undefined);
+    }
+  };
+}
+
+/** A layer, and where it is mounted. */
+interface MountedOf {
+  readonly id: string;
+  readonly root: string;
+}
+
+/** The guide, by snapshots of both layers. A kill leaves them, and a file that names them for the next start. */
+async function findGuide(
+  { datasets, staging }: GuidedStore,
+  own: MountedOf,
+  base: MountedOf,
+): Promise<Guide | undefined> {
+  const { madeAt, origin } = await datasets.birth(datasets.name(own.id));
+  if (!origin.startsWith(`${datasets.name(base.id)}@`)) return undefined;
+  // What is mapped is in no snapshot before that.
+  await syncFilesystemOf(own.root);
+  using _held = await staging.hold();
+  const [snapshot, baseSnapshot] = [datasets.snapshotName(own.id), datasets.snapshotName(base.id)];
+  const record = staging.name(own.id);
+  writeNewFile(record, `${snapshot}\n${baseSnapshot}`, { durable: false });
+  try {
+    await datasets.snapshot(snapshot, baseSnapshot);
+    const layers = { own: { root: own.root, snapshot }, base: { root: base.root, snapshot: baseSnapshot } };
+    return await guideOf({ ...layers, origin, madeAt });
+  } catch (error) {
+    // A pool that is full has no room for snapshots. Whatever else the kernel will not tell, comparing finds out.
+    if (error instanceof NoGuide || error instanceof SyscallError) return undefined;
+    throw error;
+  } finally {
+    await datasets.dropSnapshot(snapshot, baseSnapshot);
+    removeFile(record);
+  }
+}
+
+/** One of two layers that are compared. */
+interface ComparedLayer {
+  /** Where it is mounted. */
+  readonly root: string;
+  /** Its snapshot of now. */
+  readonly snapshot: string;
+}
+
+/** What is to be compared. */
+interface ComparedLayers {
+  readonly own: ComparedLayer;
+  readonly base: ComparedLayer;
+  /** The snapshot of the base that the layer began as. */
+  readonly origin: string;
+  /** The second since 1970 in which the layer was made. */
+  readonly madeAt: bigint;
+}
+
+/** A snapshot's time, the clock of the kernel's files, and ours may differ by so many seconds. */
+const LEEWAY = 2n;
+
+/** The guide to what may differ. Fails with `NoGuide`. */
+async function guideOf({ own, base, origin, madeAt }: ComparedLayers): Promise<Guide> {
+  if (BigInt(Math.trunc(Date.now() / 1000)) < madeAt) throw new NoGuide('the clock was set back');
+  const changed = await changedObjects(own.snapshot, origin, madeAt - LEEWAY);
+  // By contract the base stays as it is: whatever its stream has counts.
+  const changedBelow = await changedObjects(base.snapshot, origin, 0n);
+  const guide = new ObjectGuide();
+  using paths = new ZfsObjectPaths();
+  addAll(guide, paths, own, changed);
+  addAll(guide, paths, base, changedBelow);
+  return guide;
+}
+
+async function changedObjects(snapshot: string, origin: string, since: bigint): Promise<ReadonlySet<bigint>> {
+  const stream = new SendStream(since);
+  const pipe = makePipe();
+  let sent: Promise<void>;
+  try {
+    sent = zfsSend(snapshot, origin, pipe.write).finally(() => closeSync(pipe.write));
+    sent.catch(() => {});
+    await readAll(pipe.read, (chunk) => stream.push(chunk));
+  } finally {
+    closeSync(pipe.read);
+  }
+  await sent;
+  if (!stream.isWhole()) throw new NoGuide('the stream was cut off');
+  return stream.changed();
+}
+
+/** What is read at a time: as much as a pipe holds. */
+const PIECE = 65_536;
+
+async function readAll(fd: number, take: (chunk: Buffer) => void): Promise<void> {
+  const buffer = Buffer.alloc(PIECE);
+  for (;;) {
+    const { bytesRead } = await promisify(read)(fd, buffer, 0, PIECE, null);
+    if (bytesRead === 0) return;
+    take(buffer.subarray(0, bytesRead));
+  }
+}
+
+/** How the kernel calls what has the extended attributes of a file in a path. */
+const ATTRIBUTES = '/<xattrdir>';
+
+function addAll(
+  guide: ObjectGuide,
+  paths: ZfsObjectPaths,
+  { root, snapshot }: ComparedLayer,
+  objects: ReadonlySet<bigint>,
+): void {
+  withRoot(root, (fd) => {
+    for (const object of objects) {
+      const path = paths.pathOf(snapshot, object);
+      if (path === 'deleted') continue;
+      if (path === undefined) throw new NoGuide(`object ${object} has no path`);
+      addOne(guide, fd, path, object);
+    }
+  });
+}
+
+function addOne(guide: ObjectGuide, root: number, path: Buffer, object: bigint): void {
+  const relative = path.length <= 1 ? Buffer.from('.') : path.subarray(1);
+  const stat = lstatIfAny(root, relative);
+  const attributes = path.lastIndexOf(ATTRIBUTES);
+  if (stat === undefined && attributes > 0) {
+    // A change of an attribute is one of the file, whichever that is by now.
+    guide.add(path.toString('latin1', 0, attributes), false);
+    return;
+  }
+  // Changed since: a running container works on.
+  if (stat === undefined || stat.ino !== object) throw new NoGuide(`object ${object} is elsewhere`);
+  const isDirectory = isDirectoryStat(stat);
+  if (!isDirectory && stat.nlink > 1) throw new NoGuide(`object ${object} has several names`);
+  guide.add(path.length <= 1 ? '' : path.toString('latin1'), isDirectory);
+}
+
+class ObjectGuide implements Guide {
+  readonly listed = new Set<string>();
+  readonly names = new Map<string, Set<string>>();
+
+  /** Only a changed directory is read; what else has several names is compared as a whole. */
+  pathsOf(inode: bigint): readonly Buffer[] {
+    throw new NoGuide(`inode ${inode} has several names`);
+  }
+
+  add(path: string, isDirectory: boolean): void {
+    if (isDirectory) this.listed.add(path);
+    for (let at = path; at !== ''; ) {
+      const slash = at.lastIndexOf('/');
+      const [folder, name] = [at.slice(0, slash), at.slice(slash + 1)];
+      const known = this.names.get(folder);
+      // Then the folders above it are known as well.
+      if (known?.has(name) === true) return;
+      if (known === undefined) this.names.set(folder, new Set([name]));
+      else known.add(name);
+      at = folder;
+    }
+  }
+}

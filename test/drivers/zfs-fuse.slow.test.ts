@@ -1,0 +1,147 @@
+/** zfs by zfs-fuse, for kernels without the module: the suite, and what is the daemon's alone. OpenZFS: test/lab/zfs.slow.test.ts. */
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { CHECKS, type Check } from '../../src/drivers/conformance/index.ts';
+import { SendStream } from '../../src/drivers/zfs/send-stream.ts';
+import { FULL } from '../helpers/scope.ts';
+import { NO_ZFS_FUSE, withZfsFuse } from '../helpers/zfs-fuse.ts';
+
+/** What a daemon and its commands do otherwise than the kernel. A full run takes all that is not slow. */
+const BRIEF =
+  /^times keep|^a change of the second|^every kind of file|^a layer that leaves as|^a layer (that is mounted|on which another)|^a removed layer|^creating an id|^a quota|^status and|^what another process|^a mount is counted|^cleanup unmounts|^a layer is whole after/;
+
+const isTaken = ({ name, slow = false }: Check): boolean => (FULL ? !slow : BRIEF.test(name));
+
+/** An outcome, as `driver check --json` tells it. */
+interface Line {
+  readonly check: string;
+  readonly state: string;
+  readonly reason?: string;
+}
+
+describe('zfs by zfs-fuse keeps the promises of driver.ts', { skip: NO_ZFS_FUSE ?? false }, () => {
+  let said = '';
+  const lines = new Map<string, Line>();
+  before(() => {
+    const only = FULL ? '' : `--only '${BRIEF.source}'`;
+    const { stdout, stderr } = withZfsFuse(`tsengine driver check zfs --data-root root/d --json ${only}`);
+    said = stderr;
+    for (const text of stdout.split('\n').filter((line) => line.startsWith('{'))) {
+      const line: Line = JSON.parse(text);
+      lines.set(line.check, line);
+    }
+  });
+  for (const check of CHECKS.filter(isTaken))
+    test(check.name, (t) => {
+      const line = lines.get(check.name);
+      if (line?.state === 'excused') return t.skip(line.reason);
+      assert.equal(line?.state, 'ok', line?.reason ?? said);
+    });
+});
+
+describe('the daemon of zfs-fuse', { skip: NO_ZFS_FUSE ?? false }, () => {
+  test('is named by driver ls and info, and serves containers', () => {
+    const { stdout, stderr } = withZfsFuse(`
+tsengine --data-root root/d driver ls | grep '^zfs'
+tsengine --data-root root/d --exec-root /run/x info | grep Backend
+tar -c -C /usr/bin busybox | tsengine --data-root root/d --exec-root /run/x import - box >/dev/null
+tsengine --data-root root/d --exec-root /run/x run --name c --network none box /busybox sh -c '/busybox mkdir /made && echo on zfs'
+tsengine --data-root root/d --exec-root /run/x diff c
+tsengine --data-root root/d --exec-root /run/x rm c
+zfs list -H -o name -t snapshot | wc -l
+`);
+    const [listed = '', backend = '', ...rest] = stdout.trim().split('\n');
+    assert.match(listed, /^zfs +supported +zfs-fuse \(FUSE\), because this kernel has no module of OpenZFS/);
+    assert.match(backend, /Backend: zfs-fuse \(FUSE\)/);
+    assert.deepEqual(rest.slice(0, 2), ['on zfs', 'A /made'], stderr);
+  });
+
+  test('without extended attributes is refused: file capabilities would get lost', () => {
+    const { stderr } = withZfsFuse(`kill "$(cat /run/zfs.pid)"
+while kill -0 "$(cat /run/zfs.pid)" 2>/dev/null; do sleep 0.1; done
+rm /run/zfs.pid; start
+zpool import -d "$PWD" -o cachefile=none pool
+tsengine -s zfs --data-root root/d --exec-root /run/x info`);
+    assert.match(
+      stderr,
+      /zfs-fuse was started without extended attributes, and layers would lose file capabilities: put "enable-xattr" into \/etc\/zfs\/zfsrc/,
+    );
+  });
+
+  test('that died is said to have, in one line, and serves again when it was started', () => {
+    const { stdout, stderr } = withZfsFuse(`
+tsengine -s zfs --data-root data --exec-root /run/x --storage-opt zfs.fsname=pool info >/dev/null
+kill -9 "$(cat /run/zfs.pid)"; sleep 0.5
+tsengine -s zfs --data-root root/d --exec-root /run/y info
+tsengine -s zfs --data-root data --exec-root /run/x --storage-opt zfs.fsname=pool info
+umount -l root; rm /run/zfs.pid; start --enable-xattr; zpool import -d "$PWD" -o cachefile=none pool
+tsengine -s zfs --data-root data --exec-root /run/x --storage-opt zfs.fsname=pool info | grep 'Zpool Health'
+`);
+    const [mount = '', pool = ''] = stderr.trim().split('\n');
+    assert.match(
+      mount,
+      /data root \/\S+\/root\/d is on \/\S+\/root, and the FUSE daemon that served it died: umount -l \/\S+\/root, start/,
+    );
+    assert.match(pool, /the zfs-fuse daemon does not run, or died: start it/);
+    assert.match(stdout, /Zpool Health: ONLINE/);
+  });
+
+  test('of a store that driver setup made is started for it, again after it died, and ended with it', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+t() { tsengine --data-root "$PWD/data" --exec-root /run/x "$@"; }
+t driver setup zfs --size 512m
+t -s zfs info | grep -o 'Backend: zfs-fuse'
+t -s zfs import /dev/null a >/dev/null
+pid=$(cat /run/zfs/tsengine.pid)
+kill -9 $pid; sleep 0.5
+t -s zfs images -q | wc -l
+! grep -q "^$pid$" /run/zfs/tsengine.pid
+t driver teardown --force zfs
+! pgrep -x zfs-fuse
+ls /run/zfs
+grep -c fuse.zfs /proc/mounts || true
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    const lines = stdout.trim().split('\n');
+    assert.ok(lines.includes('Backend: zfs-fuse'), stdout);
+    // Neither its pid nor its socket is left, and the last word is that of teardown.
+    assert.deepEqual(lines.slice(-2), ['zfs', '0'], stdout);
+  });
+});
+
+test('a send stream, of zfs-fuse as of OpenZFS, tells what changed, and not what is stored beside it', {
+  skip: NO_ZFS_FUSE ?? false,
+}, () => {
+  const { stdout, stderr } = withZfsFuse(`set -e
+zfs create pool/a; cd root/a
+mkdir dir; for i in $(seq 200); do echo $i >$i; done; echo x >dir/x
+sleep 4; zfs snapshot pool/a@1
+zfs get -Hp -o value creation pool/a@1
+echo more >>100; chmod 600 20; mv dir moved; echo new >new; rm 150; head -c 300000 /dev/urandom >large
+zfs snapshot pool/a@2
+stat -c %i 100 20 moved new large | xargs; stat -c %i 21 99 moved/x 101 | xargs
+zfs send -i @1 pool/a@2 | base64 -w 0`);
+  const [madeAt = '', changed = '', others = '', stream = ''] = stdout.split('\n');
+  const numbers = (text: string): bigint[] => text.split(' ').map(BigInt);
+  assert.notEqual(stream, '', stderr);
+  const bytes = Buffer.from(stream, 'base64');
+  for (const piece of [1, 311, 313, 65_536]) {
+    const reader = new SendStream(BigInt(madeAt) - 2n);
+    for (let at = 0; at < bytes.length; at += piece) reader.push(bytes.subarray(at, at + piece));
+    assert.ok(reader.isWhole());
+    const found = reader.changed();
+    for (const object of numbers(changed)) assert.ok(found.has(object), `object ${object} is missing`);
+    for (const object of numbers(others)) assert.ok(!found.has(object), `object ${object} did not change`);
+  }
+  const cut = new SendStream(0n);
+  cut.push(bytes.subarray(0, 400));
+  assert.equal(cut.isWhole(), false);
+  // Times that say nothing, as of a clock that was behind: contents do, and a block that nothing explains is taken whole.
+  const later = new SendStream(BigInt(madeAt) + 1_000_000n);
+  later.push(bytes);
+  const [written = 0n, mode = 0n, , added = 0n, large = 0n] = numbers(changed);
+  for (const object of [written, mode, added, large]) assert.ok(later.changed().has(object), `${object}`);
+});
