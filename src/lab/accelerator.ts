@@ -49,12 +49,20 @@ export function wantedAccelerator(): Accelerator | undefined {
   throw new TsengineError('InvalidParameter', `TSENGINE_LAB_ACCELERATOR is ${wanted}: it takes kvm or tcg`);
 }
 
-/** What machines are to be accelerated by: `TSENGINE_LAB_ACCELERATOR` if that is set, else what works. `device` is another than KVM's for tests. */
+/** How it is found out whether KVM works: other ways than the usual ones are for tests. */
+export interface ProbeOptions {
+  /** KVM's device. */
+  readonly device?: string;
+  /** How long the probe may take. Milliseconds. */
+  readonly patience?: number;
+}
+
+/** What machines are to be accelerated by: `TSENGINE_LAB_ACCELERATOR` if that is set, else what works. */
 export async function chooseAccelerator(
   probe: Probe,
   cache: LabCache,
   context: LabContext,
-  device = '/dev/kvm',
+  { device = '/dev/kvm', patience = PATIENCE }: ProbeOptions = {},
 ): Promise<Accelerator> {
   const wanted = wantedAccelerator();
   if (wanted !== undefined) return wanted;
@@ -65,7 +73,7 @@ export async function chooseAccelerator(
   if (known !== undefined) return known;
   context.progress('looking whether machines start under KVM');
   using work = await cache.workFolder('machine');
-  const works = await probeKvm(probe, work.path, context);
+  const works = await probeKvm(probe, work.path, context, patience);
   const text = withAnswer(readTextIfAny(path) ?? '', place, probe, works, Date.now());
   writeFileAtomic(path, text, { mode: 0o644, durable: false });
   return works ? 'kvm' : 'tcg';
@@ -108,7 +116,12 @@ function mayUse(device: string): boolean {
   }
 }
 
-async function probeKvm(probe: Probe, temporary: string, context: LabContext): Promise<boolean> {
+async function probeKvm(
+  probe: Probe,
+  temporary: string,
+  context: LabContext,
+  patience: number,
+): Promise<boolean> {
   const hardware = { ...probe, accelerator: 'kvm', memory: 256 * 2 ** 20, cpus: 1, disks: [] } as const;
   const log = new ConsoleLog();
   const qemu = new QemuProcess(
@@ -119,7 +132,7 @@ async function probeKvm(probe: Probe, temporary: string, context: LabContext): P
   qemu.console.on('data', (data: Buffer) => log.push(data));
   qemu.agent.resume();
   try {
-    await Promise.race([qemu.ended, sleep(PATIENCE, undefined, { signal: context.signal, ref: false })]);
+    await Promise.race([qemu.ended, sleep(patience, undefined, { signal: context.signal, ref: false })]);
   } finally {
     qemu.kill();
     await qemu.ended.catch(() => undefined);
