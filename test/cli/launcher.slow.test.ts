@@ -142,7 +142,10 @@ describe('which code', () => {
     const deep = join(place.home, 'src/drivers/x/deep/file.ts');
     put(source, report);
     put(deep, '');
+    const agent = join(place.home, 'src/lab/guest-agent.py');
+    put(agent, '');
     const at = (path: string, seconds: number) => utimesSync(path, seconds, seconds);
+    at(agent, 1000);
     at(source, 1000);
     at(deep, 1000);
     at(bundle, 2000);
@@ -151,6 +154,9 @@ describe('which code', () => {
     at(deep, 3000);
     assert.equal(runs(place.launcher).from, source);
     assert.equal(runs(place.launcher, [], { TSENGINE_SOURCES: '0' }).from, bundle);
+    at(deep, 1000);
+    at(agent, 3000);
+    assert.equal(runs(place.launcher).from, source, 'the program that the build embeds is a source, too');
     rmSync(join(place.home, 'dist'), { recursive: true });
     assert.equal(runs(place.launcher).from, source);
   });
