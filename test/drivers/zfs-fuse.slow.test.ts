@@ -45,9 +45,9 @@ describe('the daemon of zfs-fuse', { skip: NO_ZFS_FUSE ?? false }, () => {
 tsengine --data-root root/d driver ls | grep '^zfs'
 tsengine --data-root root/d --exec-root /run/x info | grep Backend
 tar -c -C /usr/bin busybox | tsengine --data-root root/d --exec-root /run/x import - box >/dev/null
-tsengine --data-root root/d --exec-root /run/x run --name c --network none box /busybox sh -c '/busybox mkdir /made && echo on zfs'
-tsengine --data-root root/d --exec-root /run/x diff c
-tsengine --data-root root/d --exec-root /run/x rm c
+tsengine --data-root root/d --exec-root /run/x run --name one --network none box /busybox sh -c '/busybox mkdir /made && echo on zfs'
+tsengine --data-root root/d --exec-root /run/x diff one
+tsengine --data-root root/d --exec-root /run/x rm one
 zfs list -H -o name -t snapshot | wc -l
 `);
     const [listed = '', backend = '', ...rest] = stdout.trim().split('\n');

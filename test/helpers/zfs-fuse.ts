@@ -27,7 +27,8 @@ mount -t tmpfs none /run && mkdir /run/lock
 mount -t tmpfs none /var/lib/zfs
 cd "$1"
 set +e
-sh -c "$2; exit \\$?"
+sh -c "$2
+exit \\$?"
 `;
 
 /** Starts a daemon, as the script may do again; \`pool\` is mounted at \`root\`. */
