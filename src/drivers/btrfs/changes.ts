@@ -7,8 +7,8 @@ import { subvolumeInfo } from '../../linux/btrfs.ts';
 import { SubvolumeTree, subvolumesIn } from '../../linux/btrfs-search.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import { syncfs } from '../../linux/sync.ts';
-import type { Guide } from '../compare-trees.ts';
 import type { Guided } from '../naive-diff.ts';
+import { PathGuide } from '../path-guide.ts';
 
 /**
  * Gives `compare` what may differ between a layer and its parent, both absolute; nothing when the layer is no snapshot of that
@@ -39,12 +39,11 @@ export const guidedByTrees: Guided = async (layer, parent, compare) => {
   }
 };
 
-class TreeGuide implements Guide {
-  readonly listed = new Set<string>();
-  readonly names = new Map<string, Set<string>>();
+class TreeGuide extends PathGuide {
   readonly #tree: SubvolumeTree;
 
   constructor(tree: SubvolumeTree) {
+    super();
     this.#tree = tree;
   }
 
@@ -59,21 +58,7 @@ class TreeGuide implements Guide {
   add(tree: SubvolumeTree, other: SubvolumeTree, after: bigint): void {
     for (const changed of tree.changedAfter(after)) {
       if (other.wasRead(changed)) continue;
-      for (const path of tree.pathsOfChanged(changed)) this.#add(path.toString('latin1'));
-    }
-  }
-
-  #add(path: string): void {
-    this.listed.add(path);
-    for (let at = path; at !== ''; ) {
-      const slash = at.lastIndexOf('/');
-      const [folder, name] = [at.slice(0, slash), at.slice(slash + 1)];
-      const known = this.names.get(folder);
-      // Then the folders above it are known as well.
-      if (known?.has(name) === true) return;
-      if (known === undefined) this.names.set(folder, new Set([name]));
-      else known.add(name);
-      at = folder;
+      for (const path of tree.pathsOfChanged(changed)) this.addPath(path.toString('latin1'), true);
     }
   }
 }

@@ -20,6 +20,7 @@ import { ZfsObjectPaths } from '../../linux/zfs-objects.ts';
 import type { Guide } from '../compare-trees.ts';
 import { isDirectoryStat } from '../directory.ts';
 import type { Guided } from '../naive-diff.ts';
+import { PathGuide } from '../path-guide.ts';
 import type { Staging } from '../staging.ts';
 import type { Datasets } from './datasets.ts';
 import { SendStream } from './send-stream.ts';
@@ -167,36 +168,19 @@ function addOne(guide: ObjectGuide, root: number, path: Buffer, object: bigint):
   const attributes = path.lastIndexOf(ATTRIBUTES);
   if (stat === undefined && attributes > 0) {
     // A change of an attribute is one of the file, whichever that is by now.
-    guide.add(path.toString('latin1', 0, attributes), false);
+    guide.addPath(path.toString('latin1', 0, attributes), false);
     return;
   }
   // Changed since: a running container works on.
   if (stat === undefined || stat.ino !== object) throw new NoGuide(`object ${object} is elsewhere`);
   const isDirectory = isDirectoryStat(stat);
   if (!isDirectory && stat.nlink > 1) throw new NoGuide(`object ${object} has several names`);
-  guide.add(path.length <= 1 ? '' : path.toString('latin1'), isDirectory);
+  guide.addPath(path.length <= 1 ? '' : path.toString('latin1'), isDirectory);
 }
 
-class ObjectGuide implements Guide {
-  readonly listed = new Set<string>();
-  readonly names = new Map<string, Set<string>>();
-
+class ObjectGuide extends PathGuide {
   /** Only a changed directory is read; what else has several names is compared as a whole. */
   pathsOf(inode: bigint): readonly Buffer[] {
     throw new NoGuide(`inode ${inode} has several names`);
-  }
-
-  add(path: string, isDirectory: boolean): void {
-    if (isDirectory) this.listed.add(path);
-    for (let at = path; at !== ''; ) {
-      const slash = at.lastIndexOf('/');
-      const [folder, name] = [at.slice(0, slash), at.slice(slash + 1)];
-      const known = this.names.get(folder);
-      // Then the folders above it are known as well.
-      if (known?.has(name) === true) return;
-      if (known === undefined) this.names.set(folder, new Set([name]));
-      else known.add(name);
-      at = folder;
-    }
   }
 }
