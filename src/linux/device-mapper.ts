@@ -19,16 +19,16 @@ const NAME_AT = 48;
 const LONGEST_NAME = 127;
 /** `_IOWR(0xfd, nr, struct dm_ioctl)`. */
 const IOCTL = 0xc138_fd00;
-const VERSION = 0;
-const LIST_DEVICES = 2;
-const DEV_CREATE = 3;
-const DEV_REMOVE = 4;
-const DEV_SUSPEND = 6;
-const DEV_STATUS = 7;
-const TABLE_LOAD = 9;
-const TABLE_STATUS = 12;
-const TARGET_MSG = 14;
-const GET_TARGET_VERSION = 17;
+const VERSION = [0, 'DM_VERSION'] as const;
+const LIST_DEVICES = [2, 'DM_LIST_DEVICES'] as const;
+const DEV_CREATE = [3, 'DM_DEV_CREATE'] as const;
+const DEV_REMOVE = [4, 'DM_DEV_REMOVE'] as const;
+const DEV_SUSPEND = [6, 'DM_DEV_SUSPEND'] as const;
+const DEV_STATUS = [7, 'DM_DEV_STATUS'] as const;
+const TABLE_LOAD = [9, 'DM_TABLE_LOAD'] as const;
+const TABLE_STATUS = [12, 'DM_TABLE_STATUS'] as const;
+const TARGET_MSG = [14, 'DM_TARGET_MSG'] as const;
+const GET_TARGET_VERSION = [17, 'DM_GET_TARGET_VERSION'] as const;
 const READ_ONLY = 1 << 0;
 const SUSPENDED = 1 << 1;
 const STATUS_TABLE = 1 << 4;
@@ -39,6 +39,9 @@ const UEVENT_GENERATED = 1 << 13;
 const DEFERRED_REMOVE = 1 << 17;
 /** `struct dm_target_spec` without parameters: sector_start u64, length u64, status i32, next u32, target_type char[16]. */
 const TARGET_SIZE = 40;
+
+/** A command's number, and what errors call it. */
+type Command = readonly [nr: number, name: string];
 
 const ioctlCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'ioctl_dm');
 
@@ -73,9 +76,9 @@ interface Extra {
   readonly cookie?: UdevCookie | undefined;
 }
 
-function call(command: number, name: string, extra: Extra = {}): Buffer {
+function call([nr, command]: Command, name: string, extra: Extra = {}): Buffer {
   const bytes = cString(name);
-  if (bytes.length > LONGEST_NAME + 1) throw new SyscallError('ioctl_dm', 'ENAMETOOLONG', { path: name });
+  if (bytes.length > LONGEST_NAME + 1) throw new SyscallError(command, 'ENAMETOOLONG', { path: name });
   const { data = Buffer.alloc(0), room = 0 } = extra;
   const request = Buffer.concat([Buffer.alloc(SIZE), data, Buffer.alloc(room)]);
   request.writeUInt32LE(4, 0);
@@ -87,7 +90,8 @@ function call(command: number, name: string, extra: Extra = {}): Buffer {
   bytes.copy(request, NAME_AT);
   const control = openMiscDevice(MAPPER_CONTROL);
   try {
-    ioctlCall({ path: name }, control, IOCTL + command, request);
+    const result = ioctlCall.attempt({ path: name }, control, IOCTL + nr, request);
+    if (result < 0) throw new SyscallError(command, -result, { path: name });
   } finally {
     closeFile(control);
   }
@@ -95,7 +99,7 @@ function call(command: number, name: string, extra: Extra = {}): Buffer {
 }
 
 /** The same for a call whose answer may need more room than was given. */
-function callForData(command: number, name: string, flags: number): Buffer {
+function callForData(command: Command, name: string, flags: number): Buffer {
   for (let room = 4096; ; room *= 4) {
     const answer = call(command, name, { flags, room });
     if ((answer.readUInt32LE(28) & BUFFER_FULL) === 0) return answer;
@@ -103,7 +107,7 @@ function callForData(command: number, name: string, flags: number): Buffer {
 }
 
 /** A call after which the kernel tells udev, and that returns when udev is done. */
-function callWithUdev(command: number, name: string, flags: number): Buffer {
+function callWithUdev(command: Command, name: string, flags: number): Buffer {
   using cookie = udevCookie();
   const answer = call(command, name, { flags, cookie });
   if ((answer.readUInt32LE(28) & UEVENT_GENERATED) !== 0) cookie?.wait();
@@ -189,7 +193,12 @@ export function resumeDevice(name: string): void {
 
 /** What the kernel says of a device; `undefined` where there is none of that name. */
 export function deviceStatus(name: string): MappedDevice | undefined {
-  return unlessGone(() => decode(call(DEV_STATUS, name)));
+  try {
+    return decode(call(DEV_STATUS, name));
+  } catch (error) {
+    if (hasErrno(error, 'ENXIO')) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -197,16 +206,18 @@ export function deviceStatus(name: string): MappedDevice | undefined {
  * is that of the moment: a pool is not made to write its metadata first.
  */
 export function targetOf(name: string, what: 'status' | 'table'): Target | undefined {
-  return unlessGone(() => {
+  let target: Target | undefined;
+  unlessGone(name, () => {
     const answer = callForData(TABLE_STATUS, name, what === 'table' ? STATUS_TABLE : NO_FLUSH);
-    if (answer.readUInt32LE(20) === 0) return undefined;
+    if (answer.readUInt32LE(20) === 0) return;
     const at = answer.readUInt32LE(16);
-    return {
+    target = {
       type: text(answer, at + 24, 16),
       sectors: Number(answer.readBigUInt64LE(at + 8)),
       parameters: text(answer, at + TARGET_SIZE, answer.length),
     };
   });
+  return target;
 }
 
 function text(buffer: Buffer, at: number, most: number): string {
@@ -214,11 +225,16 @@ function text(buffer: Buffer, at: number, most: number): string {
   return buffer.toString('latin1', at, Math.min(end < 0 ? buffer.length : end, at + most));
 }
 
-function unlessGone<T>(ask: () => T): T | undefined {
+/**
+ * Does something with a device unless there is none of the name, or it goes away under the call: a deferred removal may come at
+ * any moment, and what the kernel answers to a call that it overtakes is not always `ENXIO`. Gives whether the device was there.
+ */
+export function unlessGone(name: string, work: () => void): boolean {
   try {
-    return ask();
+    work();
+    return true;
   } catch (error) {
-    if (hasErrno(error, 'ENXIO')) return undefined;
+    if (deviceStatus(name) === undefined) return false;
     throw error;
   }
 }
@@ -247,19 +263,21 @@ export function listDevices(): string[] {
  * fails with `EBUSY`. Gives whether it is gone now.
  */
 export function removeDevice(name: string, deferred = false): boolean {
-  const answer = unlessGone(() => callWithUdev(DEV_REMOVE, name, deferred ? DEFERRED_REMOVE : 0));
-  const isGone = answer === undefined || (answer.readUInt32LE(28) & DEFERRED_REMOVE) === 0;
-  if (isGone) removeNode(name);
-  return isGone;
+  let isLeaving = false;
+  unlessGone(name, () => {
+    const answer = callWithUdev(DEV_REMOVE, name, deferred ? DEFERRED_REMOVE : 0);
+    isLeaving = (answer.readUInt32LE(28) & DEFERRED_REMOVE) !== 0;
+  });
+  if (!isLeaving) removeNode(name);
+  return !isLeaving;
 }
 
 /** Takes back a deferred removal. Gives false where the device has gone meanwhile, or is going. */
 export function keepDevice(name: string): boolean {
   try {
-    messageDevice(name, '@cancel_deferred_remove');
-    return true;
+    return unlessGone(name, () => messageDevice(name, '@cancel_deferred_remove'));
   } catch (error) {
-    if (hasErrno(error, 'ENXIO', 'EBUSY')) return false;
+    if (hasErrno(error, 'EBUSY')) return false;
     throw error;
   }
 }

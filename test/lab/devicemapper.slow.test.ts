@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FULL } from '../helpers/scope.ts';
+import { guestProgram, onceText } from './guest-program.ts';
 import { type GatheredRequest, succeedsInMachine } from './in-machine.ts';
 
 const MIB = 1024 * 1024;
@@ -27,7 +28,7 @@ function suite(options: readonly string[], flags: string, onDisks: boolean): str
     : [...options, 'dm.loopdatasize=6G', 'dm.loopmetadatasize=64M'];
   const words = [...all, 'dm.basesize=1G'].map((option) => `--storage-opt ${option}`).join(' ');
   return [
-    `set -eu; mkdir /store; tsengine ${words} driver check devicemapper --data-root /store ${flags}`,
+    `set -eu; mkdir /store; tsengine --debug ${words} driver check devicemapper --data-root /store ${flags}`,
     'test -z "$(ls -A /store)"; dmsetup ls | grep -v "No devices found" && exit 1',
     'test -z "$(losetup -a)"',
     ...(onDisks ? ['thin_check /dev/lab/disk2'] : []),
@@ -58,6 +59,21 @@ for (const { kernel, fs, onDisks, udev } of [
     assert.match(said, / 0 failed, 1 excused\n/);
   });
 }
+
+test('a device that goes while it is asked something is gone, whatever the kernel answers', {
+  timeout: HOUR,
+  skip,
+}, async () => {
+  const { said } = await succeedsInMachine({
+    kernel: 'debian:6.1',
+    disks: [256 * MIB],
+    cpus: 2,
+    command: ['node', '-', '100'],
+    stdin: onceText(guestProgram(`${import.meta.dirname}/devicemapper/vanishing.ts`)),
+    timeoutMs: HOUR,
+  });
+  assert.match(said, /^there [1-9]\d*, gone [1-9]\d*\n$/);
+});
 
 test('containers, sizes, removal of what is in use, and roots that are only looked at', {
   timeout: HOUR,

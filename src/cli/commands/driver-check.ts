@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { DEFAULT_DATA_ROOT } from '../../engine/root.ts';
 import type { CheckOutcome } from '../../lab/checks.ts';
@@ -29,6 +30,8 @@ export function register(command: Command, context: CommandContext): void {
       const tell = (outcome: CheckOutcome): void => {
         counts[outcome.state]++;
         writeOutNow(1, flags.json === true ? jsonLine(outcome) : textLine(outcome));
+        if (context.globals.debug && outcome.state === 'failed')
+          process.stderr.write(`${inspect(outcome.error)}\n`);
       };
       const { parseStorageOption } = await import('../../drivers/storage-options.ts');
       const options = context.globals.storageOpts.map(parseStorageOption);

@@ -8,7 +8,13 @@
  */
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { discardDevice } from '../../linux/block-device.ts';
-import { deviceStatus, removeDevice, resumeDevice, suspendDevice } from '../../linux/device-mapper.ts';
+import {
+  deviceStatus,
+  removeDevice,
+  resumeDevice,
+  suspendDevice,
+  unlessGone,
+} from '../../linux/device-mapper.ts';
 import {
   listDirectory,
   makeDirectories,
@@ -184,13 +190,13 @@ export class DeviceSet {
     try {
       this.pool.message('create_snap', deviceId, origin);
     } finally {
-      if (isStopped) unlessGone(() => resumeDevice(name));
+      if (isStopped) unlessGone(name, () => resumeDevice(name));
     }
   }
 
   #stop(name: string): boolean {
     if (deviceStatus(name)?.isLive !== true) return false;
-    return unlessGone(() => suspendDevice(name));
+    return unlessGone(name, () => suspendDevice(name));
   }
 
   /** Does one transaction; undoes it when it fails. Where even that fails, as on a full disk, the next start does. */
@@ -342,15 +348,4 @@ function full(why: string): TsengineError {
     'System',
     `devicemapper: no space left on device: ${why}: remove images and containers, grow the pool (dm.loopdatasize for loop files), or set dm.min_free_space lower`,
   );
-}
-
-/** Gives false where the device went away meanwhile. */
-function unlessGone(run: () => void): boolean {
-  try {
-    run();
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENXIO')) return false;
-    throw error;
-  }
 }
