@@ -18,6 +18,8 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
   /** The exit code when the action throws an error that carries none; 1 unless given. Docker: 125 for `run`. */
   readonly failureExitCode?: number;
+  /** The exit code 1 is what the command found out: whatever goes wrong ends with `failureExitCode`, wrong arguments and a full standard output too. */
+  readonly oneIsAnswer?: boolean;
   /** Flags end at the first argument, because what follows is another program's command line (`run`, `create`, `exec`). */
   readonly flagsFirst?: boolean;
   /** The command changes nothing in the data root, so that it may be run with `--read-only-root`. */

@@ -24,7 +24,12 @@ const summary = 'A container engine organised around pluggable storage drivers';
 export async function main(args: readonly string[]): Promise<void> {
   let debug = false;
   let failureExitCode = 1;
-  installProcessHandlers(() => debug);
+  let oneIsAnswer = false;
+  const failed = (error: unknown): number => {
+    const exitCode = report(error, debug, failureExitCode);
+    return oneIsAnswer && exitCode === 1 ? failureExitCode : exitCode;
+  };
+  installProcessHandlers(failed);
   try {
     const root = globalOptions();
     const { globals, operands, help, version } = parseGlobals(root, args);
@@ -36,10 +41,10 @@ export async function main(args: readonly string[]): Promise<void> {
 
     const found = resolve(commands, program, [first, ...rest]);
     if ('help' in found) return print(found.help);
-    failureExitCode = found.entry.failureExitCode ?? 1;
+    ({ failureExitCode = 1, oneIsAnswer = false } = found.entry);
     await runCommand(found, globals, wantsHelp);
   } catch (error) {
-    process.exitCode = report(error, debug, failureExitCode);
+    process.exitCode = failed(error);
   }
 }
 

@@ -33,11 +33,12 @@ function isBrokenPipe(error: unknown): boolean {
 /**
  * Settles what happens when output has nowhere to go (`tsengine ps | head -1`) and when something throws outside of
  * any command: quiet the first, one line the second. For the whole process, once. An error of `process.stdout` comes here
- * as well, as long as nobody listens to it: looking at the stream now would cost 3 ms for nothing.
+ * as well, as long as nobody listens to it: looking at the stream now would cost 3 ms for nothing. `reported` tells of an
+ * error and gives the exit code.
  */
-export function installProcessHandlers(isDebug: () => boolean): void {
+export function installProcessHandlers(reported: (error: unknown) => number): void {
   const fatal = (error: unknown) => {
-    process.exit(report(error, isDebug(), 1));
+    process.exit(reported(error));
   };
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);

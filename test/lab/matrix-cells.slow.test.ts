@@ -20,11 +20,12 @@ import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { parseEventLine } from '../../src/lab/matrix/events.ts';
 import { Findings } from '../../src/lab/matrix/findings.ts';
 import { runInMachines } from '../../src/lab/matrix/machine-runs.ts';
-import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
+import { matrixText, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { mustBeSameCode, packCode } from '../../src/lab/matrix/packed-code.ts';
 import { BACKINGS } from '../../src/lab/matrix/schema.ts';
 import { codeIdentity } from '../../src/lab/matrix/self.ts';
 import { commandLine, processIds } from '../../src/linux/processes.ts';
+import { kernel, matrix as sample } from '../helpers/matrix-samples.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-cells-test-'));
@@ -214,6 +215,9 @@ test('a filesystem whose program is not installed was not tried, which is nothin
 
 test('what cannot be run is told in one line before anything is made', () => {
   const out = `${folder}/never`;
+  const [brief, full] = [`${folder}/brief.json`, `${folder}/full.json`];
+  writeFileSync(brief, matrixText(sample(kernel())));
+  writeFileSync(full, matrixText({ ...sample(kernel()), slow: true }));
   const wrong: readonly (readonly [words: readonly string[], status: number, message: RegExp])[] = [
     [['--kernels', 'nonsense'], 125, /there is no kernel nonsense/],
     [['--kernels', 'debian:9.9'], 125, /there is no kernel debian:9.9/],
@@ -232,6 +236,12 @@ test('what cannot be run is told in one line before anything is made', () => {
     [['--cell-timeout', '99999999'], 125, /give 1000000 or less/],
     [['matrix.json'], 125, /takes two files with --diff/],
     [['--diff', 'matrix.json'], 125, /takes two files/],
+    [['--diff', 'a', 'b', 'c'], 125, /^"tsengine lab matrix" requires at most 2 arguments\.$/],
+    [
+      ['--diff', brief, full],
+      125,
+      /full\.json was made with --full and .*brief\.json without: .*make both alike/,
+    ],
     [['--diff', `${folder}/a`, `${folder}/b`], 125, /cannot read a matrix from .*no such file/],
   ];
   for (const [words, status, message] of wrong) {
@@ -240,7 +250,7 @@ test('what cannot be run is told in one line before anything is made', () => {
     const [line = '', ...more] = ended.stderr.trimEnd().split('\n');
     assert.match(line, message);
     assert.ok(
-      more.every((one) => one.startsWith("See 'tsengine lab matrix --help'")),
+      more.every((one) => /^(See 'tsengine lab matrix --help'|$|Usage: {2}|Try every)/.test(one)),
       ended.stderr,
     );
     assert.equal(existsSync(out), false);
@@ -260,6 +270,12 @@ test('what cannot be run is told in one line before anything is made', () => {
   ])
     assert.match(help, words);
   for (const name of [...DRIVER_NAMES, ...BACKINGS]) assert.match(help, new RegExp(`\\b${name}\\b`));
+  // A difference that nobody could read is no verdict.
+  const unheard = spawnSync('sh', ['-c', '"$0" lab matrix --diff "$1" "$1" >/dev/full', launcher, brief], {
+    encoding: 'utf8',
+  });
+  assert.equal(unheard.status, 125);
+  assert.match(unheard.stderr, /^tsengine: write standard output: no space left on device\n$/);
   const proc = matrix('--out', '/proc/nothing');
   assert.deepEqual([proc.status, proc.stdout], [125, '']);
   assert.match(proc.stderr, /^tsengine: cannot write to --out: [^\n]+\n$/);

@@ -1,18 +1,23 @@
 /** Cells in several machines at once, and in machines that die: our side of it, with a program in QEMU's place. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { cellsOf } from '../../src/lab/matrix/cells.ts';
 import type { MatrixEvent } from '../../src/lab/matrix/events.ts';
 import { Findings, type Wanted } from '../../src/lab/matrix/findings.ts';
 import { type KernelOptions, type KernelWork, runKernel } from '../../src/lab/matrix/kernel-run.ts';
+import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { Slots } from '../../src/lab/matrix/slots.ts';
 import { hasFailures } from '../../src/lab/matrix/summary.ts';
+import { descriptors } from '../../src/lab/qemu.ts';
 import { matrix } from '../helpers/matrix-samples.ts';
 import { fakeQemu } from './fake-machine.ts';
 
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-lanes-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -157,4 +162,26 @@ ${ANSWERS}`;
         `${driver} ${backing} ${driver === 'overlay2' && backing === 'tmpfs' ? 'failed' : 'works'}`,
     ),
   );
+});
+
+test('a kernel that does not even boot is found out: the matrix is written, and is a regression', () => {
+  const command = (program: string, out: string) => {
+    using qemu = fakeQemu(program);
+    const words = ['--kernels', 'debian:6.1', '--drivers', 'vfs', '--backing', 'tmpfs', '--out', out];
+    const env = { ...process.env, TSENGINE_LAB_QEMU: qemu.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
+    return spawnSync(launcher, ['lab', 'matrix', ...words], { encoding: 'utf8', env });
+  };
+  const [before, after] = [`${folder}/boots`, `${folder}/panics`];
+  const good = command(machine(ANSWERS), before);
+  assert.equal(good.status, 0, good.stderr);
+  const panic = `import os\nos.write(${descriptors.console}, b'[ 0.9] Kernel panic - not syncing: No init\\n')`;
+  const bad = command(panic, after);
+  assert.equal(bad.status, 1, bad.stderr);
+  const [kernel] = readMatrix(`${after}/matrix.json`).kernels;
+  assert.deepEqual([kernel?.cells, kernel?.errorOf], [[], 'kernel']);
+  assert.match(kernel?.error ?? '', /the kernel panicked before it started the command: No init/);
+  const files = [before, after].map((out) => `${out}/matrix.json`);
+  const diff = spawnSync(launcher, ['lab', 'matrix', '--diff', ...files], { encoding: 'utf8' });
+  assert.match(diff.stdout, /^REGRESSION {2}debian:6\.1: it did not run to the end: .*No init/m);
+  assert.equal(diff.status, 1);
 });

@@ -7,7 +7,13 @@ import { after, describe, test } from 'node:test';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { cellsOf, chosenBackings, chosenDrivers } from '../../src/lab/matrix/cells.ts';
 import { diffMatrices, diffText, hasRegression } from '../../src/lab/matrix/diff.ts';
-import { byLine, eventLine, type MatrixEvent, parseEventLine } from '../../src/lab/matrix/events.ts';
+import {
+  brokenCell,
+  byLine,
+  eventLine,
+  type MatrixEvent,
+  parseEventLine,
+} from '../../src/lab/matrix/events.ts';
 import { matrixPage } from '../../src/lab/matrix/html.ts';
 import { kernelChoice } from '../../src/lab/matrix/kernel-names.ts';
 import { matrixMarkdown } from '../../src/lab/matrix/markdown.ts';
@@ -15,7 +21,7 @@ import { matrixText, parseMatrix, readMatrix } from '../../src/lab/matrix/matrix
 import { pooled } from '../../src/lab/matrix/pool.ts';
 import { openProgressFile } from '../../src/lab/matrix/progress-file.ts';
 import { collectReasons } from '../../src/lab/matrix/reasons.ts';
-import { BACKINGS, type KernelResult } from '../../src/lab/matrix/schema.ts';
+import { BACKINGS, type KernelResult, type Matrix } from '../../src/lab/matrix/schema.ts';
 import { matrixSchemaText } from '../../src/lab/matrix/schema-text.ts';
 import { hasFailures, summaryText } from '../../src/lab/matrix/summary.ts';
 import { cell, feature, kernel, matrix } from '../helpers/matrix-samples.ts';
@@ -185,6 +191,46 @@ describe('a difference', () => {
     assert.deepEqual(diffMatrices(died, died), []);
     const untried = one({ features: [feature({ answer: 'unknown', reason: 'xfs_quota is not installed' })] });
     assert.equal(hasRegression(diffMatrices(one({ features: [feature()] }), untried)), false);
+  });
+
+  test('is a regression when another check fails, and when a kernel dies where checks failed', () => {
+    const failing = (...reasons: string[]) =>
+      one({
+        cells: [
+          cell({ status: 'failed', tests: { passed: 1, failed: reasons.length, excused: 0 }, reasons }),
+        ],
+      });
+    const dead = (reason: string) =>
+      one({ cells: [brokenCell('overlay2', 'ext4', reason, 'ok a\nok b\n', 1)] });
+    const told = (before: Matrix, after: Matrix): string => diffText(diffMatrices(before, after));
+    const place = 'host, overlay2 on ext4';
+    assert.equal(
+      told(failing('a: x'), failing('b: y')),
+      `REGRESSION  ${place}: 1 -> 1 checks fail (b: y)\n1 regression, 0 better, 0 other\n`,
+    );
+    assert.match(told(failing('a: x', 'b: y'), failing('b: z')), /^better .*: 2 -> 1 checks fail/);
+    assert.match(told(failing('a: x', 'b: y', 'c: z'), failing('d: new')), /^REGRESSION .*\(d: new\)/);
+    assert.match(told(failing('a: x'), failing('a: other')), /^changed .* still failed, for another reason/);
+    assert.match(told(failing('a: x', 'b: y'), dead('it panicked')), /^REGRESSION .*: it died, .*panicked/);
+    assert.match(
+      told(dead('it panicked'), failing('a: x', 'b: y')),
+      /^better .*: checks fail \(a: x\), where/,
+    );
+    assert.match(told(dead('it panicked'), dead('it hung')), /^changed .* still failed, for another reason/);
+    assert.equal(told(dead('it hung'), dead('it hung')), 'nothing has changed\n');
+  });
+
+  test('is told when a kernel does not run for another reason than before', () => {
+    const unable = one({ error: 'cannot reach the mirror', errorOf: 'lab' });
+    const panic = one({ error: 'the kernel panicked', errorOf: 'kernel' });
+    const hung = one({ error: 'it hung', errorOf: 'kernel' });
+    const told = (before: Matrix, after: Matrix): string => diffText(diffMatrices(before, after));
+    assert.match(
+      told(unable, panic),
+      /^changed {2}host: it could not be tried before, and now the kernel panicked/,
+    );
+    assert.match(told(panic, hung), /^changed {2}host: it still did not run to the end: it hung/);
+    assert.equal(told(panic, panic), 'nothing has changed\n');
   });
 
   test('is none of the kernel’s when this machine has not got the program that makes the filesystem', () => {

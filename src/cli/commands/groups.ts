@@ -69,6 +69,7 @@ export function commandGroups(
           summary: 'Try whether a storage driver keeps its promises here',
           load: () => import('./driver-check.ts'),
           failureExitCode: 125,
+          oneIsAnswer: true,
         },
         ls: {
           summary: 'List storage drivers and what this machine offers each',
@@ -103,6 +104,8 @@ export function commandGroups(
         matrix: {
           summary: 'Try every storage driver on kernels and filesystems',
           load: () => import('./lab-matrix.ts'),
+          failureExitCode: 125,
+          oneIsAnswer: true,
           onlyReads: true,
         },
         rm: {

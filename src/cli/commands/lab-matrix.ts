@@ -34,9 +34,6 @@ const CELL_SECONDS = '1800';
 /** Eleven days: more is a slip, and more than Node's timers can count. */
 const MOST_CELL_SECONDS = 1_000_000;
 
-/** Exit code when there is nothing to tell: a wrong flag, a file that is not there, no kernel that ran. */
-const NOTHING_DONE = 125;
-
 const ABOUT = `A driver on one filesystem takes 10 to 30 s on this machine's kernel, and minutes in
 a machine that QEMU emulates. What is done is kept in --out: the same command goes on
 from there, after Ctrl-C as well. --jobs counts machines, and drivers on this machine's
@@ -71,16 +68,11 @@ export function register(command: Command, context: CommandContext): void {
     .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
     .option('-q, --quiet', 'Say nothing on the way')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
-      // 1 says that something failed, or is worse: for programs that read it, nothing else may.
-      await withExitCode(NOTHING_DONE, async () => {
-        if (flags.diff === true) return await compare(old, now, context);
-        if (old !== undefined) {
-          throw usageError(
-            `'${context.commandPath}' takes two files with --diff, and no arguments without it`,
-          );
-        }
-        await run(await requestOf(flags, context), flags.quiet === true);
-      });
+      if (flags.diff === true) return await compare(old, now, context);
+      if (old !== undefined) {
+        throw usageError(`'${context.commandPath}' takes two files with --diff, and no arguments without it`);
+      }
+      await run(await requestOf(flags, context), flags.quiet === true);
     });
 }
 
@@ -111,16 +103,6 @@ function addCellFlags(command: Command): Command {
     .option('--full', 'Run the slow checks as well, and all of them on every filesystem');
 }
 
-/** Gives errors that have no exit code of their own this one. */
-async function withExitCode(exitCode: number, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof TsengineError) || error.exitCode !== undefined) throw error;
-    throw new TsengineError(error.code, error.message, { cause: error, exitCode });
-  }
-}
-
 async function compare(
   old: string | undefined,
   now: string | undefined,
@@ -137,6 +119,13 @@ async function compare(
     throw new TsengineError(
       'InvalidParameter',
       `${old} and ${now} share no kernel, so that there is nothing to compare: one has ${names.join(', the other ')}`,
+    );
+  }
+  if (before.slow !== after.slow) {
+    const [full, brief] = before.slow ? [old, now] : [now, old];
+    throw new TsengineError(
+      'InvalidParameter',
+      `${full} was made with --full and ${brief} without: other checks ran, so that there is nothing to compare; make both alike`,
     );
   }
   const changes = diffMatrices(before, after);
@@ -232,7 +221,8 @@ async function run(request: MatrixRequest, quiet: boolean): Promise<void> {
     'what is done is kept, and the same command goes on from there',
   );
   progress.clear();
-  if (matrix.kernels.every(({ cells }) => cells.length === 0)) {
+  // A kernel that does not even boot is a finding. What could not be tried is none.
+  if (matrix.kernels.every(({ cells, errorOf }) => cells.length === 0 && errorOf !== 'kernel')) {
     const reasons = matrix.kernels.map(({ name, error }) => `${name}: ${error ?? 'no cells'}`);
     throw new TsengineError('Unavailable', `nothing ran, and nothing is written: ${reasons.join('; ')}`);
   }

@@ -48,7 +48,7 @@ export function diffMatrices(before: Matrix, after: Matrix): MatrixChange[] {
   });
 }
 
-/** Whether there is something to compare: a kernel that both have, or one of each. */
+/** Whether there is something to compare: a kernel that both have, or one of each. Of matrices with the same checks: see `slow`. */
 export function areComparable(before: Matrix, after: Matrix): boolean {
   if (before.kernels.length === 1 && after.kernels.length === 1) return true;
   return before.kernels.some(({ name }) => after.kernels.some((kernel) => kernel.name === name));
@@ -82,12 +82,7 @@ function diffKernels(name: string, before: KernelResult, after: KernelResult): M
   const changes: MatrixChange[] = [];
   // What the lab could not try says nothing of the kernel.
   const isBroken = after.error !== null && after.errorOf !== 'lab';
-  if (before.error === null && after.error !== null) {
-    const text = `${name}: it did not run to the end: ${after.error}`;
-    changes.push({ sort: isBroken ? 'worse' : 'other', text });
-  }
-  if (before.error !== null && after.error === null)
-    changes.push({ sort: 'better', text: `${name}: it runs now` });
+  changes.push(...diffErrors(name, before, after));
   const cells = paired(before.cells, after.cells, ({ driver, backing }) => `${driver} on ${backing}`);
   const features = paired(before.features, after.features, ({ name: feature, backing }) =>
     backing === null ? feature : `${feature} on ${backing}`,
@@ -98,6 +93,21 @@ function diffKernels(name: string, before: KernelResult, after: KernelResult): M
       changes.push(...diffCells(`${name}, ${key}`, old, now, isBroken));
   for (const [key, old, now] of features) changes.push(...diffFeatures(`${name}, ${key}`, old, now));
   return changes;
+}
+
+/** What became of the kernel as a whole. */
+function diffErrors(name: string, before: KernelResult, after: KernelResult): MatrixChange[] {
+  if (after.error === null)
+    return before.error === null ? [] : [{ sort: 'better', text: `${name}: it runs now` }];
+  const isOf = ({ errorOf = 'kernel' }: KernelResult): string => errorOf;
+  if (before.error === null) {
+    const text = `${name}: it did not run to the end: ${after.error}`;
+    return [{ sort: isOf(after) === 'lab' ? 'other' : 'worse', text }];
+  }
+  if (before.error === after.error && isOf(before) === isOf(after)) return [];
+  const was =
+    isOf(before) === 'lab' ? 'it could not be tried before, and now' : 'it still did not run to the end:';
+  return [{ sort: 'other', text: `${name}: ${was} ${after.error}` }];
 }
 
 type Pair<T> = readonly [key: string, before: T | undefined, after: T | undefined];
@@ -129,11 +139,8 @@ function diffCells(
     const sort = isWorse ? 'worse' : after.status === 'unavailable' ? 'other' : 'better';
     return [{ sort, text: `${name}: ${before.status} -> ${after.status}${because}` }];
   }
-  const failures = after.tests.failed - before.tests.failed;
-  if (failures !== 0) {
-    const text = `${name}: ${before.tests.failed} -> ${after.tests.failed} checks fail${because}`;
-    return [{ sort: failures > 0 ? 'worse' : 'better', text }];
-  }
+  const failures = diffFailures(name, before, after, because);
+  if (failures !== undefined) return [failures];
   const fewer = before.tests.passed - after.tests.passed;
   if (fewer > 0 && after.tests.excused > before.tests.excused) {
     const text = `${name}: ${after.tests.excused - before.tests.excused} more checks are excused${because}`;
@@ -141,6 +148,34 @@ function diffCells(
   }
   if (before.reasons.map(steadyReason).join('\n') === after.reasons.map(steadyReason).join('\n')) return [];
   return [{ sort: 'other', text: `${name}: still ${after.status}, for another reason${because}` }];
+}
+
+/**
+ * What of two cells of one status fails otherwise. Which checks they are counts, not how many: one that newly fails is worse,
+ * whatever else works now. Those of a cell that something died under were never counted to the end.
+ */
+function diffFailures(name: string, before: Cell, after: Cell, because: string): MatrixChange | undefined {
+  const died = [before, after].map((cell) => cell.died === true);
+  if (died[0] !== died[1]) {
+    const text = died[1]
+      ? `it died, where checks failed before${because}`
+      : `checks fail${because}, where it died before`;
+    return { sort: died[1] ? 'worse' : 'better', text: `${name}: ${text}` };
+  }
+  if (died[1]) return undefined;
+  const known = failedChecks(before);
+  const fresh = [...failedChecks(after)].filter(([check]) => !known.has(check));
+  const more = after.tests.failed - before.tests.failed;
+  if (fresh.length === 0 && more === 0) return undefined;
+  const why = fresh[0] === undefined ? because : ` (${steadyReason(fresh[0][1])})`;
+  const text = `${name}: ${before.tests.failed} -> ${after.tests.failed} checks fail${why}`;
+  return { sort: fresh.length > 0 || more > 0 ? 'worse' : 'better', text };
+}
+
+/** The checks that a cell gives as reasons, each with its line: `NAME: WHY`. */
+function failedChecks({ status, reasons }: Cell): Map<string, string> {
+  if (status !== 'failed') return new Map();
+  return new Map(reasons.map((reason) => [reason.split(': ', 1)[0] ?? reason, reason]));
 }
 
 function diffFeatures(name: string, before: Feature | undefined, after: Feature | undefined): MatrixChange[] {

@@ -70,7 +70,7 @@ export function byLine(each: (line: string) => void): (chunk: Buffer | string) =
   };
 }
 
-/** A cell that did not come to an end of its own. */
+/** A cell that did not come to an end of its own: the machine or the process died or hung under it. */
 export function brokenCell(
   driver: string,
   backing: Backing,
@@ -83,7 +83,7 @@ export function brokenCell(
     failed: countLines(log, 'not ok '),
     excused: countLines(log, 'excused '),
   };
-  return { driver, backing, status: 'failed', reasons: [reason], tests, seconds, log };
+  return { driver, backing, status: 'failed', died: true, reasons: [reason], tests, seconds, log };
 }
 
 function countLines(log: string, beginning: string): number {

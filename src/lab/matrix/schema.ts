@@ -76,6 +76,13 @@ const makeSchemas = once(() => {
           'not installed where it ran, which says nothing of the kernel. Of the kernel where it is not said.',
       ),
     ),
+    died: z.exactOptional(
+      told(
+        z.boolean(),
+        'Of a failed cell: the kernel died or hung under it, or its process was killed or took too long. The counts are of the ' +
+          'checks that were told until then.',
+      ),
+    ),
     reasons: told(
       z.array(z.string()),
       "Why it is not just 'works', one line each, in the words of who said it.",
