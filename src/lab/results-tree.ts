@@ -191,7 +191,7 @@ class TreeBringer {
     else if (![S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFCHR].includes(type))
       throw new TsengineError('Corrupt', 'its type is unknown');
     else {
-      if (type === S_IFREG && (inode.mode & SET_ID) !== 0) this.#left.push(`the set-ID bit of ${name}`);
+      if ((inode.mode & SET_ID) !== 0) this.#left.push(`the set-ID bit of ${name}`);
       return true;
     }
     return false;

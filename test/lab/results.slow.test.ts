@@ -139,6 +139,16 @@ describe('results', () => {
     assert.equal(readFileSync(join(out, 'sound'), 'utf8'), 'sound');
   });
 
+  test('with a set-ID bit of a folder alone leave it behind, which is told', async () => {
+    const image = imageOf((tree) => {
+      mkdirSync(join(tree, 'shared'));
+      chmodSync(join(tree, 'shared'), 0o2775);
+    });
+    const out = newFolder();
+    assert.equal(await collectResults(image, out), `not copied to ${out}: the set-ID bit of shared`);
+    assert.equal(lstatSync(join(out, 'shared')).mode & 0o7777, 0o775);
+  });
+
   test('from damaged disks are an error of one line', async () => {
     const image = imageOf((tree) => writeFileSync(join(tree, 'file'), 'x'.repeat(100_000)));
     const set = (field: string, value: string): void => {
@@ -169,13 +179,16 @@ describe('results', () => {
       writeFileSync(join(tree, 'program'), 'of root');
       chmodSync(join(tree, 'program'), 0o6755);
       utimesSync(join(tree, 'program'), 1e9, 2e9);
+      mkdirSync(join(tree, 'shared'));
+      chmodSync(join(tree, 'shared'), 0o2775);
     });
     execFileSync('debugfs', ['-w', '-R', 'mknod disk b 8 0', image], { stdio: 'pipe' });
     const out = newFolder();
     assert.equal(
       await collectResults(image, out),
-      `not copied to ${out}: the set-ID bit of program, and 1 more`,
+      `not copied to ${out}: the set-ID bit of program, and 2 more`,
     );
+    assert.equal(lstatSync(join(out, 'shared')).mode & 0o7777, 0o775);
     const [sparse, same] = [lstatSync(join(out, 'sparse')), lstatSync(join(out, 'same'))];
     assert.equal(sparse.size, 3 * 2 ** 30);
     assert.ok(sparse.blocks < 1000, `${sparse.blocks}`);
