@@ -23,6 +23,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Ext4Image } from '../../src/lab/ext4.ts';
 import { collectResults, makeResultsDisk } from '../../src/lab/results.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { describeTree } from '../helpers/trees.ts';
@@ -149,6 +150,16 @@ describe('results', () => {
     assert.equal(lstatSync(join(out, 'shared')).mode & 0o7777, 0o775);
   });
 
+  test('have room for 4 GB and a million names', async () => {
+    const folder = newFolder();
+    const image = await makeResultsDisk(folder, { progress: () => undefined, signal: undefined });
+    using disk = new Ext4Image(image);
+    const { bytes, names } = disk.room();
+    assert.ok(bytes >= 4 * 2 ** 30, `${bytes}`);
+    assert.ok(names >= 1_000_000, `${names}`);
+    assert.ok(lstatSync(image).blocks * 512 < 2 ** 20);
+  });
+
   test('from damaged disks are an error of one line', async () => {
     const image = imageOf((tree) => writeFileSync(join(tree, 'file'), 'x'.repeat(100_000)));
     const set = (field: string, value: string): void => {
@@ -249,7 +260,7 @@ describe('results', () => {
     const out = newFolder();
     await assert.rejects(collectResults(image, out), {
       code: 'System',
-      message: `the machine's /results was full (4G and a million names fit), and ${out} may lack what was written last`,
+      message: `the machine's /results was full (4 GB and a million names fit), and ${out} may lack what was written last`,
     });
     assert.deepEqual(readdirSync(out).sort(), ['before', 'zeros']);
   });
