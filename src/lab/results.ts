@@ -63,14 +63,17 @@ export async function collectResults(
   const purpose = `cannot copy the results to ${folder}`;
   const fail = (why: string): TsengineError => new TsengineError('System', `${purpose}: ${why}`);
   await replayJournal(image, purpose, signal);
-  const { lost, left, isFull } = await bringTree(image, folder, signal).catch((error: unknown) => {
+  const { lost, left, isCut, isFull } = await bringTree(image, folder, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw fail(errorMessage(error));
   });
   const full = `the machine's /results was full (${ROOM} fit), and ${folder} may lack what was written last`;
-  if (lost.length > 0) throw fail(isFull ? `${summary(lost)}; ${full}` : summary(lost));
+  if (lost.count > 0) {
+    const cut = isCut ? ['that is too much, and no more was looked for'] : [];
+    throw fail([lost.summary(), ...cut, ...(isFull ? [full] : [])].join('; '));
+  }
   if (isFull) throw new TsengineError('System', full);
-  return left.length === 0 ? undefined : `not copied to ${folder}: ${summary(left)}`;
+  return left.count === 0 ? undefined : `not copied to ${folder}: ${left.summary()}`;
 }
 
 /** With the rights of nobody where we have more, on a file that is already open: e2fsck is not made for images of an enemy. */
@@ -100,10 +103,4 @@ function giveToNobody(file: number): boolean {
     if (hasErrno(error, 'EINVAL', 'EPERM')) return false;
     throw error;
   }
-}
-
-/** The first of them, and how many more there are. */
-function summary(all: readonly string[]): string {
-  const [first = ''] = all;
-  return all.length === 1 ? first : `${first}, and ${all.length - 1} more`;
 }
