@@ -75,7 +75,11 @@ export async function chooseAccelerator(
   using work = await cache.workFolder('machine');
   const works = await probeKvm(probe, work.path, context, patience);
   const text = withAnswer(readTextIfAny(path) ?? '', place, probe, works, Date.now());
-  writeFileAtomic(path, text, { mode: 0o644, durable: false });
+  try {
+    writeFileAtomic(path, text, { mode: 0o644, durable: false });
+  } catch {
+    // An answer that is not noted, on a full disk say, is asked for again.
+  }
   return works ? 'kvm' : 'tcg';
 }
 

@@ -9,6 +9,9 @@ const LONGEST = 1000;
 /** What steers a terminal. */
 const CONTROL = new RegExp(`${String.fromCharCode(27)}(?:\\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|.)`, 'g');
 
+/** All other control characters but the tab, C1's among them: the guest's lines are shown on a terminal, and as one line. */
+const UNPRINTABLE = /(?!\t)\p{Cc}/gu;
+
 /** Gathers what a console prints. */
 export class ConsoleLog {
   readonly #lines: string[] = [];
@@ -29,7 +32,7 @@ export class ConsoleLog {
 
 /** A line without what is for terminals. */
 function plain(line: string): string {
-  return line.replaceAll(CONTROL, '').replaceAll('\r', '').slice(0, LONGEST);
+  return line.replaceAll(CONTROL, '').replaceAll(UNPRINTABLE, '').slice(0, LONGEST);
 }
 
 /** Not of the firmware, which every machine has. */

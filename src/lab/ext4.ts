@@ -75,6 +75,8 @@ const DEEPEST = 5;
 /** Bytes of the table of groups that are read: a disk of 4 GB has two thousand. */
 const LONGEST_TABLE = 2 ** 22;
 const PATH_MAX = 4096;
+/** Bytes of an inode that anything here is read from; the guest may say that it has more. */
+const INODE_BYTES = 256;
 
 /** An open image. Its errors are `Corrupt`, and say what is wrong in a few words without naming the file. */
 export class Ext4Image implements Disposable {
@@ -158,7 +160,8 @@ export class Ext4Image implements Disposable {
     const high = this.#descriptorSize >= 64 ? descriptor.readUInt32LE(0x28) : 0;
     const table = descriptor.readUInt32LE(0x8) + high * 2 ** 32;
     const index = (number - 1) % this.#inodesPerGroup;
-    return parseInode(number, this.#read(table * this.#blockSize + index * this.#inodeSize, this.#inodeSize));
+    const at = table * this.#blockSize + index * this.#inodeSize;
+    return parseInode(number, this.#read(at, Math.min(this.#inodeSize, INODE_BYTES)));
   }
 
   /** Where a file's data is, in its order. What is reserved and was never written has no length: a hole. */

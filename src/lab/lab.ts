@@ -3,22 +3,20 @@
  * use; the files beside it are its parts.
  */
 import { availableParallelism, machine as hostArchitecture } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
-import { closeFile, openFile } from '../linux/files.ts';
-import { ftruncate } from '../linux/space.ts';
+import { join, resolve } from 'node:path';
+import { errorMessage, TsengineError } from '../errors.ts';
 import { chooseAccelerator, qemuVersion, wantedAccelerator } from './accelerator.ts';
-import { explainFull, type HeldEntry, LabCache } from './cache.ts';
-import { makeCodeDisk, packagesPlan } from './code-disk.ts';
+import { type HeldEntry, LabCache } from './cache.ts';
+import { packagesPlan } from './code-disk.ts';
 import type { LabContext } from './context.ts';
-import { diskSerials } from './guest-init.ts';
 import { initramfsPlan } from './initramfs.ts';
 import { kernelPlan, suiteOfChoice } from './kernels.ts';
 import { runMachine } from './machine.ts';
+import { makeDisks } from './machine-disks.ts';
 import { DEFAULT_MEMORY, mustBeEnough } from './memory.ts';
 import { type ModuleTable, readModules } from './modules.ts';
-import { kernelWords, type MachineDisk, type MachineHardware, systemDisks } from './qemu.ts';
-import { collectResults, makeResultsDisk, makeResultsFolder } from './results.ts';
+import { kernelWords, type MachineHardware, systemDisks } from './qemu.ts';
+import { collectResults, makeResultsFolder } from './results.ts';
 import { rootPlan } from './root-image.ts';
 import type { KernelChoice, LabFeature, MachineRequest, MachineResult } from './types.ts';
 import { mustBeWithholdable, sortWithheld } from './withheld.ts';
@@ -48,7 +46,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   const withheld = withheldModules(request, images.moduleTable);
   const accelerator = await chooseAccelerator(images, cache, context);
   using folder = await cache.workFolder('machine');
-  const { code, results } = await makeDisks(request, folder.path, cache, context);
+  const { code, results, others } = await makeDisks(request, folder.path, context);
   const hardware: MachineHardware = {
     accelerator,
     kernel: images.kernel,
@@ -56,11 +54,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
     kernelWords: kernelWords(request.with ?? [], withheld),
     memory: request.memory ?? DEFAULT_MEMORY,
     cpus: request.cpus ?? Math.min(2, availableParallelism()),
-    disks: [
-      ...systemDisks({ ...images, code }),
-      ...(results === undefined ? [] : [resultsDisk(results)]),
-      ...additionalDisks(request.disks ?? [], folder.path),
-    ],
+    disks: [...systemDisks({ ...images, code }), ...others],
   };
   const { timeoutMs = DEFAULT_TIMEOUT, bootTimeoutMs = DEFAULT_TIMEOUT } = request;
   const work = { ...request, timeoutMs, bootTimeoutMs };
@@ -99,24 +93,6 @@ function notice({
   onProgress,
 }: Pick<MachineRequest, 'onNotice' | 'onProgress'>): (line: string) => void {
   return onNotice ?? onProgress ?? (() => undefined);
-}
-
-/** The disks of this machine alone: tsengine's code, and one for results where they are wanted. */
-async function makeDisks(
-  request: MachineRequest,
-  folder: string,
-  cache: LabCache,
-  context: LabContext,
-): Promise<{ readonly code: string; readonly results: string | undefined }> {
-  try {
-    const code = request.code ?? (await makeCodeDisk(folder, context));
-    return {
-      code,
-      results: request.results === undefined ? undefined : await makeResultsDisk(folder, context),
-    };
-  } catch (error) {
-    throw explainFull(error, "the machine's disks", cache.folder);
-  }
 }
 
 /** Makes what machines with this kernel and these features need, anew when `fresh`. Gives the names of the entries. */
@@ -207,33 +183,6 @@ function withheldModules(request: MachineRequest, table: ModuleTable): readonly 
 
 function contextOf({ onProgress, signal }: Pick<MachineRequest, 'onProgress' | 'signal'>): LabContext {
   return { progress: onProgress ?? (() => undefined), signal };
-}
-
-function resultsDisk(path: string): MachineDisk {
-  return { path, serial: diskSerials.results, mode: 'read-write' };
-}
-
-function additionalDisks(sizes: readonly number[], folder: string): readonly MachineDisk[] {
-  return sizes.map((size, index) => {
-    const path = join(folder, `disk${index + 1}`);
-    const fd = openFile(path, 'wx');
-    try {
-      ftruncate(fd, size);
-    } catch (error) {
-      throw hasErrno(error, 'EFBIG', 'EINVAL') ? tooLarge(size, folder, error) : error;
-    } finally {
-      closeFile(fd);
-    }
-    return { path, serial: `disk${index + 1}`, mode: 'read-write' };
-  });
-}
-
-function tooLarge(size: number, folder: string, cause: unknown): TsengineError {
-  return new TsengineError(
-    'InvalidParameter',
-    `a disk of ${Math.floor(size / 2 ** 30)} GiB (--disk) cannot be made: no file of that size fits the file system of the lab's cache, ${dirname(folder)}: give it less`,
-    { cause },
-  );
 }
 
 function checkRequest(request: MachineRequest): void {

@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { release as hostRelease } from 'node:os';
 import { join } from 'node:path';
+import { hasErrno } from '../errors.ts';
 import { pathExists } from '../linux/files.ts';
 import { LabCache, type ListedEntry } from './cache.ts';
 import type { LabContext } from './context.ts';
@@ -55,13 +56,15 @@ export function listKernels(): readonly KernelListing[] {
 
 /** The entries of the cache, by name. */
 export function listCache(): readonly CacheListing[] {
-  return new LabCache(CONTEXT).list().map(({ name, folder, record }) => ({
-    name,
-    kind: record.kind,
-    made: record.made,
-    details: record.details,
-    bytes: diskUse(folder),
-  }));
+  return withSizes(new LabCache(CONTEXT).list());
+}
+
+/** The entries with what they take. One that somebody removes meanwhile is left out. Exported for its test. */
+export function withSizes(entries: readonly ListedEntry[]): readonly CacheListing[] {
+  return entries.flatMap(({ name, folder, record: { kind, made, details } }) => {
+    const bytes = diskUse(folder);
+    return bytes === undefined ? [] : [{ name, kind, made, details, bytes }];
+  });
 }
 
 /** Removes an entry of the cache. */
@@ -85,11 +88,16 @@ export function removeUnused(which: 'all' | 'superseded'): {
 /** Bytes of a disk in blocks, as stat(2) counts them. */
 const BLOCK = 512;
 
-/** What a folder takes on its disk: images are sparse files. */
-function diskUse(folder: string): number {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return names.reduce((sum, name) => {
-    const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
-    return sum + (found?.blocks ?? 0) * BLOCK;
-  }, 0);
+/** What a folder takes on its disk: images are sparse files. `undefined` when it goes while it is looked at. */
+function diskUse(folder: string): number | undefined {
+  try {
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    return names.reduce((sum, name) => {
+      const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
+      return sum + (found?.blocks ?? 0) * BLOCK;
+    }, 0);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

@@ -46,25 +46,26 @@ import {
 } from '../linux/stat.ts';
 import { statfs } from '../linux/statfs.ts';
 import { type DirectoryEntry, Ext4Image, type Inode, ROOT_INODE } from './ext4.ts';
+import { type Shortfall, Tally } from './shortfall.ts';
 
 /** Bytes that are copied at once. */
 const PIECE = 1024 * 1024;
 /** How long signals wait at most while files are copied. Milliseconds. */
 const TURN = 30;
-/** More names are not brought. */
-const MOST_NAMES = 1_000_000;
 const PATH_MAX = 4096;
 const SET_ID = 0o6000;
 
-/** What was not brought, or not as it was. */
-export interface Shortfall {
-  /** What is damaged, or could not be written. */
-  readonly lost: readonly string[];
-  /** What a folder of results does not take: devices, sockets, set-ID bits. */
-  readonly left: readonly string[];
-  /** Whether the disk took no more: what the command wrote last may be missing on it. */
-  readonly isFull: boolean;
+/** How much of a guest's disk is looked at: all that is found is in memory at once. */
+export interface TreeLimits {
+  /** Names, those that are left behind among them. */
+  readonly names: number;
+  /** Bytes of their paths. */
+  readonly pathBytes: number;
+  /** After so many losses no more is looked for. */
+  readonly losses: number;
 }
+
+const LIMITS: TreeLimits = { names: 1_000_000, pathBytes: 2 ** 29, losses: 10_000 };
 
 /** Bytes that a disk has left which counts as full. */
 const NO_ROOM = 2 ** 20;
@@ -79,34 +80,43 @@ interface Found {
 /**
  * Brings the image's files into `folder`, over what is there of the same names. Holes stay holes, hard links links; modes,
  * times and, for root, owners are kept. Fails when the folder's disk has not the room, before anything is written if that
- * can be told, and with the reason of `signal`; what was written by then stays.
+ * can be told, and with the reason of `signal`; what was written by then stays. Limits of their own are for tests.
  */
-export async function bringTree(image: string, folder: string, signal?: AbortSignal): Promise<Shortfall> {
+export async function bringTree(
+  image: string,
+  folder: string,
+  signal?: AbortSignal,
+  limits: Partial<TreeLimits> = {},
+): Promise<Shortfall> {
   using disk = new Ext4Image(image);
-  return await new TreeBringer(disk, folder, signal).bring();
+  return await new TreeBringer(disk, folder, signal, { ...LIMITS, ...limits }).bring();
 }
 
 class TreeBringer {
   readonly #disk: Ext4Image;
   readonly #folder: string;
   readonly #signal: AbortSignal | undefined;
-  readonly #lost: string[] = [];
-  readonly #left: string[] = [];
+  readonly #limits: TreeLimits;
+  readonly #lost = new Tally();
+  readonly #left = new Tally();
   readonly #found: Found[] = [];
   /** Where a file was made first, by its number. */
   readonly #made = new Map<number, Buffer>();
   readonly #setsOwners = process.geteuid?.() === 0;
   #lastTurn = performance.now();
   #bytes = 0;
+  #names = 0;
+  #pathBytes = 0;
 
-  constructor(disk: Ext4Image, folder: string, signal: AbortSignal | undefined) {
+  constructor(disk: Ext4Image, folder: string, signal: AbortSignal | undefined, limits: TreeLimits) {
+    this.#limits = limits;
     this.#disk = disk;
     this.#folder = folder;
     this.#signal = signal;
   }
 
   async bring(): Promise<Shortfall> {
-    await this.#findAll();
+    const isCut = !(await this.#findAll());
     const root = openAt(AT_FDCWD, this.#folder, O_PATH | O_DIRECTORY);
     try {
       const { available } = statfs(this.#folder);
@@ -120,10 +130,11 @@ class TreeBringer {
       closeFd(root);
     }
     const { bytes, names } = this.#disk.room();
-    return { lost: this.#lost, left: this.#left, isFull: bytes < NO_ROOM || names === 0 };
+    return { lost: this.#lost, left: this.#left, isCut, isFull: bytes < NO_ROOM || names === 0 };
   }
 
-  async #findAll(): Promise<void> {
+  /** Walks through the disk. Gives whether it came to the end of it. */
+  async #findAll(): Promise<boolean> {
     const seen = new Set([ROOT_INODE]);
     const waiting: Found[] = [{ path: Buffer.alloc(0), inode: this.#disk.inode(ROOT_INODE) }];
     for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
@@ -133,11 +144,12 @@ class TreeBringer {
         for (const entries of this.#disk.directory(inode)) {
           await this.#turn();
           for (const entry of entries) {
+            if (this.#lost.count >= this.#limits.losses) return false;
             const found = this.#judge(path, entry, names);
             if (found === undefined) continue;
             if (typeOf(found) === S_IFDIR) {
               if (seen.has(entry.inode)) {
-                this.#lost.push(`${printablePath(found.path)}: it is a directory of two names`);
+                this.#lose(found.path, 'it is a directory of two names');
                 continue;
               }
               seen.add(entry.inode);
@@ -148,9 +160,14 @@ class TreeBringer {
         }
       } catch (error) {
         this.#signal?.throwIfAborted();
-        this.#lost.push(`${printablePath(path.length === 0 ? '.' : path)}: ${errorMessage(error)}`);
+        this.#lose(path.length === 0 ? Buffer.from('.') : path, error);
       }
     }
+    return true;
+  }
+
+  #lose(path: Buffer, why: unknown): void {
+    this.#lost.add(`${printablePath(path)}: ${typeof why === 'string' ? why : errorMessage(why)}`);
   }
 
   /** A name that can be made here, with its file; `undefined` for any other, which is noted. */
@@ -164,8 +181,7 @@ class TreeBringer {
         throw new TsengineError('Corrupt', 'it is no name for a file');
       if (names.has(key)) throw new TsengineError('Corrupt', 'its name is there twice');
       if (path.length >= PATH_MAX) throw new TsengineError('Corrupt', 'its path is too long');
-      if (this.#found.length >= MOST_NAMES)
-        throw new TsengineError('InvalidParameter', `there are more than ${MOST_NAMES} names`);
+      this.#count(path);
       names.add(key);
       const found = { path, inode: this.#disk.inode(inode) };
       if (!this.#isWelcome(found)) return undefined;
@@ -176,22 +192,33 @@ class TreeBringer {
       }
       return found;
     } catch (error) {
-      this.#lost.push(`${printablePath(path)}: ${errorMessage(error)}`);
+      this.#lose(path, error);
       return undefined;
     }
+  }
+
+  /** Counts a name. Fails for one that is too many. */
+  #count(path: Buffer): void {
+    const { names, pathBytes } = this.#limits;
+    if (this.#names >= names)
+      throw new TsengineError('InvalidParameter', `there are more than ${names} names`);
+    if (this.#pathBytes + path.length > pathBytes)
+      throw new TsengineError('InvalidParameter', `all paths together have more than ${pathBytes} bytes`);
+    this.#names += 1;
+    this.#pathBytes += path.length;
   }
 
   /** Whether something of its type belongs into a folder of results; else it is noted. */
   #isWelcome({ path, inode }: Found): boolean {
     const type = inode.mode & S_IFMT;
     const name = printablePath(path);
-    if (type === S_IFSOCK) this.#left.push(`${name} (a socket)`);
+    if (type === S_IFSOCK) this.#left.add(`${name} (a socket)`);
     else if (type === S_IFBLK || (type === S_IFCHR && !isWhiteout(inode)))
-      this.#left.push(`${name} (a device)`);
+      this.#left.add(`${name} (a device)`);
     else if (![S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFCHR].includes(type))
       throw new TsengineError('Corrupt', 'its type is unknown');
     else {
-      if (type === S_IFREG && (inode.mode & SET_ID) !== 0) this.#left.push(`the set-ID bit of ${name}`);
+      if ((inode.mode & SET_ID) !== 0) this.#left.add(`the set-ID bit of ${name}`);
       return true;
     }
     return false;
@@ -214,7 +241,7 @@ class TreeBringer {
     } catch (error) {
       this.#signal?.throwIfAborted();
       if (hasErrno(error, 'ENOSPC', 'EDQUOT')) throw this.#full(`and ${folderIsFull(path)}`);
-      this.#lost.push(`${printablePath(path)}: ${errorMessage(error)}`);
+      this.#lose(path, error);
     }
   }
 
@@ -287,7 +314,7 @@ class TreeBringer {
     try {
       run();
     } catch (error) {
-      this.#lost.push(`${printablePath(path)}: ${errorMessage(error)}`);
+      this.#lose(path, error);
     }
   }
 

@@ -8,8 +8,12 @@ import type { LabContext } from './context.ts';
 import { bringTree } from './results-tree.ts';
 import { runProgram } from './run-program.ts';
 
-/** How much fits. The file is sparse. */
-const SIZE = '4G';
+/** What fits, for people. */
+const ROOM = '4 GB and a million names';
+/** Inodes, a few more after rounding; they take a quarter of a GB of the disk, and nothing of the file, which is sparse. */
+const NAMES = '1000000';
+/** With room beside what fits for inodes, the journal, folders, and what the kernel keeps for itself. */
+const SIZE = '4608M';
 
 /** All that the disk has, whatever this machine's mke2fs.conf says: ext4.ts must be able to read it. */
 const FEATURES = [
@@ -21,7 +25,7 @@ const FEATURES = [
 export async function makeResultsDisk(folder: string, context: LabContext): Promise<string> {
   const image = join(folder, 'results.ext4');
   const options = 'lazy_itable_init=1,lazy_journal_init=1,nodiscard';
-  const layout = ['-t', 'ext4', '-O', FEATURES, '-b', '4096', '-I', '256', '-m', '0'];
+  const layout = ['-t', 'ext4', '-O', FEATURES, '-b', '4096', '-I', '256', '-m', '0', '-N', NAMES];
   await runProgram('mke2fs', ['-q', '-F', ...layout, '-E', options, image, SIZE], {
     purpose: 'cannot make the disk for results',
     signal: context.signal,
@@ -59,14 +63,17 @@ export async function collectResults(
   const purpose = `cannot copy the results to ${folder}`;
   const fail = (why: string): TsengineError => new TsengineError('System', `${purpose}: ${why}`);
   await replayJournal(image, purpose, signal);
-  const { lost, left, isFull } = await bringTree(image, folder, signal).catch((error: unknown) => {
+  const { lost, left, isCut, isFull } = await bringTree(image, folder, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw fail(errorMessage(error));
   });
-  const full = `the machine's /results was full (${SIZE} and a million names fit), and ${folder} may lack what was written last`;
-  if (lost.length > 0) throw fail(isFull ? `${summary(lost)}; ${full}` : summary(lost));
+  const full = `the machine's /results was full (${ROOM} fit), and ${folder} may lack what was written last`;
+  if (lost.count > 0) {
+    const cut = isCut ? ['that is too much, and no more was looked for'] : [];
+    throw fail([lost.summary(), ...cut, ...(isFull ? [full] : [])].join('; '));
+  }
   if (isFull) throw new TsengineError('System', full);
-  return left.length === 0 ? undefined : `not copied to ${folder}: ${summary(left)}`;
+  return left.count === 0 ? undefined : `not copied to ${folder}: ${left.summary()}`;
 }
 
 /** With the rights of nobody where we have more, on a file that is already open: e2fsck is not made for images of an enemy. */
@@ -96,10 +103,4 @@ function giveToNobody(file: number): boolean {
     if (hasErrno(error, 'EINVAL', 'EPERM')) return false;
     throw error;
   }
-}
-
-/** The first of them, and how many more there are. */
-function summary(all: readonly string[]): string {
-  const [first = ''] = all;
-  return all.length === 1 ? first : `${first}, and ${all.length - 1} more`;
 }

@@ -1,6 +1,15 @@
 /** The question whether machines start under KVM: how it is asked, of a program in QEMU's place, and what is remembered of it. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,6 +17,7 @@ import { chooseAccelerator, knownAnswer, withAnswer } from '../../src/lab/accele
 import { LabCache } from '../../src/lab/cache.ts';
 import { PROBE_ANSWER } from '../../src/lab/guest-init.ts';
 import { descriptors } from '../../src/lab/qemu.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
 import { fakeQemu } from './fake-machine.ts';
 
 const PLACE = 'boot-1 QEMU emulator version 7.2';
@@ -114,6 +124,19 @@ describe('what a machine is accelerated by', () => {
     const told = await choose(answer, { name: 'none', device: '/nonexistent/kvm' });
     assert.deepEqual([told.chosen, told.started], ['kvm', []]);
     delete process.env.TSENGINE_LAB_ACCELERATOR;
+  });
+
+  test('is what the machine says also where that cannot be noted', async () => {
+    using full = makeFilesystem('tmpfs');
+    execFileSync('mount', ['-o', 'remount,size=1m', full.path]);
+    symlinkSync(full.path, join(folder, 'full'));
+    const filling = `with open('${full.path}/filler', 'wb', 0) as filler:
+  try:
+    while True: filler.write(b'x' * 4096)
+  except OSError: pass
+`;
+    assert.equal((await choose(filling + answer, { name: 'full' })).chosen, 'kvm');
+    assert.deepEqual(readdirSync(full.path).sort(), ['filler', 'locks']);
   });
 
   test('is not asked any more when the caller wants an end', async () => {

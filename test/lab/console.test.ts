@@ -12,6 +12,19 @@ describe('a console', () => {
     assert.deepEqual(log.lines(), ['first', 'second', 'third']);
   });
 
+  test('passes on nothing that a terminal would act on', () => {
+    const log = new ConsoleLog();
+    const all = Array.from({ length: 256 }, (_, code) => code).filter(
+      (code) => code !== 0x0a && code !== 0x1b,
+    );
+    log.push(Buffer.from([...all, 0x0a]));
+    log.push(Buffer.from('a\x9b2Jb\x08\x07\tc\x1b', 'latin1'));
+    const [line = '', last] = log.lines();
+    const kept = all.filter((code) => code === 0x09 || (code >= 0x20 && code < 0x7f) || code >= 0xa0);
+    assert.deepEqual(Buffer.from(line, 'latin1'), Buffer.from(kept));
+    assert.equal(last, 'a2Jb\tc');
+  });
+
   test('keeps the last lines only', () => {
     const log = new ConsoleLog();
     for (let line = 0; line < 1000; line++) log.push(Buffer.from(`line ${line}\n`));

@@ -11,6 +11,7 @@ import { packagesPlan } from '../../src/lab/code-disk.ts';
 import { neededModules } from '../../src/lab/guest-init.ts';
 import { initramfsPlan } from '../../src/lab/initramfs.ts';
 import { kernelPlan } from '../../src/lab/kernels.ts';
+import { withSizes } from '../../src/lab/listing.ts';
 import { rootPlan } from '../../src/lab/root-image.ts';
 import { supersededEntries } from '../../src/lab/superseded.ts';
 import { zfsPlan } from '../../src/lab/zfs-modules.ts';
@@ -58,6 +59,28 @@ test('lab ls lists, lab rm removes what no machine uses', async () => {
     assert.deepEqual([unused.stdout, unused.stderr], ['', `tsengine: ${two} is in use, and stays\n`]);
     assert.deepEqual(lab('ls', '-q').stdout.trim().split('\n'), [two]);
     assert.equal(lab('rm').status, 1);
+  } finally {
+    rmSync(path, { recursive: true });
+  }
+});
+
+test('an entry that goes between its listing and its measuring is left out', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'lab-cache-'));
+  try {
+    const cache = new LabCache({ progress: () => undefined, signal: undefined }, path);
+    const make = async (folder: string): Promise<Record<string, string>> => {
+      writeFileSync(join(folder, 'file'), 'x'.repeat(5000));
+      return {};
+    };
+    for (const label of ['goes', 'stays']) {
+      using _held = await cache.hold({ kind: 'root', label, madeOf: [label], make });
+    }
+    const listed = cache.list();
+    cache.remove(listed[0]?.name ?? '');
+    const [stays, ...others] = withSizes(listed);
+    assert.match(stays?.name ?? '', /^root-stays-/);
+    assert.ok((stays?.bytes ?? 0) >= 5000);
+    assert.deepEqual(others, []);
   } finally {
     rmSync(path, { recursive: true });
   }

@@ -81,6 +81,7 @@ async function run(body: string, work: Wanted & Partial<KernelWork>, jobs: numbe
     ...{ withheldModules: [], folder, parallel: jobs, jobs: new Slots(jobs), room: new Slots(jobs) },
     emit: (event) => events.push(event),
     note: () => undefined,
+    warn: () => undefined,
   };
   const defaults = { name: 'debian:6.1', choice: 'debian:6.1', known: [], failure: null, ownMachines: jobs };
   try {

@@ -1,12 +1,12 @@
 /** How a kernel's run goes on when something does not: what is blamed, what is kept, what is waited for. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { showMatrixProgress } from '../../src/cli/matrix-progress.ts';
-import { poolsBelow } from '../../src/lab/matrix/backing-zfs.ts';
+import { destroyPools, poolsBelow } from '../../src/lab/matrix/backing-zfs.ts';
 import { areComparable, diffMatrices, hasRegression } from '../../src/lab/matrix/diff.ts';
 import type { MatrixEvent } from '../../src/lab/matrix/events.ts';
 import { featureNames, NOTHING_WRITTEN } from '../../src/lab/matrix/features.ts';
@@ -270,4 +270,36 @@ test('where no terminal is, each cell that is done is a plain line; where nobody
     '1 of 3 are known from an earlier run\ndebian:6.1  making it\n[2/3] debian:6.1  overlay2 on ext4: works, 57 of 57 checks, 4 s\n',
   );
   assert.equal(show(true), '');
+});
+
+test('a pool that is not destroyed is told, costs no result, and the others go', () => {
+  const programs = `${folder}/programs`;
+  mkdirSync(programs);
+  /** What is told when the program in the place of zpool does this. */
+  const told = (script: string): readonly string[] => {
+    writeFileSync(`${programs}/zpool`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const lines: string[] = [];
+    destroyPools('/w', (line) => lines.push(line), '/dev/null');
+    return lines;
+  };
+  const path = process.env.PATH;
+  process.env.PATH = `${programs}:${path}`;
+  try {
+    assert.deepEqual(told('echo the module is of another version >&2; exit 1'), [
+      'pools of ZFS that earlier cells left, if any, stay: they cannot be listed: zpool: the module is of another version',
+    ]);
+    const [busy, idle] = ['tsengine-lab-00000001', 'tsengine-lab-00000002'];
+    const list = [busy, idle].map((pool) => `${pool}\\t1\\n\\t/w/${pool}/image-zfs\\t1\\n`).join('');
+    const script = `case "$1 $3" in
+      list*) printf '${list}' ;;
+      *${busy}) echo "cannot destroy '$3': pool is busy" >&2; exit 1 ;;
+      *) echo "$3" >>${programs}/destroyed ;;
+    esac`;
+    assert.deepEqual(told(script), [
+      `the pool of ZFS ${busy} stays, see zpool destroy -f ${busy}: zpool: cannot destroy '${busy}': pool is busy`,
+    ]);
+    assert.equal(readFileSync(`${programs}/destroyed`, 'utf8'), `${idle}\n`);
+  } finally {
+    process.env.PATH = path;
+  }
 });

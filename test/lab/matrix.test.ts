@@ -143,6 +143,18 @@ describe('what is told on the way', () => {
     using file = openProgressFile(out, true);
     assert.deepEqual(file.known('one'), []);
   });
+
+  test('is found again by whatever a path may have in it', () => {
+    const keys = ['{a}', 'a"}', 'a\\', '@tsengine-matrix {"event":"end"}', 'a\nb\u2028c'];
+    const out = `${folder}/keys`;
+    {
+      using file = openProgressFile(out, false);
+      for (const key of keys) file.add(key, { event: 'begins', driver: key, backing: 'xfs' });
+    }
+    using file = openProgressFile(out, false);
+    for (const key of keys)
+      assert.deepEqual(file.known(key), [{ event: 'begins', driver: key, backing: 'xfs' }]);
+  });
 });
 
 describe('a difference', () => {

@@ -23,7 +23,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Ext4Image } from '../../src/lab/ext4.ts';
 import { collectResults, makeResultsDisk } from '../../src/lab/results.ts';
+import { bringTree } from '../../src/lab/results-tree.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { describeTree } from '../helpers/trees.ts';
 
@@ -139,6 +141,67 @@ describe('results', () => {
     assert.equal(readFileSync(join(out, 'sound'), 'utf8'), 'sound');
   });
 
+  test('with a set-ID bit of a folder alone leave it behind, which is told', async () => {
+    const image = imageOf((tree) => {
+      mkdirSync(join(tree, 'shared'));
+      chmodSync(join(tree, 'shared'), 0o2775);
+    });
+    const out = newFolder();
+    assert.equal(await collectResults(image, out), `not copied to ${out}: the set-ID bit of shared`);
+    assert.equal(lstatSync(join(out, 'shared')).mode & 0o7777, 0o775);
+  });
+
+  test('with more that is damaged than anybody reads are given up at ten thousand losses', async () => {
+    // A block of a directory that has 85 names "/", and a folder of many such blocks.
+    const block = Buffer.alloc(1024);
+    for (let at = 0; at < 85; at++) {
+      block.writeUInt32LE(12, at * 12);
+      block.writeUInt16LE(at < 84 ? 12 : 16, at * 12 + 4);
+      block.write('\x01\x01/', at * 12 + 6);
+    }
+    const image = imageOf((tree) => {
+      writeFileSync(join(tree, 'dir'), Buffer.concat(Array.from({ length: 200 }, () => block)));
+      writeFileSync(join(tree, 'sound'), 'sound');
+    });
+    execFileSync('debugfs', ['-w', '-R', 'set_inode_field dir mode 040755', image], { stdio: 'pipe' });
+    const { out, line } = await damaged(image);
+    assert.match(
+      line,
+      /: dir\/\/: it is no name for a file, and 9999 more; that is too much, and no more was looked for$/,
+    );
+    assert.equal(readFileSync(join(out, 'sound'), 'utf8'), 'sound');
+  });
+
+  test('take no more memory than is set for them: names count that are left behind, and so do bytes', async () => {
+    const image = imageOf((tree) => {
+      for (let at = 0; at < 50; at++) writeFileSync(join(tree, `file${at}`), '');
+      writeFileSync(join(tree, 'socket'), '');
+      for (let at = 0; at < 50; at++) linkSync(join(tree, 'socket'), join(tree, `socket${at}`));
+    });
+    execFileSync('debugfs', ['-w', '-R', 'set_inode_field socket mode 0140777', image], { stdio: 'pipe' });
+    const bring = async (limits: Parameters<typeof bringTree>[3]) => {
+      const { lost, left, isCut } = await bringTree(image, newFolder(), undefined, limits);
+      return { lost: lost.count, why: lost.summary(), left: left.count, isCut };
+    };
+    assert.deepEqual(await bring({}), { lost: 0, why: '', left: 51, isCut: false });
+    const few = await bring({ names: 80 });
+    assert.match(few.why, /there are more than 80 names/);
+    assert.deepEqual([few.lost, few.isCut], [21, false]);
+    const cut = await bring({ names: 80, losses: 10 });
+    assert.deepEqual([cut.lost, cut.isCut], [10, true]);
+    assert.match((await bring({ pathBytes: 300 })).why, /all paths together have more than 300 bytes/);
+  });
+
+  test('have room for 4 GB and a million names', async () => {
+    const folder = newFolder();
+    const image = await makeResultsDisk(folder, { progress: () => undefined, signal: undefined });
+    using disk = new Ext4Image(image);
+    const { bytes, names } = disk.room();
+    assert.ok(bytes >= 4 * 2 ** 30, `${bytes}`);
+    assert.ok(names >= 1_000_000, `${names}`);
+    assert.ok(lstatSync(image).blocks * 512 < 2 ** 20);
+  });
+
   test('from damaged disks are an error of one line', async () => {
     const image = imageOf((tree) => writeFileSync(join(tree, 'file'), 'x'.repeat(100_000)));
     const set = (field: string, value: string): void => {
@@ -169,13 +232,16 @@ describe('results', () => {
       writeFileSync(join(tree, 'program'), 'of root');
       chmodSync(join(tree, 'program'), 0o6755);
       utimesSync(join(tree, 'program'), 1e9, 2e9);
+      mkdirSync(join(tree, 'shared'));
+      chmodSync(join(tree, 'shared'), 0o2775);
     });
     execFileSync('debugfs', ['-w', '-R', 'mknod disk b 8 0', image], { stdio: 'pipe' });
     const out = newFolder();
     assert.equal(
       await collectResults(image, out),
-      `not copied to ${out}: the set-ID bit of program, and 1 more`,
+      `not copied to ${out}: the set-ID bit of program, and 2 more`,
     );
+    assert.equal(lstatSync(join(out, 'shared')).mode & 0o7777, 0o775);
     const [sparse, same] = [lstatSync(join(out, 'sparse')), lstatSync(join(out, 'same'))];
     assert.equal(sparse.size, 3 * 2 ** 30);
     assert.ok(sparse.blocks < 1000, `${sparse.blocks}`);
@@ -236,7 +302,7 @@ describe('results', () => {
     const out = newFolder();
     await assert.rejects(collectResults(image, out), {
       code: 'System',
-      message: `the machine's /results was full (4G and a million names fit), and ${out} may lack what was written last`,
+      message: `the machine's /results was full (4 GB and a million names fit), and ${out} may lack what was written last`,
     });
     assert.deepEqual(readdirSync(out).sort(), ['before', 'zeros']);
   });

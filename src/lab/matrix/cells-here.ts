@@ -44,19 +44,21 @@ export interface CellsSurroundings {
   readonly signal?: AbortSignal | undefined;
   /** Each cell takes a place of these. */
   readonly jobs?: Slots;
+  /** Takes a line about what a cell leaves behind. */
+  readonly warn: (line: string) => void;
 }
 
 /** Runs the cells and tries the features; tells everything as it comes. Fails when it is not run as root. */
 export async function runCellsHere(
   request: CellsRequest,
   emit: (event: MatrixEvent) => void,
-  { signal, jobs = new Slots(request.parallel) }: CellsSurroundings = {},
+  { signal, jobs = new Slots(request.parallel), warn }: CellsSurroundings,
 ): Promise<void> {
   mustBeRoot();
   const { cells, features, folder, slow, limitMs, parallel } = request;
   makeDirectories(folder);
   emit({ event: 'kernel', release: release(), build: version(), machine: machine() });
-  const options: IsolatedOptions = { folder, slow, limitMs, signal };
+  const options: IsolatedOptions = { folder, slow, limitMs, signal, warn };
   const each = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> =>
     await pooled(items, parallel, (item) =>
       jobs.run(async () => {

@@ -20,7 +20,10 @@ export async function runCellsOnDisk(
     runTool('mount', ['-t', 'ext4', disk, folder], 'mount');
   }
   try {
-    await runCellsHere({ ...request, folder }, (event) => write(eventLine(event)));
+    await runCellsHere({ ...request, folder }, (event) => write(eventLine(event)), {
+      // Of standard error only the last line counts, and only when the cells end badly: what they leave goes with the machine.
+      warn: (line) => process.stderr.write(`${line}\n`),
+    });
   } finally {
     if (mounted) unmount(folder, MNT_DETACH);
     rmdirSync(folder);

@@ -27,6 +27,8 @@ export interface IsolatedOptions {
   readonly limitMs: number;
   /** Ends what runs. */
   readonly signal: AbortSignal | undefined;
+  /** Takes a line about what a cell leaves behind. */
+  warn(line: string): void;
 }
 
 /** What the process is told: the last word of its command line, as JSON. */
@@ -87,8 +89,12 @@ async function inProcess(
     return ended;
   } finally {
     // What it did not come to itself, for being killed. What hangs in the kernel would have us hang there as well: that is for the next run.
-    if (isGone) destroyPools(work);
-    removeTree(work);
+    if (isGone) destroyPools(work, options.warn);
+    try {
+      removeTree(work);
+    } catch (error) {
+      options.warn(`the folder of a cell stays: ${errorMessage(error)}`);
+    }
   }
 }
 

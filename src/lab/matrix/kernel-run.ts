@@ -33,6 +33,8 @@ export interface KernelOptions extends MachineOptions {
   readonly jobs: Slots;
   /** Each machine takes one of these as well: there is memory for so many. */
   readonly room: Slots;
+  /** Takes a line about what a cell leaves behind on this machine. */
+  warn(line: string): void;
 }
 
 /** Runs what is not known yet. A kernel that cannot be had, or dies, is a result; only an abort, a refusal of the host and an `emit` that fails throw. */
@@ -47,8 +49,8 @@ export async function runKernel(work: KernelWork, options: KernelOptions): Promi
   if (isNothing(left)) return findings.result(name, null);
   if (work.failure !== null) return findings.result(name, work.failure);
   if (choice === HOST) {
-    const { folder, slow, limitMs, parallel, signal, jobs } = options;
-    await runCellsHere({ ...left, folder, slow, limitMs, parallel }, emit, { signal, jobs });
+    const { folder, slow, limitMs, parallel, signal, jobs, warn } = options;
+    await runCellsHere({ ...left, folder, slow, limitMs, parallel }, emit, { signal, jobs, warn });
     return findings.result(name, null);
   }
   const told = new Set<string>();

@@ -66,12 +66,16 @@ interface Entry {
   readonly event: MatrixEvent;
 }
 
-/** `{"key":"…"}` and the event behind it. */
+/** `{"key":"…"}`, to the end of the string: a key has the path of a kernel in it, and a path anything. */
+const KEY = /^\{"key":"(?:[^"\\]|\\.)*"\}/;
+
+/** The key, and the event behind it. */
 function parseEntry(line: string): Entry[] {
-  const event = parseEventLine(line);
+  const written = KEY.exec(line)?.[0] ?? '';
+  const event = parseEventLine(line.slice(written.length));
   if (event === undefined) return [];
   try {
-    const { key } = keySchema().parse(JSON.parse(line.slice(0, line.indexOf('}') + 1)));
+    const { key } = keySchema().parse(JSON.parse(written));
     return [{ key, event }];
   } catch {
     return [];

@@ -67,7 +67,13 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   if (kernels.some(({ choice }) => choice === HOST)) mustBeRoot();
   const code = codeIdentity();
   using progress = openProgressFile(out, request.fresh);
-  using images = workFolder(resolve(out, '.tsengine-matrix-images'));
+  const told = new Set<string>();
+  const warn = (line: string): void => {
+    // After each cell it would be the same.
+    if (!told.has(line)) listener.warns(line);
+    told.add(line);
+  };
+  using images = workFolder(resolve(out, '.tsengine-matrix-images'), warn);
   const packed = kernels.some(({ choice }) => choice !== HOST)
     ? await packCode(`${images.path}/code`, contextOf(request, listener, 'code'))
     : undefined;
@@ -97,6 +103,7 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
       ...{ slow, limitMs, memory, withheldModules, signal, emit },
       ...{ folder: images.path, code: packed?.disk },
       note: (line) => listener.note(work.name, line),
+      warn,
     });
   });
   return matrixOf(request, results);
@@ -154,8 +161,8 @@ function contextOf({ signal }: MatrixRequest, { note }: MatrixListener, name: st
 }
 
 /** A folder that is gone afterwards; what a run that was killed left in it goes now, pools of ZFS on its images among it. */
-function workFolder(path: string): Disposable & { readonly path: string } {
-  destroyPools(path);
+function workFolder(path: string, warn: (line: string) => void): Disposable & { readonly path: string } {
+  destroyPools(path, warn);
   removeTree(path);
   return { path, [Symbol.dispose]: () => removeTree(path) };
 }
