@@ -44,6 +44,13 @@ export class TsengineError extends Error {
   }
 }
 
+/** What this machine lacks, a program for one, and no kernel has a part in: installing it is the way out. */
+export class LackingHereError extends TsengineError {
+  constructor(message: string, cause?: unknown) {
+    super('Unavailable', message, { cause });
+  }
+}
+
 /** The error that came first, where undoing what it interrupted (`using`) failed as well. */
 export function firstError(error: unknown): unknown {
   let first = error;

@@ -242,7 +242,12 @@ export interface DriverContext {
 /** Whether a driver could serve a data root, without changing anything there. */
 export type Support =
   | { readonly supported: true; readonly notes?: readonly string[] }
-  | { readonly supported: false; readonly reason: string };
+  | {
+      readonly supported: false;
+      readonly reason: string;
+      /** It lacks a program: whether this kernel could serve is not known. `open` then fails with a `LackingHereError`. */
+      readonly lacksProgram?: boolean;
+    };
 
 /** How the registry knows a driver, before it is opened. */
 export interface DriverFactory {

@@ -1,6 +1,7 @@
 /** A folder with Debian packages installed in it, by mmdebstrap. */
 import { dirname, join } from 'node:path';
 import { TsengineError } from '../errors.ts';
+import { shellWord } from '../linux/command.ts';
 import { makeDirectory, writeNewFile } from '../linux/files.ts';
 import type { LabContext } from './context.ts';
 import { type DebianMirror, sourceLine } from './debian-sources.ts';
@@ -36,7 +37,7 @@ export interface DebianTree {
 
 /** The shell's command that runs a script with the tree, mmdebstrap's `$1`, whatever is in the script's path. Exported for its test. */
 export function hookCommand(script: string): string {
-  return `sh '${script.replaceAll("'", "'\\''")}' "$1"`;
+  return `sh ${shellWord(script)} "$1"`;
 }
 
 /** Makes it. Needs root's rights: packages have files of several owners. */

@@ -71,7 +71,7 @@ export function suiteOfChoice(choice: KernelChoice): string | undefined {
 
 /** How the kernel becomes an entry of the cache. Looks at the user's own files, and fetches nothing. */
 export function kernelPlan(choice: KernelChoice, cache: LabCache, context: LabContext): EntryPlan {
-  if (typeof choice !== 'string') return ownKernelPlan(choice, context);
+  if (typeof choice !== 'string') return choice.plan ?? ownKernelPlan(choice, context);
   if (choice === 'host') return ownKernelPlan(hostKernel(), context);
   if (choice.includes('/')) return ownKernelPlan({ path: choice }, context);
   const suite = suiteOf(choice);
@@ -118,21 +118,23 @@ function hostKernel(): OwnKernel {
   return { path, ...(pathExists(modules) ? { modules } : {}) };
 }
 
-function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
+/** How a kernel of the user's becomes an entry. `make` fails with `Conflict` when its files are changed while they are copied. */
+export function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
   const path = resolve(kernel.path);
   const { release } = readKernel(path);
   const modules = kernel.modules === undefined ? undefined : findModules(resolve(kernel.modules), release);
   const initrd = kernel.initrd === undefined ? undefined : resolve(kernel.initrd);
   if (initrd !== undefined) checkInitrd(initrd);
+  const madeOf = [
+    FORM,
+    identity(path, 'kernel'),
+    modules === undefined ? '' : modulesIdentity(modules),
+    initrd === undefined ? '' : identity(initrd, 'initial RAM disk'),
+  ];
   return {
     kind: 'kernel',
     label: `own-${release.replaceAll(/[^A-Za-z0-9.+_]/g, '_')}`,
-    madeOf: [
-      FORM,
-      identity(path, 'kernel'),
-      modules === undefined ? '' : modulesIdentity(modules),
-      initrd === undefined ? '' : identity(initrd, 'initial RAM disk'),
-    ],
+    madeOf,
     make: async (folder) => {
       context.progress(`kernel ${release}: copying it from ${path}`);
       if (initrd !== undefined) await copy(initrd, join(folder, 'initrd'), context);
@@ -140,6 +142,8 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
       const copied = join(folder, 'copied');
       makeDirectories(copied);
       if (modules !== undefined) await copyModules(modules, copied, context);
+      if (ownKernelPlan(kernel, context).madeOf.join('\0') !== madeOf.join('\0'))
+        throw changedMeanwhile(path);
       await layOut({ release, image: join(folder, 'image'), modules: copied }, folder, context);
       return {
         release,
@@ -149,6 +153,13 @@ function ownKernelPlan(kernel: OwnKernel, context: LabContext): EntryPlan {
       };
     },
   };
+}
+
+function changedMeanwhile(path: string): TsengineError {
+  return new TsengineError(
+    'Conflict',
+    `the kernel ${path}, its modules or its initial RAM disk were changed while they were copied: run the command again when they are built`,
+  );
 }
 
 /** How an initial RAM disk begins: a cpio archive, or one compressed by what the kernel knows. Source: `lib/decompress.c`, `init/initramfs.c`. */

@@ -7,6 +7,7 @@ import { TsengineError } from '../errors.ts';
  * - `timeout`: the command was still running when its time was over.
  * - `hang`: when the time was over the machine did not answer any more, or its command wrote nothing for longer than it may.
  * - `host-disk`: the disk of this machine, below the cache, is full.
+ * - `host`: QEMU failed, or was killed by somebody else, which says nothing of the kernel: this machine has no memory for it, say.
  * - `nonsense`: what came from the agent in the machine was no message of its.
  * - `ended`: the machine, or the lab's agent in it, went away under the command, without a panic.
  */
@@ -17,6 +18,7 @@ export type MachineErrorKind =
   | 'timeout'
   | 'hang'
   | 'host-disk'
+  | 'host'
   | 'nonsense'
   | 'ended';
 

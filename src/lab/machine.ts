@@ -12,7 +12,7 @@ import { MachineError } from './machine-error.ts';
 import { MachineInput } from './machine-input.ts';
 import type { MachineHardware } from './qemu.ts';
 import { qemuArguments } from './qemu.ts';
-import { QemuProcess } from './qemu-process.ts';
+import { type QemuEnd, QemuProcess } from './qemu-process.ts';
 import type { MachineRequest, MachineResult, OutputStream } from './types.ts';
 
 /** How long the agent may take to save results when the time is over. Milliseconds. */
@@ -90,7 +90,7 @@ class MachineRun {
     this.#qemu.agent.on('data', (data: Buffer) => this.#receive(reader, data));
     this.#qemu.ended.then(
       // Its last output goes first, and an end of the command is the better answer.
-      (complaint) => this.#handling.then(() => this.#endedByItself(complaint)),
+      (end) => this.#handling.then(() => this.#endedByItself(end)),
       (error: unknown) => this.#outcome.reject(error),
     );
   }
@@ -219,13 +219,13 @@ class MachineRun {
     this.#fail('nonsense', `the machine was ended: its agent sent ${what}`);
   }
 
-  #endedByItself(complaint: string | undefined): void {
+  #endedByItself(end: QemuEnd): void {
     if (this.#isAgentGone && consoleVerdict(this.#console.lines()) === undefined) {
       this.#failForAgent();
       return;
     }
     const started = this.#commandAt !== undefined;
-    const { kind, message } = causeOfEnd(this.#console.lines(), complaint, started, this.#hardware.memory);
+    const { kind, message } = causeOfEnd(this.#console.lines(), end, started, this.#hardware.memory);
     this.#fail(kind, message);
   }
 

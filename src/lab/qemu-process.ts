@@ -18,12 +18,21 @@ function eventOf(line: string): MonitorEvent | undefined {
   return isAgentGone ? 'agent-gone' : undefined;
 }
 
+/** How a QEMU ended. */
+export interface QemuEnd {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** What it said itself, in one line, if anything. */
+  readonly complaint: string | undefined;
+}
+
 /** A QEMU that was started. */
 export class QemuProcess {
   readonly console: Duplex;
   readonly agent: Duplex;
-  /** Settles when the process has ended and its sockets are read to their ends; fails when it could not be started. Gives QEMU's own complaint, if any. */
-  readonly ended: Promise<string | undefined>;
+  /** Settles when the process has ended and its sockets are read to their ends; fails when it could not be started. */
+  readonly ended: Promise<QemuEnd>;
   readonly #child: ChildProcess;
   readonly #monitor: Duplex;
 
@@ -71,7 +80,7 @@ function socket(child: ChildProcess, descriptor: number): Duplex {
   return stream.on('error', () => undefined);
 }
 
-function endOf(child: ChildProcess): Promise<string | undefined> {
+function endOf(child: ChildProcess): Promise<QemuEnd> {
   let complaint = '';
   child.stderr?.on('data', (data: Buffer) => {
     complaint = (complaint + data.toString()).slice(-10_000);
@@ -80,9 +89,9 @@ function endOf(child: ChildProcess): Promise<string | undefined> {
     child.on('error', (error) =>
       reject(hasErrno(error, 'ENOENT') ? missingProgram('setpriv', PURPOSE) : error),
     );
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       if (code === 127 && complaint.includes(qemuProgram())) reject(missingProgram(qemuProgram(), PURPOSE));
-      else resolve(reasonOf(complaint.replaceAll(/.*warning: .*\n/g, '')));
+      else resolve({ code, signal, complaint: reasonOf(complaint.replaceAll(/.*warning: .*\n/g, '')) });
     });
   });
 }

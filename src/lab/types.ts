@@ -1,4 +1,5 @@
 /** The words that the lab and its callers share. */
+import type { EntryPlan } from './cache.ts';
 
 /** What a machine has beyond the kernel, our system packages and tsengine. */
 export const labFeatures = ['docker', 'systemd', 'zfs'] as const;
@@ -18,6 +19,8 @@ export interface OwnKernel {
   readonly modules?: string;
   /** An initial RAM disk whose files are there beside ours; our `/init` is the one that runs. */
   readonly initrd?: string;
+  /** What it was when its maker looked: that entry of the cache is started, and the files are not looked at again. */
+  readonly plan?: EntryPlan;
 }
 
 /** Which kernel: `host`, `debian:5.10`, `debian:6.1`, `debian:6.12`, `debian:7.2`, `debian:<suite>`, or one of the user's own. */

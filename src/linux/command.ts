@@ -14,6 +14,11 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** A word as a POSIX shell reads it back: as it is where that does, else in single quotes. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** Where administrators' programs are, which a user's search path may leave out. */
 const SYSTEM_FOLDERS = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin';
 

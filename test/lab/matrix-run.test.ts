@@ -16,20 +16,11 @@ import { isSettled } from '../../src/lab/matrix/run-matrix.ts';
 import { identityOf } from '../../src/lab/matrix/self.ts';
 import { untilEnd } from '../../src/lab/matrix/until-end.ts';
 import { hasZfsMachine, oneSort, withoutZfs } from '../../src/lab/matrix/zfs-apart.ts';
+import { kernelFile } from '../helpers/kernel-file.ts';
 import { cell, feature, kernel, matrix } from '../helpers/matrix-samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-matrix-run-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-
-/** A file that is a kernel of this release as far as its header goes. */
-function kernelFile(path: string, release: string): string {
-  const file = Buffer.alloc(4096);
-  file.write('HdrS', 0x202, 'latin1');
-  file.writeUInt16LE(0x600, 0x20e);
-  file.write(`${release} (somebody) #1 SMP\0`, 0x800, 'latin1');
-  writeFileSync(path, file);
-  return path;
-}
 
 describe('a machine that dies', () => {
   const wanted = {

@@ -79,7 +79,7 @@ describe('jobs', () => {
   });
 
   const kernelOf = (name: string, known: KeyedKernel['known'] = []): KeyedKernel => ({
-    ...{ name, choice: name, known, failure: null, key: name },
+    ...{ name, choice: name, known, failure: null, keys: undefined },
   });
   const means = { jobs: 4, memory: undefined, available: 64 * GIB };
 

@@ -3,6 +3,7 @@ import { DRIVER_NAMES } from '../../drivers/registry.ts';
 import { TsengineError } from '../../errors.ts';
 import type { MatrixRequest } from '../../lab/matrix/run-matrix.ts';
 import { BACKINGS } from '../../lab/matrix/schema.ts';
+import { shellWord } from '../../linux/command.ts';
 import type { CommandContext } from '../command.ts';
 import { parseFlag, usageError } from '../flags/flag-error.ts';
 import { nameList } from '../flags/name-list.ts';
@@ -199,15 +200,25 @@ async function memoryOf({ memory }: MatrixFlags): Promise<number | undefined> {
   });
 }
 
-/** The command as somebody else would give it: without what belongs to this machine. */
-function commandOf(flags: MatrixFlags, commandPath: string): string {
-  const words = [commandPath, `--kernels ${flags.kernels}`];
-  if (flags.drivers !== '') words.push(`--drivers ${flags.drivers}`);
-  if (flags.backing !== '') words.push(`--backing ${flags.backing}`);
-  if (flags.full === true) words.push('--full');
-  if (flags.withhold !== '') words.push(`--withhold ${flags.withhold}`);
-  if (flags.memory !== undefined) words.push(`--memory ${flags.memory}`);
-  if (flags.cellTimeout !== CELL_SECONDS) words.push(`--cell-timeout ${flags.cellTimeout}`);
+/**
+ * The command as somebody else would give it to a shell: all that makes it another matrix, and nothing of where it is written
+ * and how much runs at once. Exported for its test.
+ */
+export function commandOf(flags: MatrixFlags, commandPath: string): string {
+  const { kernels, modules, initrd, drivers, backing, full, withhold, memory, cellTimeout } = flags;
+  const words = [commandPath];
+  const add = (flag: string, value: string | undefined): void => {
+    if (value !== undefined && value !== '') words.push(flag, shellWord(value));
+  };
+  add('--kernels', kernels);
+  add('--modules', modules);
+  add('--initrd', initrd);
+  add('--drivers', drivers);
+  add('--backing', backing);
+  if (full === true) words.push('--full');
+  add('--withhold', withhold);
+  add('--memory', memory);
+  if (cellTimeout !== CELL_SECONDS) add('--cell-timeout', cellTimeout);
   return words.join(' ');
 }
 

@@ -1,6 +1,6 @@
 /** aufs, as the registry knows it. */
 import { dirname } from 'node:path';
-import { hasErrno, TsengineError } from '../../errors.ts';
+import { hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { pathExists } from '../../linux/files.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
 import { lremovexattr } from '../../linux/xattr.ts';
@@ -20,11 +20,18 @@ import type { UnionBackend } from './union.ts';
 /** What Docker's aufs does not take as the filesystem of its branches. With either backend: a root goes from one to the other. */
 const NOT_BELOW: ReadonlySet<string> = new Set(['aufs', 'btrfs', 'ecryptfs']);
 
+/** Why there is none. */
+interface NoBackend {
+  readonly reason: string;
+  /** See `Support`. */
+  readonly lacksProgram?: boolean;
+}
+
 /** The backend that serves a data root, or why there is none. */
 function chooseBackend(
   context: DriverContext,
   options: AufsOptions,
-): { readonly backend: UnionBackend } | { readonly reason: string } {
+): { readonly backend: UnionBackend } | NoBackend {
   const folder = existingFolder(context.home);
   const found = fsName(statfs(folder).magic);
   if (NOT_BELOW.has(found)) {
@@ -37,7 +44,7 @@ function chooseBackend(
     return { backend: kernelBackend(parts, context.runHome) };
   }
   const program = findProgram(options);
-  if (program === undefined) return { reason: noProgram(options) };
+  if (program === undefined) return { reason: noProgram(options), lacksProgram: true };
   if (!pathExists('/dev/fuse')) {
     return {
       reason: `this kernel has no AUFS, and ${program} needs /dev/fuse, which is not there: modprobe fuse`,
@@ -69,13 +76,16 @@ function flawBelow(folder: string, filesystem: string): string | undefined {
 
 async function probe(context: DriverContext): Promise<Support> {
   const chosen = chooseBackend(context, readEngineOptions(context));
-  if ('reason' in chosen) return { supported: false, reason: chosen.reason };
+  if ('reason' in chosen) return { supported: false, ...chosen };
   return refusalOfReadOnly(context.home) ?? { supported: true, notes: [chosen.backend.title] };
 }
 
 async function open(context: DriverContext): Promise<GraphDriver> {
   const chosen = chooseBackend(context, readEngineOptions(context));
-  if ('reason' in chosen) throw new TsengineError('Unavailable', chosen.reason);
+  if ('reason' in chosen) {
+    const { reason, lacksProgram = false } = chosen;
+    throw lacksProgram ? new LackingHereError(reason) : new TsengineError('Unavailable', reason);
+  }
   const layout = new Layout(context.home);
   const staging = new Staging(context.home);
   const parts = { context, layout, staging, backend: chosen.backend };

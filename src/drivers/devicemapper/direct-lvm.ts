@@ -4,7 +4,7 @@
  * Docker's words; it is written last, so that a kill leaves a volume group that a second attempt refuses.
  */
 import * as z from 'zod/mini';
-import { TsengineError } from '../../errors.ts';
+import { LackingHereError, TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
@@ -68,8 +68,7 @@ function findTools(): (tool: Tool) => string {
   for (const [tool, path] of found) {
     if (path !== undefined) continue;
     const from = tool === 'thin_check' ? 'thin-provisioning-tools' : 'lvm2';
-    throw new TsengineError(
-      'Unavailable',
+    throw new LackingHereError(
       `devicemapper: dm.directlvm_device needs ${tool}, which is missing: install the package ${from}`,
     );
   }

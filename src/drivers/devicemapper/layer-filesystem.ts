@@ -1,6 +1,6 @@
 /** The filesystem of a layer's device: made once, on the base device, and then found on each snapshot of it. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { hasErrno, TsengineError } from '../../errors.ts';
+import { hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { readStart } from '../../linux/block-device.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
 import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount } from '../../linux/mount.ts';
@@ -19,8 +19,7 @@ export function chooseFilesystem(wanted: LayerFilesystem | undefined): MakeFiles
   const type = wanted ?? (findCommand('mkfs.xfs') !== undefined && knowsXfs() ? 'xfs' : 'ext4');
   const program = findCommand(`mkfs.${type}`);
   if (program !== undefined) return { type, program };
-  throw new TsengineError(
-    'Unavailable',
+  throw new LackingHereError(
     `devicemapper: mkfs.${type} is missing, which makes the base device's file system: install the package ${PACKAGES[type]}`,
   );
 }

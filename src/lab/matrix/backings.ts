@@ -5,7 +5,7 @@
  * the kernel then unmounts what was mounted, and detaches the loop devices (mount(8) sets them to go by themselves).
  */
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, firstError, hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { readText } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
@@ -13,7 +13,7 @@ import { mountFuse } from './backing-fuse.ts';
 import { exportNfs } from './backing-nfs.ts';
 import { mountZfs } from './backing-zfs.ts';
 import type { Backing } from './schema.ts';
-import { LackingHereError, runFileTool, runTool } from './tool.ts';
+import { runFileTool, runTool } from './tool.ts';
 
 /** A filesystem, mounted on an empty directory of mode 755. */
 export interface MountedBacking extends Disposable {

@@ -2,7 +2,7 @@
 import type { Subject } from '../../drivers/conformance/index.ts';
 import type { DriverFactory, GraphDriver } from '../../drivers/driver.ts';
 import { driverFactory } from '../../drivers/registry.ts';
-import { errorMessage, firstError, hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, firstError, hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { type CheckOptions, runChecks } from '../checks.ts';
 import { type MountedBacking, makeBacking, mountsBelow } from './backings.ts';
 import type { CellName } from './cells.ts';
@@ -10,7 +10,6 @@ import { lackingAbilities } from './lacking.ts';
 import type { Backing, Cell } from './schema.ts';
 import { codeFolder } from './self.ts';
 import { contextOn, makeSubject } from './subject.ts';
-import { LackingHereError } from './tool.ts';
 
 /** Where a driver that can be on several filesystems is at home. */
 const COMMON: Backing = 'ext4';
@@ -83,11 +82,14 @@ async function onBacking(
     if (!hasErrno(error, 'Unavailable')) throw error;
     const reason = errorMessage(error);
     log(reason);
-    const unavailableOf = error instanceof LackingHereError ? 'lab' : 'kernel';
-    return { status: 'unavailable', unavailableOf, reasons: [reason], tests: NO_TESTS };
+    return unavailable(reason, error instanceof LackingHereError ? 'lab' : 'kernel');
   }
   using mounted = backing;
   return await runOnBacking(cell, mounted, { ...options, log });
+}
+
+function unavailable(reason: string, unavailableOf: NonNullable<Cell['unavailableOf']>): Outcome {
+  return { status: 'unavailable', unavailableOf, reasons: [reason], tests: NO_TESTS };
 }
 
 /** Runs the driver on a filesystem that is there; several may use one, each once. Throws what is neither the driver's word nor a check's failure. */
@@ -101,20 +103,21 @@ export async function runOnBacking(
   const name = cell.driver;
   const context = contextOn(path, `${options.work}/run`, name, limits);
   const factory = await driverFactory(name);
-  const refused = (reason: string): Outcome => {
-    log(`refused: ${reason}`);
+  const refused = (reason: string, lacksProgram: boolean): Outcome => {
+    log(`${lacksProgram ? 'not tried' : 'refused'}: ${reason}`);
+    if (lacksProgram) return unavailable(reason, 'lab');
     return { status: 'refused', reasons: [reason], tests: NO_TESTS };
   };
   let subject: Subject;
   try {
     const support = await factory.probe(context);
-    if (!support.supported) return refused(support.reason);
+    if (!support.supported) return refused(support.reason, support.lacksProgram === true);
     limits.push(...(support.notes ?? []));
     log('ok its probe says that it can serve here');
     subject = await makeSubject(context, name, scratch);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return refused(errorMessage(error).replaceAll(path, ''));
+    return refused(errorMessage(error).replaceAll(path, ''), firstError(error) instanceof LackingHereError);
   }
   for (const [label, value] of await subject.driver.status()) log(`# ${label}: ${value}`);
   const lacking = subject.driver.capabilities.ownFilesystems === true ? [] : lackingAbilities(path);

@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync, lstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { errorMessage, hasErrno } from '../../errors.ts';
+import { errorMessage, hasErrno, LackingHereError } from '../../errors.ts';
 import { tellsEntryTypes } from '../../linux/directory-types.ts';
 import { idmappedClone } from '../../linux/idmap.ts';
 import { ficlone } from '../../linux/space.ts';
 import { hasProjectQuota, makeBacking } from './backings.ts';
 import type { Attempt, Place } from './feature.ts';
-import { LackingHereError, runTool } from './tool.ts';
+import { runTool } from './tool.ts';
 
 /** In the order in which they are shown. */
 export const filesystemFeatures: readonly Attempt[] = [

@@ -53,7 +53,7 @@ export async function runInMachines(
   return { of: 'kernel', error: `the machine died ${MOST_STARTS} times` };
 }
 
-/** Whether the machine is to blame, and not what this machine could not give it. */
-function isOfMachine(error: unknown): error is MachineError {
-  return error instanceof MachineError && error.kind !== 'host-disk';
+/** Whether the machine is to blame, and not what this machine could not give it. Exported for its test. */
+export function isOfMachine(error: unknown): error is MachineError {
+  return error instanceof MachineError && error.kind !== 'host-disk' && error.kind !== 'host';
 }

@@ -4,8 +4,8 @@ import { statSync } from 'node:fs';
 import { release, version } from 'node:os';
 import { resolve } from 'node:path';
 import { TsengineError } from '../../errors.ts';
-import { findModules, readKernel } from '../kernels.ts';
-import { modulesIdentity } from '../module-files.ts';
+import type { EntryPlan } from '../cache.ts';
+import { findModules, ownKernelPlan, readKernel } from '../kernels.ts';
 import { readModules } from '../modules.ts';
 import type { KernelChoice, OwnKernel } from '../types.ts';
 import { HOST, kernelChoice } from './kernel-names.ts';
@@ -28,14 +28,13 @@ export function choiceOf(name: string, parts: Omit<OwnKernel, 'path'>): KernelCh
 export function kernelIdentity(choice: KernelChoice): string {
   if (choice === HOST) return `${release()} ${version()}`;
   if (typeof choice === 'string') return choice;
-  const modules = modulesOf(choice);
-  const hash = createHash('sha256').update(modules === undefined ? '' : modulesIdentity(modules));
-  for (const path of [choice.path, choice.initrd]) {
-    if (path === undefined) continue;
-    const found = statSync(path, { throwIfNoEntry: false });
-    hash.update(`\0${resolve(path)}\0${found?.size}\0${found?.mtimeMs}`);
-  }
-  return `${choice.path} ${hash.digest('hex').slice(0, 32)}`;
+  return ownIdentity(choice, ownKernelPlan(choice, { progress: () => undefined, signal: undefined }));
+}
+
+/** `kernelIdentity` of a user's kernel whose files have been looked at. */
+export function ownIdentity({ path }: OwnKernel, { madeOf }: EntryPlan): string {
+  const hash = createHash('sha256').update(JSON.stringify(madeOf));
+  return `${path} ${hash.digest('hex').slice(0, 32)}`;
 }
 
 /** Whether a user's kernel brings ZFS. */

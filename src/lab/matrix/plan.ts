@@ -5,12 +5,13 @@ import type { MatrixEvent } from './events.ts';
 import { Findings, isNothing, type Left, type Wanted } from './findings.ts';
 import { HOST } from './kernel-names.ts';
 import type { KernelOptions, KernelWork } from './kernel-run.ts';
+import type { ResultKeys } from './result-keys.ts';
 import { machinesInMemory, machinesPerKernel, sharesOf } from './shares.ts';
 import { Slots } from './slots.ts';
 
-/** A kernel that was asked for, and the key under which its results are kept. */
+/** A kernel that was asked for, and the keys under which its results are kept; none are where it cannot be had. */
 export type KeyedKernel = Pick<KernelWork, 'name' | 'choice' | 'known' | 'failure'> & {
-  readonly key: string;
+  readonly keys: ResultKeys | undefined;
 };
 
 /** What is there to run it. */
@@ -25,7 +26,7 @@ export interface Means {
 
 /** The kernels with all that they need to run side by side. */
 export interface MatrixPlan {
-  readonly works: readonly (KernelWork & { readonly key: string })[];
+  readonly works: readonly (KernelWork & Pick<KeyedKernel, 'keys'>)[];
   readonly together: Pick<KernelOptions, 'parallel' | 'machines' | 'jobs' | 'room'>;
   /** How many cells there are, and how many of them are known. */
   readonly total: number;

@@ -19,6 +19,7 @@ import { mustBeSameCode, packCode } from './packed-code.ts';
 import { type KeyedKernel, planOf } from './plan.ts';
 import { pooled } from './pool.ts';
 import { openProgressFile } from './progress-file.ts';
+import { resultKeys } from './result-keys.ts';
 import { type Backing, type KernelResult, MATRIX_VERSION, type Matrix } from './schema.ts';
 import { codeIdentity } from './self.ts';
 
@@ -80,10 +81,17 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
   using held = new DisposableStack();
   const keyed: KeyedKernel[] = [];
   for (const { name, choice } of kernels) {
-    const kernel = held.use(await holdKernel(choice, contextOf(request, listener, name)));
-    const key = keyOf(request, choice === HOST ? code : (packed?.identity ?? ''), kernel.identity);
-    const known = progress.known(key).filter(isSettled);
-    keyed.push({ name, choice, key, known, failure: kernel.failure });
+    const context = contextOf(request, listener, name);
+    const kernel = held.use(await holdKernel(choice, context));
+    const conditions = conditionsOf(
+      request,
+      choice === HOST ? code : (packed?.identity ?? ''),
+      kernel.identity,
+    );
+    // Of a kernel that cannot be had nothing is kept, and the cache may be what is amiss.
+    const keys = kernel.failure === null ? resultKeys(conditions, kernel.choice, context) : undefined;
+    const known = (keys?.all() ?? []).flatMap((key) => progress.known(key)).filter(isSettled);
+    keyed.push({ name, choice: kernel.choice, keys, known, failure: kernel.failure });
   }
   const wanted = { cells: cellsOf(drivers, backings), features: [null, ...backings] };
   const plan = planOf(wanted, keyed, { jobs, memory, available: process.availableMemory() });
@@ -94,7 +102,7 @@ export async function runMatrix(request: MatrixRequest, listener: MatrixListener
     const emit = (event: MatrixEvent): void => {
       if (isKept(event)) {
         if (work.choice === HOST) mustBeSameCode(code);
-        progress.add(work.key, event);
+        for (const key of work.keys?.of(event) ?? []) progress.add(key, event);
       }
       listener.event(work.name, event);
     };
@@ -138,8 +146,8 @@ async function allOf<T, R>(
   return items.flatMap((item) => results.get(item) ?? []);
 }
 
-/** What a result is good for: the same code, the same kernel and the same conditions. */
-function keyOf(request: MatrixRequest, code: string, kernel: string): string {
+/** What makes a result another one; result-keys.ts adds what is in the machines. */
+function conditionsOf(request: MatrixRequest, code: string, kernel: string): string {
   const { slow, withheldModules, memory = '', limitMs } = request;
   return [code, kernel, slow, withheldModules.join(), memory, limitMs].join(' ');
 }

@@ -1,6 +1,6 @@
 /** Running the programs that make filesystems. */
 import { spawnSync } from 'node:child_process';
-import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { notInstalled, programEnv } from '../run-program.ts';
 
 /** Most time one of them may take, in milliseconds: a mount that hangs must not hold up the rest. */
@@ -33,13 +33,6 @@ export function runTool(
     throw new TsengineError('System', why);
   }
   return ended.stdout;
-}
-
-/** What this machine lacks to try something, and no kernel has a part in. */
-export class LackingHereError extends TsengineError {
-  constructor(message: string, cause?: unknown) {
-    super('Unavailable', message, { cause });
-  }
 }
 
 /** A program that is not installed, with the package that has it. */
