@@ -42,6 +42,16 @@ export function fgetxattr(fd: number, name: BytePath): Buffer | undefined {
   return filled(fgetCall, undefined, fd, cString(name));
 }
 
+const ACCESS_LIST = cString('system.posix_acl_access');
+
+/** Whether the filesystem that a path is on has POSIX access control lists. Fails when there is no such path. */
+export function hasAccessLists(path: BytePath): boolean {
+  const length = lgetCall.attempt({ path }, cString(path), ACCESS_LIST, null, 0);
+  if (length >= 0 || length === -ENODATA) return true;
+  if (length === -EOPNOTSUPP) return false;
+  throw new SyscallError(lgetCall.syscall, -length, { path });
+}
+
 /** Sets an attribute, made or replaced. */
 export function lsetxattr(path: BytePath, name: BytePath, value: Buffer): void {
   set(lsetCall, path, cString(path), name, value);

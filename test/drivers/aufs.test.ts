@@ -92,13 +92,13 @@ describe('the calls that mount a union by the kernel', () => {
 
   test('a FUSE program gets the same order, by short names', () => {
     const parents = ['near', 'far'];
-    assert.deepEqual(programArguments({ target: '/t', id: 'top', parents, label: 's0:c1,c2' }), [
+    assert.deepEqual(programArguments({ target: '/t', id: 'top', parents, label: 's0:c1,c2' }, true), [
       '-o',
       'dev,suid,lowerdir=near:far,upperdir=top,workdir=../.tsengine-work/top,context=s0:c1\\,c2',
       '/t',
     ]);
-    const view = programArguments({ target: '/t', id: 'top', parents, isReadOnly: true });
-    assert.deepEqual(view, ['-o', 'dev,suid,lowerdir=top:near:far', '/t']);
+    const view = programArguments({ target: '/t', id: 'top', parents, isReadOnly: true }, false);
+    assert.deepEqual(view, ['-o', 'dev,suid,lowerdir=top:near:far,noacl', '/t']);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   fgetxattr,
   flistxattr,
   fsetxattr,
+  hasAccessLists,
   lgetxattr,
   llistxattr,
   lremovexattr,
@@ -71,4 +72,11 @@ test('a link itself is meant, and what it cannot have is an error', () => {
   });
   assert.equal(lgetxattr(`${filesystem.path}/f`, 'nonsense.x'), undefined);
   assert.deepEqual(llistxattr('/proc/self/status'), []);
+});
+
+test('a filesystem has access control lists, or has not', () => {
+  using filesystem = makeFilesystem('ext4');
+  assert.equal(hasAccessLists(filesystem.path), true);
+  assert.equal(hasAccessLists('/proc'), false);
+  assert.throws(() => hasAccessLists(`${filesystem.path}/none`), { code: 'ENOENT', syscall: 'lgetxattr' });
 });

@@ -32,6 +32,7 @@ import { tryFlock } from '../../linux/flock.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { makePipe, spawnDetached, waitHere } from '../../linux/spawn.ts';
+import { hasAccessLists } from '../../linux/xattr.ts';
 import type { CopyUpLoss } from '../driver.ts';
 import { isMountPoint } from '../mount-counter.ts';
 import { WORK_FOLDER } from './layout.ts';
@@ -44,12 +45,20 @@ const NAME_MAX = LIMITS.nameComponent;
 /** Makes fuse-overlayfs write `.wh.` files where it may make devices as well. Source: its manual. */
 const AUFS_FORMAT = { FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT: '1' };
 
-/** The arguments of one mount. Branches are relative to the folder of all branches, which the program is started in. */
-export function programArguments({ target, id, parents, ...request }: UnionRequest): string[] {
+/**
+ * The arguments of one mount. Branches are relative to the folder of all branches, which the program is started in. Where those
+ * have no access control lists the union must have none either: before Linux 6.2 FUSE opens no file for anybody but its owner
+ * whose list cannot be read (`fuse_get_acl`), not even for root.
+ */
+export function programArguments(
+  { target, id, parents, ...request }: UnionRequest,
+  accessLists: boolean,
+): string[] {
   const branches = request.isReadOnly === true ? [id, ...parents] : parents;
   const options = ['dev', 'suid', `lowerdir=${branches.join(':')}`];
   if (request.isReadOnly !== true) options.push(`upperdir=${id}`, `workdir=../${WORK_FOLDER}/${id}`);
   if (request.isVolatile === true) options.push('volatile');
+  if (!accessLists) options.push('noacl');
   // Commas part options, and SELinux's categories have some.
   if (request.label !== undefined && request.label !== '')
     options.push(`context=${request.label.replaceAll(',', '\\,')}`);
@@ -137,7 +146,7 @@ function start(
   request: UnionRequest,
   given: readonly [number, number][],
 ): void {
-  const { status, said } = run(program, programArguments(request), cwd, given);
+  const { status, said } = run(program, programArguments(request, hasAccessLists(cwd)), cwd, given);
   const mounted = isMountPoint(request.target);
   if (status === 0 && mounted) return;
   if (mounted) unmount(request.target, MNT_DETACH);
