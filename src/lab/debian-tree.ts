@@ -57,6 +57,7 @@ export async function makeDebianTree(request: DebianTree): Promise<void> {
     ...['--variant=minbase', '--mode=root', '--format=directory', '--architectures=amd64'],
     ...['--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/man/*'],
     ...['--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "2"'],
+    ...((await takesExpiredLists(purpose, context)) ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []),
     `--include=${packages.join(',')}`,
     `--setup-hook=${hookCommand(join(folder, 'setup'))}`,
     `--customize-hook=${hookCommand(join(folder, 'customize'))}`,
@@ -68,4 +69,14 @@ export async function makeDebianTree(request: DebianTree): Promise<void> {
     contained: true,
     signal: context.signal,
   });
+}
+
+/**
+ * Whether this machine's apt is told to take lists that have expired, as it is where the mirror is a copy that stands still. What
+ * it takes, the new root's takes.
+ */
+async function takesExpiredLists(purpose: string, { signal }: LabContext): Promise<boolean> {
+  const words = ['shell', 'CHECK', 'Acquire::Check-Valid-Until/b'];
+  const { stdout } = await runProgram('apt-config', words, { purpose, signal });
+  return stdout.includes("CHECK='false'");
 }

@@ -7,6 +7,7 @@ import { searchPath } from '../linux/command.ts';
 const PACKAGES: Readonly<Record<string, string>> = {
   'apt-get': 'apt',
   'apt-cache': 'apt',
+  'apt-config': 'apt',
   'dpkg-deb': 'dpkg',
   depmod: 'kmod',
   mksquashfs: 'squashfs-tools',
@@ -143,7 +144,7 @@ function endOf(child: ChildProcess, program: string, purpose: string): Promise<n
 const CAUSES = [
   /no space left on device|write error|disk full/i,
   /could not (connect|resolve)|temporary failure|failed to fetch|unable to (connect|locate)|no longer has a release file|does not have a release file/i,
-  /^E: (?!.*(failed to execute|setup failed|.*failed: [A-Z][a-z]+ error))/,
+  /^E: (?!.*(failed to execute|setup failed|.*failed: [A-Z][a-z]+ error|mmdebstrap failed to run|--error-on=any))/,
   /^(E|error|fatal|fail\w*)\b|error:/i,
 ];
 

@@ -2,6 +2,7 @@
  * Calls that work relative to an open directory, so that a path can be walked without ever being looked up twice.
  * Names are single components or paths below the directory; none of these follows a symbolic link in the last component.
  */
+import { SyscallError } from './errno.ts';
 import { declare, declareSyscall } from './libc.ts';
 import { type BytePath, cString } from './path.ts';
 
@@ -35,7 +36,8 @@ const openatCall = declare('openat', 'int', ['int', 'void *', 'int', 'uint']);
 const openat2Call = declareSyscall(437, 'openat2', ['int', 'void *', 'void *', 'size_t']);
 const closeCall = declare('close', 'int', ['int']);
 const mkdiratCall = declare('mkdirat', 'int', ['int', 'void *', 'uint']);
-const mknodatCall = declare('mknodat', 'int', ['int', 'void *', 'uint', 'uint64_t']);
+/** Of the C library only since 2.33, which Debian bullseye's machines with OpenZFS have not got. Source: `asm/unistd_64.h`, `asm-generic/unistd.h`. */
+const mknodatCall = declareSyscall(ARM ? 33 : 259, 'mknodat', ['int', 'void *', 'uint', 'uint']);
 const symlinkatCall = declare('symlinkat', 'int', ['void *', 'int', 'void *']);
 const linkatCall = declare('linkat', 'int', ['int', 'void *', 'int', 'void *', 'int']);
 const unlinkatCall = declare('unlinkat', 'int', ['int', 'void *', 'int']);
@@ -83,9 +85,14 @@ export function makeDev(major: number, minor: number): bigint {
   return ((ma & 0xfffff000n) << 32n) | ((ma & 0xfffn) << 8n) | ((mi & 0xffffff00n) << 12n) | (mi & 0xffn);
 }
 
-/** Makes a device node, fifo, socket or plain file; `mode` holds the file type. The umask applies. */
+/**
+ * Makes a device node, fifo, socket or plain file; `mode` holds the file type. The umask applies. Fails with `EINVAL` for a device
+ * number that has no place in the kernel's 32 bits.
+ */
 export function mknodAt(dirfd: number, name: BytePath, mode: number, major = 0, minor = 0): void {
-  mknodatCall({ path: name }, dirfd, cString(name), mode, makeDev(major, minor));
+  const device = makeDev(major, minor);
+  if (device > 0xffff_ffffn) throw new SyscallError('mknodat', 'EINVAL', { path: name });
+  mknodatCall({ path: name }, dirfd, cString(name), mode, Number(device));
 }
 
 /** Makes the symbolic link `name` that points to `target`. */

@@ -48,6 +48,14 @@ test('the best line of what a program said is found', () => {
     reasonOf('a\nwrite: No space left on device\nE: Sub-process failed\n'),
     'write: No space left on device',
   );
+  const expired =
+    'Release file for http://mirror/dists/sid/InRelease is expired (invalid since 23d). Updates will not be applied.';
+  assert.equal(
+    reasonOf(
+      `Get:1 http://mirror sid\nE: ${expired}\nE: apt-get update --error-on=any failed\nI: waiting\nE: mmdebstrap failed to run\n`,
+    ),
+    expired,
+  );
   assert.equal(reasonOf('one\n\ntwo\n'), 'two');
   assert.equal(reasonOf(' \n'), undefined);
 });
