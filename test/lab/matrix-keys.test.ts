@@ -1,9 +1,9 @@
 /** What results are kept under, and what machines are started from, when somebody builds meanwhile. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { LabCache } from '../../src/lab/cache.ts';
 import { kernelPlan, ownKernelPlan } from '../../src/lab/kernels.ts';
 import type { MatrixEvent } from '../../src/lab/matrix/events.ts';
@@ -11,21 +11,12 @@ import { holdKernel } from '../../src/lab/matrix/held-kernel.ts';
 import { choiceOf, hasOwnZfs } from '../../src/lab/matrix/own-kernel.ts';
 import { resultKeys } from '../../src/lab/matrix/result-keys.ts';
 import { rootPlan } from '../../src/lab/root-image.ts';
+import { useEmptyLab } from '../helpers/empty-lab.ts';
 import { kernelFile } from '../helpers/kernel-file.ts';
 import { cell, feature } from '../helpers/matrix-samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-keys-'));
-const before = { ...process.env };
-// Nothing is started here: what is asked of QEMU is its version.
-writeFileSync(`${folder}/qemu`, '#!/bin/sh\necho QEMU emulator version 0\n', { mode: 0o755 });
-Object.assign(process.env, { TSENGINE_LAB_CACHE: `${folder}/cache`, TSENGINE_LAB_QEMU: `${folder}/qemu` });
-after(() => {
-  for (const name of ['TSENGINE_LAB_CACHE', 'TSENGINE_LAB_QEMU']) {
-    delete process.env[name];
-    if (before[name] !== undefined) process.env[name] = before[name];
-  }
-  rmSync(folder, { recursive: true });
-});
+useEmptyLab(folder, `${folder}/cache`);
 const context = { progress: () => undefined, signal: undefined };
 const cache = new LabCache(context);
 

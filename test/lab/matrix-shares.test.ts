@@ -1,9 +1,9 @@
 /** How a matrix is divided: among jobs, machines and memory; and which kernel its results are of. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { LabCache } from '../../src/lab/cache.ts';
 import { kernelPlan } from '../../src/lab/kernels.ts';
 import { cellsOf } from '../../src/lab/matrix/cells.ts';
@@ -12,6 +12,7 @@ import { type KeyedKernel, planOf } from '../../src/lab/matrix/plan.ts';
 import { BACKINGS } from '../../src/lab/matrix/schema.ts';
 import { machinesInMemory, machinesPerKernel, sharesOf } from '../../src/lab/matrix/shares.ts';
 import { Slots } from '../../src/lab/matrix/slots.ts';
+import { useEmptyLab } from '../helpers/empty-lab.ts';
 import { cell, feature } from '../helpers/matrix-samples.ts';
 
 const all = { cells: cellsOf(['overlay2', 'vfs'], BACKINGS), features: [null, ...BACKINGS] };
@@ -119,18 +120,7 @@ describe('jobs', () => {
 
 describe('a kernel of Debian’s', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsengine-held-'));
-  // Nothing is started here: what is asked of QEMU is its version.
-  const qemu = `${folder}/qemu`;
-  writeFileSync(qemu, '#!/bin/sh\necho QEMU emulator version 0\n', { mode: 0o755 });
-  const before = { ...process.env };
-  Object.assign(process.env, { TSENGINE_LAB_CACHE: folder, TSENGINE_LAB_QEMU: qemu });
-  after(() => {
-    for (const name of ['TSENGINE_LAB_CACHE', 'TSENGINE_LAB_QEMU']) {
-      delete process.env[name];
-      if (before[name] !== undefined) process.env[name] = before[name];
-    }
-    rmSync(folder, { recursive: true });
-  });
+  useEmptyLab(folder, folder);
   const context = { progress: () => undefined, signal: undefined };
   const cache = new LabCache(context);
   const name = cache.nameOf(kernelPlan('debian:6.1', cache, context));
@@ -164,7 +154,7 @@ describe('a kernel of Debian’s', () => {
       assert.equal(failure?.of, 'lab');
       assert.match(failure.error, /\/proc\/none/);
     } finally {
-      process.env.TSENGINE_LAB_QEMU = qemu;
+      process.env.TSENGINE_LAB_QEMU = `${folder}/qemu`;
     }
   });
 
