@@ -22,7 +22,7 @@ case $purpose in
     tools="$tools mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs setfattr:attr getfacl:acl setcap:libcap2-bin
       gzip:gzip zstd:zstd python3:python3 skopeo:skopeo umoci:umoci podman:podman strace:strace
       apparmor_parser:apparmor busybox:busybox-static xz:xz-utils bzip2:bzip2
-      bindfs:bindfs mksquashfs:squashfs-tools chromium:chromium qemu-system-x86_64:qemu-system-x86 depmod:kmod"
+      bindfs:bindfs fuse-overlayfs:fuse-overlayfs mksquashfs:squashfs-tools chromium:chromium qemu-system-x86_64:qemu-system-x86 depmod:kmod"
     ;;
   *) fail "setup.sh: --for takes quickstart or test" ;;
 esac
@@ -52,8 +52,14 @@ system_packages() {
   # the mirror, they are fetched anew. --no-remove: nothing that is installed here may have to go.
   if has_package_lists && apt_get install --no-remove $missing; then return 0; fi
   update_package_lists
-  apt_get install --no-remove $missing || fail "cannot install$missing: $(reason "$cache/apt.log")"
+  apt_get install --no-remove $missing && return 0
+  # fuse3 takes the place of fuse, for all that use it, and apt calls that a removal.
+  [ "$(removals $missing)" = fuse ] && apt_get install $missing && return 0
+  fail "cannot install$missing: $(reason "$cache/apt.log")"
 }
+
+# What would be removed for packages.
+removals() { apt-get -s --no-install-recommends install "$@" 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p'; }
 
 # zfs-fuse, for the tests of zfs where the kernel has no module: not beside OpenZFS, not in every release, and without the service
 # that comes with it.
