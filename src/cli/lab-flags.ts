@@ -40,7 +40,7 @@ export function kernelFlags(command: Command): Command {
     )
     .option('--modules <dir>', "The folder with the modules of one's own kernel")
     .option('--initrd <file>', 'An initial RAM disk whose files are there beside those of the lab')
-    .addOption(listOption('-w, --with <list>', 'What the machine has besides: docker, systemd, zfs'));
+    .addOption(listOption('-w, --with <list>', 'What the machine has besides: docker, lvm, systemd, zfs'));
 }
 
 /** Adds the flags of `MachineFlags`; `timeout` is the default of that flag, empty for none. */

@@ -58,8 +58,15 @@ export function rootPlan(
   const docker = features.includes('docker');
   const zfs = features.includes('zfs');
   const suite = zfs ? zfsSuite : SUITE;
-  const packages = [...PACKAGES, ...(docker ? ['docker.io'] : []), ...(zfs ? ['zfsutils-linux'] : [])];
-  const label = [...(zfs ? ['zfs', suite] : []), ...(docker ? ['docker'] : [])].join('-') || 'plain';
+  const lvm = features.includes('lvm');
+  const packages = [
+    ...PACKAGES,
+    ...(docker ? ['docker.io'] : []),
+    ...(lvm ? ['lvm2'] : []),
+    ...(zfs ? ['zfsutils-linux'] : []),
+  ];
+  const parts = [...(zfs ? ['zfs', suite] : []), ...(docker ? ['docker'] : []), ...(lvm ? ['lvm'] : [])];
+  const label = parts.join('-') || 'plain';
   return {
     kind: 'root',
     label,

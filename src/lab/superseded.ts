@@ -10,7 +10,8 @@ import type { KernelChoice, LabFeature } from './types.ts';
 import { hasZfs, zfsPlan } from './zfs-modules.ts';
 
 /** What of the features makes another root image. */
-const ROOTS: readonly (readonly LabFeature[])[] = [[], ['docker'], ['zfs'], ['docker', 'zfs']];
+const WITHOUT_LVM: readonly (readonly LabFeature[])[] = [[], ['docker'], ['zfs'], ['docker', 'zfs']];
+const ROOTS = WITHOUT_LVM.flatMap((features): (readonly LabFeature[])[] => [features, [...features, 'lvm']]);
 
 /**
  * The names of the entries that this code makes for none of Debian's kernels, nor for a kernel of the user's that is still where

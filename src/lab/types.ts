@@ -2,10 +2,11 @@
 import type { EntryPlan } from './cache.ts';
 
 /** What a machine has beyond the kernel, our system packages and tsengine. */
-export const labFeatures = ['docker', 'systemd', 'zfs'] as const;
+export const labFeatures = ['docker', 'lvm', 'systemd', 'zfs'] as const;
 
 /**
  * - `docker`: Debian's docker.io is installed (not started, unless `systemd` is there as well).
+ * - `lvm`: LVM's programs are installed.
  * - `systemd`: systemd is PID 1, on cgroup v2 with AppArmor. Without it our own init mounts cgroup v2 and starts the command.
  * - `zfs`: OpenZFS, compiled for the kernel.
  */

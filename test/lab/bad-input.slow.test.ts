@@ -115,7 +115,7 @@ describe('one line says what is wrong', () => {
   test('with features and sizes', () => {
     assert.match(
       failing(run('--with', 'docker,nothing')),
-      /a machine can be had with docker, systemd, zfs, not with nothing/,
+      /a machine can be had with docker, lvm, systemd, zfs, not with nothing/,
     );
     assert.match(
       failing(run('-k', kernel, '--with', 'zfs')),

@@ -35,11 +35,13 @@ function suite(options: readonly string[], flags: string, onDisks: boolean): str
   ].join('\n');
 }
 
+/** Ten checks of the suite. */
+const PART =
+  'two containers|removed layer|mounted is not|stands is not|not there is said|kept, seen from|image is renamed|named as Docker|leaves as a tar|left, and twice';
+
 test('devicemapper keeps promises of the suite on block devices', { timeout: HOUR }, async () => {
-  const part =
-    'two containers|removed layer|mounted is not|stands is not|not there is said|kept, seen from|image is renamed|named as Docker|leaves as a tar|left, and twice';
   const request = { kernel: 'debian:6.1', disks: [4096 * MIB, 64 * MIB] };
-  const said = await runThere(request, suite(['dm.fs=ext4'], `--only '${part}'`, true));
+  const said = await runThere(request, suite(['dm.fs=ext4'], `--only '${PART}'`, true));
   assert.match(said, /\n10 passed, 0 failed, 0 excused\n/);
 });
 
@@ -88,6 +90,16 @@ test('a full pool fails at once and goes on when it is grown', { timeout: HOUR, 
 
 test('what is wrong is told in one line, and nothing is changed', { timeout: HOUR, skip }, async () => {
   await runThere({ kernel: 'debian:6.1', disks: [1024 * MIB, 64 * MIB] }, `bash ${FOLDER}/bad-input.sh`);
+});
+
+test('a thin pool that LVM makes on one device, and one that was made before', {
+  timeout: HOUR,
+  skip,
+}, async () => {
+  const gigabytes = [4096 * MIB, 4096 * MIB, 4096 * MIB];
+  const env = { PART, PASSED: '10' };
+  const request = { kernel: 'debian:6.1', with: ['lvm', 'systemd'] as const, disks: gigabytes, env };
+  await runThere(request, `bash ${FOLDER}/direct-lvm.sh`);
 });
 
 test("Docker's roots open here, and ours in Docker", { timeout: HOUR, skip }, async () => {

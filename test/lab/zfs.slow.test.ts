@@ -1,4 +1,4 @@
-/** Machines with OpenZFS, and with udev, without which zpool finds no partitions: the one that Debian has for the kernel, 2.1 for 6.1 and 2.3 or newer for 6.12. In a full run: it is compiled first. The driver keeps its promises there, and what else only OpenZFS can show is in zfs-checks.ts. */
+/** Machines with OpenZFS, and with udev, without which zpool finds no partitions: the one that Debian has for the kernel, 2.0 for 5.10, 2.1 for 6.1, newer for 6.12 and sid. In a full run: it is compiled first. The driver keeps its promises there, and what else only OpenZFS can show is in zfs-checks.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FULL } from '../helpers/scope.ts';
@@ -22,8 +22,10 @@ zpool destroy tank
 `;
 
 for (const { kernel, version } of [
+  { kernel: 'debian:5.10', version: /^zfs-kmod-2\.0\./ },
   { kernel: 'debian:6.1', version: /^zfs-kmod-2\.1\./ },
   { kernel: 'debian:6.12', version: /^zfs-kmod-2\.([3-9]|\d\d)/ },
+  { kernel: 'debian:7.2', version: /^zfs-kmod-2\.([4-9]|\d\d)/ },
 ])
   test(`OpenZFS on ${kernel}`, { timeout: 7_200_000, skip: FULL ? false : 'npm run test:full' }, async () => {
     const { stdout, said } = await succeedsInMachine({

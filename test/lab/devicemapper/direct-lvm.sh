@@ -1,0 +1,54 @@
+# A thin pool that the driver has LVM make (dm.directlvm_device), as Docker's does, and one that somebody made (dm.thinpooldev).
+set -u
+. "$(dirname "$0")/common.sh"
+one=$(readlink -f /dev/lab/disk1) two=$(readlink -f /dev/lab/disk2) three=$(readlink -f /dev/lab/disk3)
+root=/store/root
+direct() { tsengine --data-root $root -s devicemapper --storage-opt dm.basesize=1G "$@"; }
+
+echo something | dd of=$one conv=notrunc 2>/dev/null
+expect 'a device that holds something' "*$one is not empty: use dm.directlvm_device_force=true*" \
+  direct --storage-opt dm.directlvm_device=$one import /store/image.tar box
+[ -z "$(pvs --noheadings)" ] || fail 'LVM took a device that holds something'
+made="--storage-opt dm.directlvm_device=$one --storage-opt dm.directlvm_device_force=true --storage-opt dm.thinp_percent=90
+  --storage-opt dm.thinp_metapercent=2 --storage-opt dm.thinp_autoextend_threshold=70 --storage-opt dm.thinp_autoextend_percent=30"
+direct $made import /store/image.tar box >/dev/null || fail 'direct-lvm'
+expect 'its pool' '*Pool Name: docker-thinpool*Pool Blocksize: 524.3kB*' direct $made info
+expect 'its volume' 'thinpool *docker-thinpool*' sh -c 'lvs --noheadings -o lv_name,profile docker | sed "s/^ *//"'
+expect 'its size, 90 % of the volume group' 9? \
+  sh -c 'lvs --noheadings --units b --nosuffix -o lv_size,vg_size docker/thinpool | awk "{ print int(100 * \$1 / \$2 + 5) }"'
+expect 'its growth' '*autoextend_threshold=70*autoextend_percent=30*' cat /etc/lvm/profile/docker-thinpool.profile
+expect 'a container' 'written' direct $made run --name first --network none box sh -c 'echo written >/file; cat /file'
+expect 'and another time' 'written' direct $made start -a first
+expect 'what it changed' 'A /file' direct $made diff first
+expect 'without the option' 'works' tsengine --data-root $root -s devicemapper --storage-opt dm.thinpooldev=/dev/mapper/docker-thinpool \
+  run --rm --network none box echo works
+expect 'another device later' '*changing direct-lvm config is not supported*' direct --storage-opt dm.directlvm_device=$two images
+expect 'another percentage later' '*changing direct-lvm config is not supported*' direct $made --storage-opt dm.thinp_percent=80 images
+expect 'a second home on it' '*unable to take ownership of the thin pool*' \
+  tsengine --data-root /store/other -s devicemapper --storage-opt dm.thinpooldev=docker-thinpool import /store/image.tar box
+
+# A reboot: LVM takes the pool down and up again.
+vgchange -q -an docker >/dev/null || fail 'devices of containers that have ended hold the pool'
+lvs --noheadings -o lv_active_locally docker/thinpool | grep -q active && fail 'the pool is still active'
+vgchange -q -ay docker >/dev/null
+expect 'after a reboot' 'written' direct $made start -a first
+direct $made rm first >/dev/null && direct $made rmi box >/dev/null || fail 'what was made cannot be removed'
+vgchange -q -an docker >/dev/null
+lvchange -q -ay -y docker/thinpool_tmeta >/dev/null 2>&1
+thin_check /dev/docker/thinpool_tmeta >/dev/null || fail 'thin_check of direct-lvm'
+lvchange -q -an docker/thinpool_tmeta >/dev/null
+echo 'ok thin_check of direct-lvm'
+
+# The suite on a pool of somebody's own: half of what it can be.
+vgcreate -q -y own $two $three >/dev/null
+lvcreate -q -y --type thin-pool -Zn -l 80%VG --poolmetadatasize 64M -n pool own >/dev/null || fail 'a pool of ours'
+for name in own-pool /dev/mapper/own-pool; do
+  expect "the suite on $name" "*${PASSED:?} passed, 0 failed, 0 excused*" \
+    tsengine --storage-opt dm.thinpooldev=$name --storage-opt dm.basesize=1G driver check devicemapper --data-root /store --only "$PART"
+  dmsetup ls | grep -v '^own-pool' | grep own && fail "devices of $name are left"
+  # The driver destroys what it had in there, and a pool that was used before is refused, as by Docker.
+  lvremove -q -y own/pool >/dev/null 2>&1
+  lvcreate -q -y --type thin-pool -Zn -l 80%VG --poolmetadatasize 64M -n pool own >/dev/null || fail 'a pool of ours again'
+done
+lvremove -q -y own/pool >/dev/null 2>&1
+exit 0
