@@ -1,7 +1,7 @@
 /** An engine under measurement: its command line on a data root of its own, on a file system of its own. */
 import { spawnSync } from 'node:child_process';
-import { type FilesystemType, makeFilesystem, type TestFilesystem } from '../../test/helpers/loop.ts';
 import { type Command, timed } from '../measure.ts';
+import { freshDisk, type Home } from './disk.ts';
 
 /** What each engine brings. Disposing of it stops it and removes what it left outside its file system. */
 export interface PeerParts extends AsyncDisposable {
@@ -24,25 +24,12 @@ export interface Peer extends PeerParts {
   ok(...args: string[]): string;
 }
 
-/** The size of the file systems: sparse, so that only what is written is taken. */
-const diskSize = 24 * 1024 ** 3;
-
-/** A new, empty file system on a loop device in the folder for temporary files; ext4 leaves its inode tables alone in the background. */
-export function freshDisk(type: FilesystemType = 'ext4'): TestFilesystem {
-  return makeFilesystem(type, { size: diskSize, ...(type === 'ext4' ? { mount: 'noinit_itable' } : {}) });
-}
-
-/** What a driver's layers are measured on. */
-export function homeOf(driver: string): FilesystemType {
-  return driver === 'btrfs' ? 'btrfs' : 'ext4';
-}
-
 /** Opens an engine on a fresh file system. */
 export async function openPeer(
   open: (disk: string) => Promise<PeerParts>,
-  type: FilesystemType = 'ext4',
+  home: Home = 'ext4',
 ): Promise<Peer> {
-  const disk = freshDisk(type);
+  const disk = freshDisk(home);
   try {
     const parts = await open(disk.path);
     const argv = (...args: string[]): Command => ({ argv: [...parts.command, ...args], env: parts.env });

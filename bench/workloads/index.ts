@@ -1,13 +1,13 @@
 /** All workloads, in the order in which they run. */
 import type { Workload } from '../bench.ts';
 import { changes } from './changes.ts';
-import { largeDiff } from './large-diff.ts';
+import { largeDiff, largeDiffOnZfs } from './large-diff.ts';
 import { layerCount } from './layer-count.ts';
 import { listing } from './listing.ts';
 import { loadGzip, loadLayers, loadPlain, loadZstd } from './load.ts';
 import { memory } from './memory.ts';
 import { resident } from './resident.ts';
-import { runDetached, runOnBtrfs, runRemoved } from './run.ts';
+import { runDetached, runOnBtrfs, runOnOthers, runRemoved } from './run.ts';
 import { startup } from './startup.ts';
 import { unpack } from './unpack.ts';
 
@@ -22,8 +22,10 @@ const all: readonly Workload[] = [
   changes,
   listing,
   runOnBtrfs,
+  ...runOnOthers,
   unpack,
   largeDiff,
+  largeDiffOnZfs,
   layerCount,
   memory,
   resident,

@@ -7,10 +7,12 @@ import { dockerArchive, makeImage } from '../../test/helpers/images.ts';
 import { type Bench, compare, type Workload } from '../bench.ts';
 import type { Comparison } from '../comparison.ts';
 import { tinyLayer } from '../fixtures.ts';
+import { whereDriverIs } from '../in-lab.ts';
 import { compareInProcess } from '../in-process.ts';
 import { type Contestant, settle } from '../measure.ts';
+import { freshDisk, homeOf } from '../peers/disk.ts';
 import { openDocker } from '../peers/docker.ts';
-import { freshDisk, homeOf, openPeer, type Peer } from '../peers/peer.ts';
+import { openPeer, type Peer } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
 import { layerOfFiles, smallFiles } from '../stream-image.ts';
 
@@ -19,7 +21,7 @@ const container = 'changed';
 const alone = 'the driver alone';
 const walk = 'a walk over both trees';
 /** At most this part of Docker's time, and of the walk's. */
-const limits: Readonly<Record<string, number>> = { overlay2: 0.5, btrfs: 0.1 };
+const limits: Readonly<Record<string, number>> = { overlay2: 0.5, btrfs: 0.1, zfs: 0.1 };
 
 /** 400 new files, 400 with a line more, 200 less. */
 const changing = `set -e
@@ -37,6 +39,12 @@ export const largeDiff: Workload = {
     return comparisons;
   },
 };
+
+/** On zfs. */
+export const largeDiffOnZfs: Workload = whereDriverIs('zfs', {
+  name: 'large-diff-zfs',
+  run: async (bench) => [await onDriver(bench, 'zfs')],
+});
 
 async function onDriver(bench: Bench, driver: string): Promise<Comparison> {
   const home = homeOf(driver);

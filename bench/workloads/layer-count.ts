@@ -6,7 +6,8 @@ import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
 import { getInProcess } from '../in-process.ts';
 import { type Contestant, settle } from '../measure.ts';
-import { homeOf, openPeer, type Peer } from '../peers/peer.ts';
+import { homeOf } from '../peers/disk.ts';
+import { openPeer, type Peer } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
 
 /** Layers of each image that fills the store. */

@@ -10,8 +10,9 @@ import { dockerArchive, makeImage, tarOf } from '../../test/helpers/images.ts';
 import { type Bench, compare, type Workload } from '../bench.ts';
 import type { Comparison } from '../comparison.ts';
 import { type Contestant, settle } from '../measure.ts';
+import { freshDisk } from '../peers/disk.ts';
 import { openDocker } from '../peers/docker.ts';
-import { freshDisk, openPeer, type Peer } from '../peers/peer.ts';
+import { openPeer, type Peer } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
 
 const limit = 1;

@@ -8,8 +8,9 @@ import { type Bench, compare, type Workload } from '../bench.ts';
 import type { Claim, Comparison } from '../comparison.ts';
 import { type Form, type ImageFixture, largeImage, tinyArchive, warm } from '../fixtures.ts';
 import { type Contestant, type Figures, settle, timed } from '../measure.ts';
+import { freshDisk } from '../peers/disk.ts';
 import { openDocker } from '../peers/docker.ts';
-import { freshDisk, openPeer, type Peer, type PeerParts } from '../peers/peer.ts';
+import { openPeer, type Peer, type PeerParts } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
 
 /** At most this part of Docker's time. */

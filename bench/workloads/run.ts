@@ -2,9 +2,11 @@
 import { type Bench, compare, type Workload } from '../bench.ts';
 import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
+import { whereDriverIs } from '../in-lab.ts';
 import { type Contestant, settle } from '../measure.ts';
+import { homeOf } from '../peers/disk.ts';
 import { openDocker } from '../peers/docker.ts';
-import { homeOf, openPeer, type Peer } from '../peers/peer.ts';
+import { openPeer, type Peer } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
 
 const removedTitle = 'run --rm --network none IMAGE true';
@@ -24,6 +26,14 @@ export const runOnBtrfs: Workload = {
   name: 'run-btrfs',
   run: (bench) => contest(bench, 'run-btrfs', `${removedTitle}, btrfs`, runRemovedOn, 'btrfs', 0.7),
 };
+
+/** The same on drivers that this kernel may lack. */
+export const runOnOthers: readonly Workload[] = (['devicemapper', 'zfs'] as const).map((driver) =>
+  whereDriverIs(driver, {
+    name: `run-${driver}`,
+    run: (bench) => contest(bench, `run-${driver}`, `${removedTitle}, ${driver}`, runRemovedOn, driver, 0.7),
+  }),
+);
 
 /** `run -d` and `rm -f` of what it started: the sum of both, and each alone. */
 export const runDetached: Workload = {

@@ -3,8 +3,9 @@ import { type Bench, compare, type Workload } from '../bench.ts';
 import type { Comparison } from '../comparison.ts';
 import { plainImage, warm } from '../fixtures.ts';
 import { type Contestant, settle } from '../measure.ts';
+import { homeOf } from '../peers/disk.ts';
 import { openDocker } from '../peers/docker.ts';
-import { homeOf, openPeer, type Peer } from '../peers/peer.ts';
+import { openPeer, type Peer } from '../peers/peer.ts';
 import { openTsengine } from '../peers/tsengine.ts';
 
 const limit = 0.6;

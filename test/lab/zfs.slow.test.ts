@@ -68,3 +68,18 @@ for (const { name, kernel, work } of [
       timeoutMs: 7_000_000,
     });
   });
+
+test("Docker's roots on zfs open here, and ours in Docker", {
+  timeout: 7_200_000,
+  skip: FULL ? false : 'npm run test:full',
+}, async () => {
+  const { said } = await succeedsInMachine({
+    kernel: 'debian:6.1',
+    with: ['docker', 'zfs', 'systemd'],
+    command: ['bash', '-c', `set -eu; ${POOL}; bash /opt/tsengine/test/lab/docker-roots.sh zfs /tank`],
+    disks: [4096 * MIB],
+    memory: 3072 * MIB,
+    timeoutMs: 3_600_000,
+  });
+  assert.match(said, /^ok and leaves it to us$/m);
+});
