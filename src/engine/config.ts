@@ -11,6 +11,7 @@ import { once } from '../once.ts';
 import type { EngineOptions } from './api/services.ts';
 import { parseJsonText, schemaMessage } from './json.ts';
 import { DEFAULT_RUNTIME_SETTINGS, type RuntimeSettings } from './runtime/settings.ts';
+import { isSlice, NO_SLICE } from './runtime/spec/slice.ts';
 
 /** Where the configuration is when no other file is named. It need not exist. */
 export const DEFAULT_CONFIG_FILE = '/etc/tsengine/daemon.json';
@@ -155,13 +156,22 @@ function isGiven<T>(value: T): value is Exclude<T, undefined> {
   return value !== undefined;
 }
 
-/** systemd wants a slice, a plain cgroup filesystem a path. Which one a host has when nobody said: as `readHostFacts` finds it. */
-function defaultCgroupParent(driver: RuntimeSettings['cgroupDriver'], plain: string): string {
+/**
+ * systemd wants a slice, a plain cgroup filesystem a path. Which one a host has when nobody said: as `readHostFacts` finds it.
+ * `given` is what the configuration file says.
+ */
+function cgroupParent(
+  driver: RuntimeSettings['cgroupDriver'],
+  plain: string,
+  given: string | undefined,
+): string {
   const isSystemd =
     driver === undefined
       ? existsSync('/run/systemd/system') && existsSync('/sys/fs/cgroup/cgroup.controllers')
       : driver === 'systemd';
-  return isSystemd ? 'tsengine.slice' : plain;
+  if (given === undefined) return isSystemd ? 'tsengine.slice' : plain;
+  if (isSystemd && !isSlice(given)) throw new TsengineError('InvalidParameter', NO_SLICE);
+  return given;
 }
 
 function runtimeSettings(file: ConfigFile, options: EngineOptions, path: string): RuntimeSettings {
@@ -199,7 +209,7 @@ function runtimeSettings(file: ConfigFile, options: EngineOptions, path: string)
     }),
     spec: {
       ...defaults.spec,
-      cgroupParent: file['cgroup-parent'] ?? defaultCgroupParent(driver, defaults.spec.cgroupParent),
+      cgroupParent: cgroupParent(driver, defaults.spec.cgroupParent, file['cgroup-parent']),
       ...given({
         init: file.init,
         noNewPrivileges: file['no-new-privileges'],

@@ -8,9 +8,12 @@ import { commandLine, isAlive, killIfAny, processIds } from '../../src/linux/pro
 import { testBundle } from '../helpers/bundle.ts';
 import { removeCgroups } from '../helpers/cgroups.ts';
 import { unmountBelow } from '../helpers/loop.ts';
-import { inFullRuns, leftOut, OF_CALLS, sampleOf } from '../helpers/scope.ts';
+import { inFullRuns, leftOut, OF_CALLS, sampleOf, testRuntime } from '../helpers/scope.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
 import { armExit, openStage, quiet, runProgram, type Stage } from './no-loss/stage.ts';
+
+/** The runtime that is called in the end. */
+const REAL = testRuntime() ?? 'runc';
 
 let stage: Stage;
 before(async () => {
@@ -108,11 +111,11 @@ async function waitFor(name: string): Promise<string> {
   assert.fail(`${name} does not run`);
 }
 
-/** A runtime that is runc, but for what the script does first; `$create`, `$delete`… tell it what it was called for. */
+/** A runtime that is the real one, but for what the script does first; `$create`, `$delete`… tell it what it was called for. */
 function makeRuntime(name: string, script: string): string {
   const path = `${stage.base}/runtime-${name.replaceAll(/\W+/g, '-')}`;
   const words = 'for w; do case $w in create|delete|pause|resume) eval "$w=1";; esac; done';
-  writeFileSync(path, `#!/bin/sh\n${words}\n${script}\nexec runc "$@"\n`);
+  writeFileSync(path, `#!/bin/sh\n${words}\n${script}\nexec ${REAL} "$@"\n`);
   chmodSync(path, 0o755);
   return path;
 }
@@ -152,7 +155,7 @@ describe('the runtime is killed later', () => {
   });
 
   test('when it has paused: the same', async () => {
-    const path = makeRuntime('paused', '[ "$pause" ] && { runc "$@"; kill -9 $$; }');
+    const path = makeRuntime('paused', `[ "$pause" ] && { ${REAL} "$@"; kill -9 $$; }`);
     await stage.ok(['--runtime', path, 'run', '-d', '--name', 'ticking', ...NONE, ...COUNTING]);
     const { code } = await stage.run(['--runtime', path, 'commit', 'ticking', 'of-ticking']);
     assert.equal(code, 1);
@@ -221,8 +224,8 @@ describe('the runtime is killed', () => {
     ['before it creates', '[ "$create" ] && kill -9 $$'],
     // conmon waits for whatever holds the runtime's standard error.
     ['before it creates, leaving a process', '[ "$create" ] && { sleep 1000 & kill -9 $$; }'],
-    ['while it creates', '[ "$create" ] && { runc "$@" & sleep 0.03; kill -9 $! $$; }'],
-    ['after it has created', '[ "$create" ] && { runc "$@" </dev/null >/dev/null 2>&1; kill -9 $$; }'],
+    ['while it creates', `[ "$create" ] && { ${REAL} "$@" & sleep 0.03; kill -9 $! $$; }`],
+    ['after it has created', `[ "$create" ] && { ${REAL} "$@" </dev/null >/dev/null 2>&1; kill -9 $$; }`],
   ] as const) {
     for (const rm of [true, false]) {
       test(`${when}${rm ? ', --rm' : ''}`, async () => {

@@ -1,16 +1,14 @@
 /** The product as its users have it: `bin/tsengine` on a data root of the test's own, which goes when the test ends. */
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { readHostFacts } from '../../src/engine/runtime/spec/host-facts.ts';
 import { unmount } from '../../src/linux/mount.ts';
 import { readMountInfo } from '../../src/linux/mountinfo.ts';
 import { removeTree } from '../../src/linux/remove-tree.ts';
-import { containersWithCgroup, removeCgroups } from './cgroups.ts';
+import { containersWithCgroup, isCgroupThere, ownCgroup, removeCgroups } from './cgroups.ts';
+import { testRuntime } from './scope.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 
@@ -48,12 +46,6 @@ export interface Cli extends AsyncDisposable {
   mounts(): string[];
 }
 
-/** A cgroup that nobody else has: systemd takes the name of a slice, elsewhere it is a path. */
-function ownCgroup(): string {
-  const name = `tsengine-test-${randomBytes(4).toString('hex')}`;
-  return readHostFacts().cgroupDriver === 'systemd' ? `${name.replaceAll('-', '_')}.slice` : `/${name}`;
-}
-
 /** How long the end of a container that nobody waits for may take. Milliseconds. */
 const PATIENCE = 10_000;
 
@@ -67,15 +59,8 @@ async function leftCgroups(parent: string): Promise<string[]> {
 
 /** Removes the cgroup, once the monitors that ended last have left it. */
 async function removeOwnCgroup(parent: string): Promise<void> {
-  const isThere = () => globSync(`/sys/fs/cgroup/{,*}/${basename(parent)}`).length > 0;
-  for (const end = Date.now() + PATIENCE; isThere() && Date.now() < end; await sleep(20))
+  for (const end = Date.now() + PATIENCE; isCgroupThere(parent) && Date.now() < end; await sleep(20))
     removeCgroups(parent);
-}
-
-/** The runtime that a run of the tests is for, `TSENGINE_TEST_RUNTIME`; `undefined` for the one that is taken by itself. */
-export function testRuntime(): string | undefined {
-  const chosen = process.env.TSENGINE_TEST_RUNTIME ?? '';
-  return chosen === '' ? undefined : chosen;
 }
 
 /** Opens the command line for `driver` on a new data root below `parent`. */

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findProgram } from '../../src/engine/runtime/programs.ts';
 import { parseBoundingSet } from '../../src/engine/runtime/spec/capabilities.ts';
-import { testRuntime } from './cli.ts';
+import { testRuntime } from './scope.ts';
 
 const run = promisify(execFile);
 const folder = peerFolder();

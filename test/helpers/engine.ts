@@ -6,6 +6,7 @@ import type { Engine, EngineOptions } from '../../src/engine/api/services.ts';
 import { openEngine } from '../../src/engine/engine.ts';
 import { FROM_SOURCES } from './compiled-tests.ts';
 import { unmountBelow } from './loop.ts';
+import { testRuntime } from './scope.ts';
 
 /** A folder with a data root and an exec root in it. Dispose of it in the end. */
 export interface TestRoot extends Disposable {
@@ -19,7 +20,7 @@ export interface TestRoot extends Disposable {
 }
 
 /**
- * Makes a fresh root. `daemon` is the content of its `daemon.json`; layers are not synced unless it says so. `prefix` is
+ * Makes a fresh root, whose containers have the runtime that the run is for. `daemon` is the content of its `daemon.json`; layers are not synced unless it says so. `prefix` is
  * how the name of its folder begins.
  */
 export function testRoot(
@@ -29,7 +30,11 @@ export function testRoot(
 ): TestRoot {
   const base = mkdtempSync(`${tmpdir()}/${prefix}`);
   const configFile = `${base}/daemon.json`;
-  writeFileSync(configFile, JSON.stringify(daemon));
+  const runtime = testRuntime();
+  writeFileSync(
+    configFile,
+    JSON.stringify({ ...(runtime === undefined ? {} : { 'default-runtime': runtime }), ...daemon }),
+  );
   const warnings: string[] = [];
   const options: EngineOptions = {
     dataRoot: `${base}/data`,

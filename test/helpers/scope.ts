@@ -82,3 +82,9 @@ export function onlyOne(variable: string, names: readonly string[]): string | un
   if (name === undefined || names.includes(name)) return name;
   throw new Error(`${variable}=${name}: there is none of that name, but ${names.join(', ')}`);
 }
+
+/** The runtime that a run of the tests is for, `TSENGINE_TEST_RUNTIME`; `undefined` for the one that is taken by itself. */
+export function testRuntime(): string | undefined {
+  const chosen = process.env.TSENGINE_TEST_RUNTIME ?? '';
+  return chosen === '' ? undefined : chosen;
+}

@@ -103,5 +103,8 @@ test('a thin pool that LVM makes on one device, and one that was made before', {
 });
 
 test("Docker's roots open here, and ours in Docker", { timeout: HOUR, skip }, async () => {
-  await runThere({ kernel: 'debian:6.1', with: ['docker', 'systemd'] }, `bash ${FOLDER}/../docker-roots.sh devicemapper /store dm.basesize=1G`);
+  await runThere(
+    { kernel: 'debian:6.1', with: ['docker', 'systemd'] },
+    `bash ${FOLDER}/../docker-roots.sh devicemapper /store dm.basesize=1G`,
+  );
 });

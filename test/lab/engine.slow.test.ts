@@ -19,6 +19,7 @@ const FILES = [
   'test/drivers/*[!w].test.ts',
   'test/e2e/foreground.slow.test.ts',
   'test/e2e/docker-run.slow.test.ts',
+  'test/e2e/kill-others.slow.test.ts',
 ];
 
 const HOUR = 3_600_000;

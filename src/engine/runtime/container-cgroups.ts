@@ -2,6 +2,7 @@
  * A container's cgroups, for the times when its runtime cannot be asked or does not do what it is asked: they say which
  * processes are the container's, whoever started them, and nothing of it lives outside of them.
  */
+import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { hasErrno, TsengineError } from '../../errors.ts';
@@ -11,6 +12,7 @@ import { killIfAny } from '../../linux/processes.ts';
 import { parseIfJson } from '../json.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import type { RunDir } from './run-dir.ts';
+import { cgroupPath } from './spec/slice.ts';
 
 /** The part of an OCI configuration that says where the container's cgroups are. */
 const bundleSchema = z.looseObject({ linux: z.looseObject({ cgroupsPath: z.string() }) });
@@ -21,11 +23,11 @@ const stateSchema = z.looseObject({ cgroup_paths: z.record(z.string(), z.string(
 const PATIENCE = 5000;
 const LOOK = 2;
 
-/** Paths in the bundle are from the root of each hierarchy. systemd's slices are not: it removes an empty scope by itself. */
+/** What the bundle says. */
 function fromBundle(run: RunDir): string[] {
   const bundle = z.safeParse(bundleSchema, parseIfJson(readTextIfAny(run.config) ?? '')).data;
-  const path = bundle?.linux.cgroupsPath ?? '';
-  if (!path.startsWith('/')) return [];
+  const path = cgroupPath(bundle?.linux.cgroupsPath ?? '');
+  if (path === undefined) return [];
   const hierarchies = readMountInfo().filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
   return hierarchies.map(({ mountPoint }) => `${mountPoint}${path}`);
 }
@@ -58,16 +60,29 @@ function write(file: string, text: string): void {
   }
 }
 
+/** The cgroups right in one: crun has the container in one below systemd's scope, and a container may make its own. */
+function cgroupsIn(path: string): string[] {
+  try {
+    const inside = readdirSync(path, { withFileTypes: true });
+    return inside.filter((entry) => entry.isDirectory()).map(({ name }) => `${path}/${name}`);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENODEV')) return [];
+    throw error;
+  }
+}
+
 /** Lets frozen processes go on. Source: cgroups(7), the freezer of v1 and `cgroup.freeze` of v2. */
 export function thawCgroups(paths: readonly string[]): void {
   for (const path of paths) {
     write(`${path}/freezer.state`, 'THAWED');
     write(`${path}/cgroup.freeze`, '0');
+    thawCgroups(cgroupsIn(path));
   }
 }
 
-/** Whether it is removed; what is still in there is killed. */
+/** Whether it is removed, with those in it; what is still in there is killed. */
 function removeCgroup(path: string): boolean {
+  if (!cgroupsIn(path).map(removeCgroup).every(Boolean)) return false;
   try {
     removeDirectory(path);
     return true;

@@ -1,7 +1,7 @@
 /** Runs a row on both engines and compares. */
 import assert from 'node:assert/strict';
-import { testRuntime } from '../../helpers/cli.ts';
 import { isListed } from '../../helpers/differences.ts';
+import { testRuntime } from '../../helpers/scope.ts';
 import { type Normal, Normaliser } from './normalise.ts';
 import { makeFiles, type Pair, runStep, type Side, type Step } from './pair.ts';
 

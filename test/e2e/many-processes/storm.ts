@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeTree } from '../../../src/linux/remove-tree.ts';
 import type { TestBundle } from '../../helpers/bundle.ts';
-import { removeCgroups } from '../../helpers/cgroups.ts';
+import { ownCgroup, removeCgroups } from '../../helpers/cgroups.ts';
 import { atExit, unmountBelow } from '../../helpers/loop.ts';
 import { type Recount, recount } from '../../helpers/recount.ts';
 import { checkArchive } from './check-archive.ts';
@@ -52,7 +52,7 @@ export function stormRoots(driver: string, sync: boolean): StormRoots {
   const base = mkdtempSync(`${tmpdir()}/ts-storm-`);
   const execRoot = mkdtempSync('/run/ts-storm-');
   const configFile = `${base}/daemon.json`;
-  const cgroupParent = `/${execRoot.slice(execRoot.lastIndexOf('/') + 1)}`;
+  const cgroupParent = ownCgroup('ts-storm');
   writeFileSync(configFile, JSON.stringify({ 'sync-layers': sync, 'cgroup-parent': cgroupParent }));
   const remove = atExit(() => {
     for (const path of [base, execRoot]) unmountBelow(path);

@@ -1,15 +1,15 @@
 /** Where the tests of this folder take place: a data root that is prepared once and put back, and the bundle on it. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../../src/engine/api/services.ts';
 import { openEngine } from '../../../src/engine/engine.ts';
 import { testBundle } from '../../helpers/bundle.ts';
-import { removeCgroups } from '../../helpers/cgroups.ts';
+import { ownCgroup, removeCgroups } from '../../helpers/cgroups.ts';
 import { atExit, makeFilesystem, unmountBelow } from '../../helpers/loop.ts';
 import { monitored, type Recount, recount } from '../../helpers/recount.ts';
+import { testRuntime } from '../../helpers/scope.ts';
 
 /** How a command ended. */
 export interface Ended {
@@ -98,16 +98,20 @@ export async function runProgram(command: readonly string[], given: Given = {}):
  * elsewhere when it is given.
  */
 export function openStage(driver: string, daemon: object = {}, elsewhere?: string): Stage {
-  const cgroupParent = `/tsengine-test-${randomBytes(4).toString('hex')}`;
+  const cgroupParent = ownCgroup();
   const memory = makeFilesystem('tmpfs');
   const base = memory.path;
   const dataRoot = elsewhere ?? `${base}/data`;
   const execRoot = `${base}/exec`;
   const configFile = `${base}/daemon.json`;
-  writeFileSync(
-    configFile,
-    JSON.stringify({ 'sync-layers': false, 'cgroup-parent': cgroupParent, ...daemon }),
-  );
+  const runtime = testRuntime();
+  const config = {
+    'sync-layers': false,
+    'cgroup-parent': cgroupParent,
+    ...(runtime === undefined ? {} : { 'default-runtime': runtime }),
+    ...daemon,
+  };
+  writeFileSync(configFile, JSON.stringify(config));
   const close = atExit(() => {
     endContainers(execRoot);
     unmountBelow(dataRoot);

@@ -1,7 +1,6 @@
 /** An engine with a tiny image, for tests that run containers for real. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { createReadStream, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { containerConfigSchema } from '../../../src/engine/api/container-config.ts';
 import { hostConfigSchema } from '../../../src/engine/api/host-config.ts';
@@ -10,6 +9,7 @@ import { listDirectory } from '../../../src/linux/files.ts';
 import { unmount } from '../../../src/linux/mount.ts';
 import { readMountInfo } from '../../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../../helpers/base-image.ts';
+import { containersWithCgroup, ownCgroup, removeCgroups } from '../../helpers/cgroups.ts';
 import { type TestRoot, testRoot } from '../../helpers/engine.ts';
 
 /** What a container is made from, beside the image. */
@@ -92,23 +92,9 @@ export async function eventually(
   assert.fail(`waited ${seconds} s in vain: ${what}`);
 }
 
-/** Cgroups of the name in every hierarchy, children first. */
-function cgroupsNamed(parent: string): string[] {
-  const below = (path: string): string[] => {
-    try {
-      const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-      return [...children.flatMap((entry) => below(`${path}/${entry.name}`)), path];
-    } catch {
-      return [];
-    }
-  };
-  const roots = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`)];
-  return roots.flatMap((root) => below(`${root}${parent}`));
-}
-
 /** Opens an engine on fresh roots, in a folder whose name begins with `prefix`, and imports the tiny image as `tiny`. */
 export async function openFixture(storageDriver = 'overlay2', prefix?: string): Promise<Fixture> {
-  const cgroupParent = `/tsengine-test-${randomBytes(4).toString('hex')}`;
+  const cgroupParent = ownCgroup();
   const root = testRoot(storageDriver, { 'sync-layers': false, 'cgroup-parent': cgroupParent }, prefix);
   const engine = await root.open();
   await engine.images.import(fileStream(await tinyRootfs()), { reference: 'tiny' });
@@ -160,12 +146,10 @@ export async function openFixture(storageDriver = 'overlay2', prefix?: string): 
         await eventually('conmon ends', () => monitors().length === 0, 30);
         assert.deepEqual(mounts(), [], 'mounts are left');
         assert.deepEqual(listDirectory(`${execRoot}/containers`), [], 'run folders are left');
-        const cgroups = cgroupsNamed(cgroupParent);
-        const ours = cgroups.filter((path) => /[0-9a-f]{64}$/.test(path));
-        assert.deepEqual(ours, [], 'cgroups of containers are left');
+        await eventually('the cgroups of containers go', () => containersWithCgroup(cgroupParent).size === 0);
       } finally {
         for (const path of mounts().reverse()) unmount(path, 2);
-        for (const path of cgroupsNamed(cgroupParent)) rmdirSync(path);
+        removeCgroups(cgroupParent);
         root[Symbol.dispose]();
       }
     },

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cgroupsOfContainer } from '../../helpers/cgroups.ts';
 import {
   commandLineFor,
   commandLines,
@@ -245,8 +246,11 @@ test('commit of a running container freezes it and thaws it; export works while 
   );
   const image = await containers.commit(id, { reference: 'committed' });
   assert.match(image, /^sha256:/);
-  const frozen = `/sys/fs/cgroup/freezer${fixture.cgroupParent}/${id}/freezer.state`;
-  if (existsSync(frozen)) assert.equal(readFileSync(frozen, 'utf8').trim(), 'THAWED');
+  const states = cgroupsOfContainer(fixture.cgroupParent, id).flatMap((path) =>
+    ['freezer.state', 'cgroup.freeze'].map((name) => `${path}/${name}`).filter((file) => existsSync(file)),
+  );
+  assert.notEqual(states.length, 0, 'no cgroup of the container says whether it is frozen');
+  for (const file of states) assert.match(readFileSync(file, 'utf8'), /^(THAWED|0)\n$/, file);
   const ran = await fixture.run(['cat', '/made'], { config: { Image: 'committed' } });
   assert.equal(ran.stdout, 'x\n');
   let bytes = 0;

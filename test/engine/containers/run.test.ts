@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { TsengineError } from '../../../src/errors.ts';
-import { sized } from '../../helpers/scope.ts';
+import { sized, testRuntime } from '../../helpers/scope.ts';
 import { eventually, type Fixture, openFixture, runInForeground } from './fixture.ts';
+
+/** The runtime's folder has its name. */
+const RUNTIME = testRuntime() ?? 'runc';
 
 let fixture: Fixture;
 before(async () => {
@@ -34,17 +37,20 @@ test('a container with AutoRemove leaves nothing: no files, layers, mounts or na
   await fixture.run(['true'], { name: 'gone' });
   assert.deepEqual(layers(), before);
   assert.deepEqual(readdirSync(`${fixture.execRoot}/containers`), []);
-  assert.deepEqual(readdirSync(`${fixture.execRoot}/runtimes/runc`), []);
+  assert.deepEqual(readdirSync(`${fixture.execRoot}/runtimes/${RUNTIME}`), []);
   assert.deepEqual(fixture.mounts(), []);
   assert.equal((await fixture.run(['true'], { name: 'gone' })).code, 0);
 });
 
 test('a command that is not there gives 127, one that cannot be executed 126, and nothing runs or stays', async () => {
-  const create = 'failed to create shim task: OCI runtime create failed: runc create failed: ';
-  const missing = 'exec: "nosuch": executable file not found in \\$PATH: unknown';
-  await assert.rejects(fixture.run(['nosuch']), failsWith(127, new RegExp(`^${create}.*${missing}$`)));
-  await assert.rejects(fixture.run(['/etc/passwd']), failsWith(126, /permission denied: unknown$/));
-  await assert.rejects(fixture.run(['/nosuch/x']), failsWith(127, /no such file or directory: unknown$/));
+  const create = 'failed to create shim task: OCI runtime create failed: ';
+  const missing =
+    RUNTIME === 'crun'
+      ? 'executable file `nosuch` not found in \\$PATH: No such file or directory: unknown'
+      : 'runc create failed: .*exec: "nosuch": executable file not found in \\$PATH: unknown';
+  await assert.rejects(fixture.run(['nosuch']), failsWith(127, new RegExp(`^${create}${missing}$`)));
+  await assert.rejects(fixture.run(['/etc/passwd']), failsWith(126, /permission denied: unknown$/i));
+  await assert.rejects(fixture.run(['/nosuch/x']), failsWith(127, /no such file or directory: unknown$/i));
   assert.deepEqual(await fixture.engine.containers.list({ all: true }), []);
   await eventually('conmon ends', () => fixture.monitors().length === 0);
 });

@@ -9,6 +9,7 @@ import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, DEFAULT_SHM_SIZE } from '
 import { requestedCapabilities } from './capabilities.ts';
 import type { HostFacts } from './input.ts';
 import { parseSecurityOptions } from './security-options.ts';
+import { isSlice, NO_SLICE } from './slice.ts';
 
 const MIB = 1024 * 1024;
 
@@ -68,7 +69,6 @@ function checkCpu(config: HostConfig, cpus: number): void {
 
 function checkRest(config: ContainerConfig, hostConfig: HostConfig, host: HostFacts): void {
   const { CgroupParent, OomScoreAdj, BlkioWeight, ShmSize, RestartPolicy } = hostConfig;
-  const slice = CgroupParent.length > 6 && CgroupParent.endsWith('.slice');
   const emptyName = (config.Env ?? []).find((entry) => entry === '' || entry.startsWith('='));
   refuse([
     [
@@ -90,10 +90,7 @@ function checkRest(config: ContainerConfig, hostConfig: HostConfig, host: HostFa
       hostConfig.UTSMode === 'host' && config.Hostname !== '',
       'conflicting options: hostname and the UTS mode',
     ],
-    [
-      CgroupParent !== '' && host.cgroupDriver === 'systemd' && !slice,
-      'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"',
-    ],
+    [CgroupParent !== '' && host.cgroupDriver === 'systemd' && !isSlice(CgroupParent), NO_SLICE],
   ]);
 }
 
