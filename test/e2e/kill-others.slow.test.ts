@@ -1,12 +1,12 @@
 /** What becomes of a container when conmon, the runtime, its first process, its exit callback or the machine dies. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandLine, isAlive, killIfAny, processIds } from '../../src/linux/processes.ts';
 import { testBundle } from '../helpers/bundle.ts';
-import { removeCgroups } from '../helpers/cgroups.ts';
+import { cgroupsOfContainer, removeCgroups } from '../helpers/cgroups.ts';
 import { unmountBelow } from '../helpers/loop.ts';
 import { inFullRuns, leftOut, OF_CALLS, sampleOf, testRuntime } from '../helpers/scope.ts';
 import { CONTAINER_OPERATIONS, signature } from './no-loss/operations.ts';
@@ -144,6 +144,30 @@ describe('the runtime is killed later', () => {
       await stage.ok(['rm', 'undeleted']);
     });
   }
+
+  test('when it is to delete a container whose processes are in a cgroup below its own', async () => {
+    const path = makeRuntime('delete below', '[ "$delete" ] && kill -9 $$');
+    const id = (
+      await stage.ok(['--runtime', path, 'run', '-d', '--name', 'below', ...NONE, ...SLEEP])
+    ).trim();
+    const pid = pidIn(id, 'pid');
+    const cgroups = cgroupsOfContainer(stage.cgroupParent, id).filter((cgroup) =>
+      readFileSync(`${cgroup}/cgroup.procs`, 'utf8').split('\n').includes(String(pid)),
+    );
+    assert.notEqual(cgroups.length, 0);
+    for (const cgroup of cgroups) {
+      mkdirSync(`${cgroup}/inner`);
+      // A cpuset of cgroup v1 takes no process before it has processors and memory of its own.
+      for (const name of ['cpuset.cpus', 'cpuset.mems'].filter((file) => existsSync(`${cgroup}/${file}`)))
+        writeFileSync(`${cgroup}/inner/${name}`, readFileSync(`${cgroup}/${name}`));
+      writeFileSync(`${cgroup}/inner/cgroup.procs`, String(pid));
+    }
+    process.kill(pidIn(id, 'conmon.pid'), 'SIGKILL');
+    assert.match(await status('below'), /^Exited \(137\)/);
+    assert.ok(!isAlive(pid), 'its process is gone');
+    assert.deepEqual(cgroupsOfContainer(stage.cgroupParent, id), []);
+    await stage.ok(['rm', 'below']);
+  });
 
   test('when it pauses: commit says so, and the container goes on', async () => {
     const path = makeRuntime('pause', '[ "$pause" ] && kill -9 $$');
