@@ -203,17 +203,21 @@ export async function showConsole<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const { MachineError } = await import('../lab/machine-error.ts');
-    if (error instanceof MachineError && error.kind !== 'timeout')
-      for (const line of error.console.slice(-SHOWN)) process.stderr.write(`console: ${line}\n`);
+    if (error instanceof MachineError) show(error.console);
     throw error;
   }
+}
+
+function show(lines: readonly string[]): void {
+  for (const line of lines.slice(-SHOWN)) process.stderr.write(`console: ${line}\n`);
 }
 
 /** Exit code of a machine whose command did well and whose results could not be copied. */
 const RESULTS_LOST = 125;
 
-/** Says what a machine was short of, and takes its command's exit code for ours. */
-export function tellEnd({ exitCode, shortage, resultsError }: MachineResult): void {
+/** Says what a machine was short of, after the last lines of its console, and takes its command's exit code for ours. */
+export function tellEnd({ exitCode, shortage, resultsError, console }: MachineResult): void {
+  if (shortage !== undefined) show(console);
   for (const line of [shortage, resultsError])
     if (line !== undefined) process.stderr.write(`tsengine: ${line}\n`);
   process.exitCode = exitCode === 0 && resultsError !== undefined ? RESULTS_LOST : exitCode;

@@ -23,6 +23,7 @@ import { removeTree } from '../linux/remove-tree.ts';
 import { type EntryRecord, parseRecord } from './cache-record.ts';
 import type { LabContext } from './context.ts';
 import { cacheFolder } from './place.ts';
+import { DISK_FULL } from './run-program.ts';
 
 /** Between two looks at a lock that somebody else holds. Milliseconds. */
 const LOOK_AGAIN = 100;
@@ -275,7 +276,7 @@ function ownName(prefix: string): string {
 
 /** What is thrown for an error while `what` was made in the cache: that its disk is full, if that is why; else the error. */
 export function explainFull(error: unknown, what: string, folder: string): unknown {
-  const isFull = hasErrno(error, 'ENOSPC') || /no space left on device/i.test(errorMessage(error));
+  const isFull = hasErrno(error, 'ENOSPC') || DISK_FULL.test(errorMessage(error));
   return isFull ? new TsengineError('System', fullDisk(what, folder), { cause: error }) : error;
 }
 

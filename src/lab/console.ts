@@ -16,12 +16,32 @@ const UNPRINTABLE = /(?!\t)\p{Cc}/gu;
 export class ConsoleLog {
   readonly #lines: string[] = [];
   #open = '';
+  /** How many lines came before the mark. */
+  #marked = 0;
+  #count = 0;
 
-  push(data: Buffer): void {
+  /** Takes what has come, and gives the whole lines of it. */
+  push(data: Buffer): readonly string[] {
     const lines = (this.#open + data.toString('latin1')).split('\n');
     this.#open = (lines.pop() ?? '').slice(-LONGEST);
-    this.#lines.push(...lines.map(plain).filter(isTelling));
+    const telling = lines.map(plain).filter(isTelling);
+    this.#count += telling.length;
+    this.#lines.push(...telling);
     if (this.#lines.length > KEPT) this.#lines.splice(0, this.#lines.length - KEPT);
+    return telling;
+  }
+
+  /** What comes from now on is of what runs in the machine, and not of its start. */
+  mark(): void {
+    this.#marked = this.#count;
+  }
+
+  /** The lines that are kept and came after the mark. */
+  sinceMark(): readonly string[] {
+    const all = this.lines();
+    const open = all.length - this.#lines.length;
+    const count = this.#count - this.#marked + open;
+    return count === 0 ? [] : all.slice(-count);
   }
 
   /** The lines that are kept, the last one last. */
@@ -64,6 +84,15 @@ export function killedForMemory(lines: readonly string[]): readonly string[] {
     const name = /(?:^|\] )Out of memory: Killed process \d+ \(([^)]*)\)/.exec(line)?.[1];
     return name === undefined ? [] : [name];
   });
+}
+
+/** What kernels say of themselves when something is wrong with them that they survive, or with a process for want of memory. */
+const TROUBLE =
+  /\b(?:BUG|WARNING|Oops|KASAN|UBSAN)\b.*:|blocked for more than|soft lockup|hung task|Out of memory: Killed|INFO: rcu/;
+
+/** Whether a kernel says so in this line. */
+export function isTrouble(line: string): boolean {
+  return TROUBLE.test(line);
 }
 
 /** The last lines for an error of one line. */

@@ -37,13 +37,19 @@ export function initramfsPlan(kernel: ListedEntry): EntryPlan {
   };
 }
 
+/** The kernel lacks what every machine needs: that is the kernel's doing, and not the lab's. */
+export class UnfitKernelError extends TsengineError {
+  constructor(message: string) {
+    super('InvalidParameter', message);
+  }
+}
+
 /** A kernel that came without modules tells nothing of what is built in, and is tried. */
 function checkKernel(release: string, table: ModuleTable): void {
   if (table.files.size === 0 && table.builtIn.size === 0) return;
   const missing = missingModules(neededModules, table);
   if (missing.length === 0) return;
-  throw new TsengineError(
-    'InvalidParameter',
+  throw new UnfitKernelError(
     `the kernel ${release} cannot run in the lab: it has no ${missing.join(', ')}, built in or as a module`,
   );
 }

@@ -37,21 +37,22 @@ export function listKernels(): readonly KernelListing[] {
     const release = entry?.record.details.release ?? '';
     return { name, source: `Debian ${suite}`, release, state: entry ? 'ready' : 'to be fetched' };
   });
-  const own = cache
-    .list()
-    .filter(({ record }) => record.kind === 'kernel' && record.label.startsWith('own-'))
-    .map(({ record }): KernelListing => {
-      const { source = '', release = '' } = record.details;
-      return {
-        name: source,
-        source: 'a file',
-        release,
-        state: pathExists(source) ? 'ready' : 'file is gone',
-      };
-    });
+  const superseded = new Set(supersededEntries(cache, CONTEXT));
+  const own = Map.groupBy(
+    cache.list().filter(({ record }) => record.kind === 'kernel' && record.label.startsWith('own-')),
+    ({ record }) => record.details.source ?? '',
+  );
+  const files = [...own].map(([source, entries]): KernelListing => {
+    // One is made for each build of a kernel that was started: of those that are not it any more the last.
+    const current = entries.find(({ name }) => !superseded.has(name));
+    const last = entries.reduce((a, b) => (a.record.made < b.record.made ? b : a));
+    const release = (current ?? last).record.details.release ?? '';
+    const state = current ? 'ready' : pathExists(source) ? 'has changed' : 'file is gone';
+    return { name: source, source: 'a file', release, state };
+  });
   const image = `/boot/vmlinuz-${hostRelease()}`;
   const state = pathExists(image) ? 'ready' : `no ${image}`;
-  return [{ name: 'host', source: 'this machine', release: hostRelease(), state }, ...debian, ...own];
+  return [{ name: 'host', source: 'this machine', release: hostRelease(), state }, ...debian, ...files];
 }
 
 /** The entries of the cache, by name. */

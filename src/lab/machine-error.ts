@@ -27,7 +27,7 @@ export const TIMEOUT_EXIT = 124;
 /** Exit code when the machine failed. */
 export const MACHINE_EXIT = 125;
 
-/** A machine that failed, in one line; `console` has its last lines. */
+/** A machine that failed, in one line; `console` has its last lines, of a `timeout` those that came while the command ran. */
 export class MachineError extends TsengineError {
   readonly kind: MachineErrorKind;
   readonly console: readonly string[];

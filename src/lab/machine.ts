@@ -33,7 +33,7 @@ const ENVIRONMENT = {
 /** What of a request matters once the hardware is settled. */
 export type MachineWork = Pick<
   MachineRequest,
-  'command' | 'env' | 'onOutput' | 'onStart' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
+  'command' | 'env' | 'onConsole' | 'onOutput' | 'onStart' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
 > & { readonly timeoutMs: number; readonly bootTimeoutMs: number };
 
 /** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
@@ -84,7 +84,9 @@ class MachineRun {
       if (event === 'agent-gone') this.#agentIsGone();
       else this.#failForDisk(event, temporary);
     });
-    this.#qemu.console.on('data', (data: Buffer) => this.#console.push(data));
+    this.#qemu.console.on('data', (data: Buffer) => {
+      for (const line of this.#console.push(data)) work.onConsole?.(line);
+    });
     this.#input = new MachineInput(this.#qemu.agent, work.stdin);
     const reader = new FrameReader();
     this.#qemu.agent.on('data', (data: Buffer) => this.#receive(reader, data));
@@ -179,7 +181,9 @@ class MachineRun {
   }
 
   #fail(kind: MachineError['kind'], message: string): void {
-    this.#outcome.reject(new MachineError(kind, message, this.#console.lines()));
+    // Of a command that takes its time the machine's start tells nothing.
+    const lines = kind === 'timeout' ? this.#console.sinceMark() : this.#console.lines();
+    this.#outcome.reject(new MachineError(kind, message, lines));
     this.#kill();
   }
 
@@ -275,6 +279,7 @@ class MachineRun {
   #begin(): void {
     this.#stage = 'command';
     this.#commandAt = performance.now();
+    this.#console.mark();
     this.#hear();
     if (this.#isAgentGone) return;
     clearTimeout(this.#timer);
@@ -347,7 +352,7 @@ class MachineRun {
       kernelRelease: this.#release,
       accelerator: this.#hardware.accelerator,
       shortage: exitCode === 0 ? undefined : this.#shortage(lines, fullDisks),
-      console: lines,
+      console: this.#console.sinceMark(),
       resultsError: undefined,
     };
   }

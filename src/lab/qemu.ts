@@ -1,4 +1,5 @@
 /** QEMU's command line for a machine. */
+import { TsengineError } from '../errors.ts';
 import { AGENT_PORT, diskSerials } from './guest-init.ts';
 import type { LabFeature } from './types.ts';
 
@@ -78,6 +79,7 @@ export function qemuArguments(machine: MachineHardware): readonly string[] {
     `lab.disks=${machine.disks.length}`,
     ...machine.kernelWords,
   ];
+  checkLength(words.join(' '));
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
     ...['-machine', `q35,usb=off,vmport=off,smbus=off,hpet=off,graphics=off`],
@@ -93,6 +95,18 @@ export function qemuArguments(machine: MachineHardware): readonly string[] {
     ...['-device', 'virtio-rng-pci'],
     ...machine.disks.flatMap(diskArguments),
   ].filter((word) => word !== '');
+}
+
+/** More than this is cut off without a word. Bytes. Source: COMMAND_LINE_SIZE in arch/x86/include/asm/setup.h, with a byte for its end. */
+const LONGEST_COMMAND_LINE = 2047;
+
+function checkLength(commandLine: string): void {
+  const length = Buffer.byteLength(commandLine);
+  if (length <= LONGEST_COMMAND_LINE) return;
+  throw new TsengineError(
+    'InvalidParameter',
+    `the machine's kernel would get a command line of ${length} bytes and takes ${LONGEST_COMMAND_LINE}: withhold fewer modules`,
+  );
 }
 
 function diskArguments(disk: MachineDisk, index: number): readonly string[] {

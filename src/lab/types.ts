@@ -78,6 +78,8 @@ export interface MachineRequest {
   readonly onOutput?: (stream: OutputStream, data: Buffer, signal: AbortSignal) => void | Promise<void>;
   /** Called when the command starts, with the milliseconds from the start of QEMU to it. */
   readonly onStart?: (bootMs: number) => void;
+  /** Gets each line of the machine's console as it comes. */
+  readonly onConsole?: (line: string) => void;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;
   /** Gets a line for what is no failure and people should know all the same: what of the results stayed behind. `onProgress` when not given. */
@@ -103,7 +105,7 @@ export interface MachineResult {
   readonly accelerator: 'kvm' | 'tcg';
   /** What the machine ran short of while the command failed, in one line: memory, or space on one of its disks. */
   readonly shortage: string | undefined;
-  /** The last lines of the machine's console. */
+  /** The last lines of the machine's console that came while the command ran. */
   readonly console: readonly string[];
   /** Why what the command left in `/results` is not, or not all, in the folder for it, in one line. */
   readonly resultsError: string | undefined;

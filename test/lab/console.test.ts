@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from '../../src/lab/console.ts';
+import { ConsoleLog, consoleVerdict, isTrouble, killedForMemory, lastWords } from '../../src/lab/console.ts';
 
 describe('a console', () => {
   test('keeps whole lines, however they come, without what is for terminals', () => {
@@ -23,6 +23,36 @@ describe('a console', () => {
     const kept = all.filter((code) => code === 0x09 || (code >= 0x20 && code < 0x7f) || code >= 0xa0);
     assert.deepEqual(Buffer.from(line, 'latin1'), Buffer.from(kept));
     assert.equal(last, 'a2Jb\tc');
+  });
+
+  test('knows what came after a mark, and gives whole lines as they come', () => {
+    const log = new ConsoleLog();
+    assert.deepEqual(log.push(Buffer.from('a\nb')), ['a']);
+    log.mark();
+    assert.deepEqual(log.sinceMark(), ['b']);
+    assert.deepEqual(log.push(Buffer.from('\nc\n')), ['b', 'c']);
+    assert.deepEqual(log.sinceMark(), ['b', 'c']);
+    log.mark();
+    assert.deepEqual(log.sinceMark(), []);
+    for (let line = 0; line < 300; line++) log.push(Buffer.from(`line ${line}\n`));
+    assert.equal(log.sinceMark().length, 200);
+  });
+
+  test('tells when a kernel says that something is wrong with it', () => {
+    for (const line of [
+      '[   12.3] BUG: kernel NULL pointer dereference, address: 0000000000000000',
+      '[   12.3] WARNING: CPU: 0 PID: 1 at fs/overlayfs/super.c:1 ovl_fill_super+0x1/0x2 [overlay]',
+      '[   12.3] Oops: 0002 [#1] PREEMPT SMP',
+      '[  242.0] INFO: task mount:77 blocked for more than 120 seconds.',
+      '[    9.1] Out of memory: Killed process 77 (node) total-vm:1kB',
+    ])
+      assert.ok(isTrouble(line), line);
+    for (const line of [
+      '[    1.0] EXT4-fs (vda): mounted filesystem',
+      '[    9.2] Memory cgroup out of memory: Killed process 78 (node)',
+      'a WARNING that is none',
+    ])
+      assert.equal(isTrouble(line), false, line);
   });
 
   test('keeps the last lines only', () => {

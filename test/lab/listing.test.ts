@@ -130,3 +130,33 @@ test('what is superseded are entries of other code, of a kernel made anew since,
     rmSync(path, { recursive: true });
   }
 });
+
+test('lab kernels has one line for a kernel of the user, however often it was built', () => {
+  const path = mkdtempSync(join(tmpdir(), 'lab-cache-'));
+  const image = join(path, 'bzImage');
+  const listed = () => {
+    const { stdout } = spawnSync(launcher, ['lab', 'kernels'], {
+      encoding: 'utf8',
+      env: { ...process.env, TSENGINE_LAB_CACHE: path },
+    });
+    return stdout.split('\n').flatMap((line) => (line.startsWith(image) ? [line.trim().split(/ {2,}/)] : []));
+  };
+  try {
+    const cache = new LabCache({ progress: () => undefined, signal: undefined }, path);
+    for (const [name, made, release] of [
+      ['kernel-own-aaaaaaaaaaaa-000000000001', '2026-01-02T00:00:00.000Z', '6.2.0'],
+      ['kernel-own-aaaaaaaaaaaa-000000000002', '2026-01-03T00:00:00.000Z', '6.3.0'],
+      ['kernel-own-aaaaaaaaaaaa-000000000003', '2026-01-01T00:00:00.000Z', '6.1.0'],
+    ] as const) {
+      mkdirSync(join(cache.folder, name));
+      const details = { source: image, release };
+      const record = { version: 1, kind: 'kernel', label: 'own-aaaaaaaaaaaa', made, details };
+      writeFileSync(join(cache.folder, name, 'entry.json'), JSON.stringify(record));
+    }
+    assert.deepEqual(listed(), [[image, 'a file', '6.3.0', 'file is gone']]);
+    writeFileSync(image, 'no kernel');
+    assert.deepEqual(listed(), [[image, 'a file', '6.3.0', 'has changed']]);
+  } finally {
+    rmSync(path, { recursive: true });
+  }
+});

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cellsOf } from '../../src/lab/matrix/cells.ts';
-import type { MatrixEvent } from '../../src/lab/matrix/events.ts';
+import { brokenCell, type MatrixEvent, withTrouble } from '../../src/lab/matrix/events.ts';
 import { Findings, type Wanted } from '../../src/lab/matrix/findings.ts';
 import { type KernelOptions, type KernelWork, runKernel } from '../../src/lab/matrix/kernel-run.ts';
 import { readMatrix } from '../../src/lab/matrix/matrix-file.ts';
@@ -163,6 +163,46 @@ ${ANSWERS}`;
         `${driver} ${backing} ${driver === 'overlay2' && backing === 'tmpfs' ? 'failed' : 'works'}`,
     ),
   );
+});
+
+test('a machine that dies between two cells is started again, and what its kernel said is in the log of its cell', async () => {
+  const cells = cellsOf(['overlay2', 'vfs'], ['ext4', 'xfs']);
+  const dies = `
+def say(text): os.write(${descriptors.console}, text.encode())
+again = os.path.exists('${folder}/between')
+open('${folder}/between', 'w').close()
+tests = dict(passed=1, failed=0, excused=0)
+for index, cell in enumerate(request['cells']):
+    tell(event='begins', **cell)
+    say('[ 1.0] WARNING: CPU: 0 PID: 1 at ' + cell['driver'] + '.c:1\\n[ 1.1] as usual\\n')
+    time.sleep(.3)
+    tell(event='cell', cell=dict(**cell, status='works', reasons=[], tests=tests, seconds=1, log='ok a'))
+    if index == 0 and not again:
+        time.sleep(.3)
+        sys.exit(0)
+`;
+  const { result } = await run(dies, { cells, features: [] }, 1);
+  assert.equal(result.error, null);
+  assert.deepEqual(
+    result.cells.map(({ status, log }) => [status, log]),
+    cells.map(({ driver }) => [
+      'works',
+      `ok a\n# its kernel: [ 1.0] WARNING: CPU: 0 PID: 1 at ${driver}.c:1`,
+    ]),
+  );
+});
+
+test('a process that the kernel killed for want of memory is told as that', () => {
+  const dead = brokenCell('vfs', 'ext4', 'its process ended with SIGKILL', 'ok a', 1);
+  const lines = ['[ 9.1] Out of memory: Killed process 77 (node) total-vm:1kB'];
+  assert.deepEqual(withTrouble(dead, lines).reasons, [
+    "the machine's memory was used up, and its kernel killed node: give it more with --memory",
+    'its process ended with SIGKILL',
+  ]);
+  assert.deepEqual(withTrouble(dead, []), dead);
+  // One that lives has lost a process of its own, which its checks tell.
+  const { died: _, ...alive } = dead;
+  assert.deepEqual(withTrouble(alive, lines).reasons, alive.reasons);
 });
 
 test('a kernel that does not even boot is found out: the matrix is written, and is a regression', () => {

@@ -72,11 +72,7 @@ describe('the file', () => {
 describe('cells', () => {
   test('are of the drivers that are registered, and of those that were asked for', async () => {
     const all = await chosenDrivers([]);
-    assert.ok(all.includes('overlay2') && all.includes('vfs'));
-    assert.deepEqual(
-      all,
-      DRIVER_NAMES.filter((name) => all.includes(name)),
-    );
+    assert.deepEqual(all, DRIVER_NAMES);
     assert.deepEqual(await chosenDrivers(['vfs', 'vfs']), ['vfs']);
     await assert.rejects(chosenDrivers(['nonsense']), { code: 'InvalidParameter', message: /nonsense/ });
   });
@@ -230,6 +226,26 @@ describe('a difference', () => {
     );
     assert.match(told(dead('it panicked'), dead('it hung')), /^changed .* still failed, for another reason/);
     assert.equal(told(dead('it hung'), dead('it hung')), 'nothing has changed\n');
+  });
+
+  test('is a regression when a limited cell has a limit more, and is told when fewer checks ran', () => {
+    const limited = (...reasons: string[]) => one({ cells: [cell({ status: 'limited', reasons })] });
+    const told = (before: Matrix, after: Matrix): string => diffText(diffMatrices(before, after));
+    const place = 'host, overlay2 on ext4';
+    assert.equal(
+      told(limited('no quotas'), limited('no quotas', 'no attributes')),
+      `REGRESSION  ${place}: is limited by more (no attributes)\n1 regression, 0 better, 0 other\n`,
+    );
+    assert.match(told(limited('a', 'b'), limited('c')), /^REGRESSION .*\(c\)/);
+    assert.match(told(limited('a', 'b'), limited('b')), /^better .*: is limited by less \(no longer: a\)/);
+    assert.equal(told(limited('a', 'b'), limited('b', 'a')), 'nothing has changed\n');
+    const passed = (count: number) =>
+      one({ cells: [cell({ tests: { passed: count, failed: 0, excused: 0 } })] });
+    assert.equal(
+      told(passed(66), passed(1)),
+      `changed  ${place}: still works, 66 -> 1 checks passed\n0 regressions, 0 better, 1 other\n`,
+    );
+    assert.equal(told(passed(1), passed(66)), 'nothing has changed\n');
   });
 
   test('is told when a kernel does not run for another reason than before', () => {

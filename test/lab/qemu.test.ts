@@ -39,6 +39,15 @@ describe("QEMU's command line", () => {
     assert.doesNotMatch(drives[2] ?? '', /snapshot|readonly/);
   });
 
+  test('is refused a command line that its kernel would cut off', () => {
+    const withheld = Array.from({ length: 300 }, (_, index) => `module${index}`);
+    const tooMany = kernelWords([], withheld);
+    assert.throws(() => qemuArguments({ ...hardware, kernelWords: tooMany }), {
+      code: 'InvalidParameter',
+      message: /^the machine's kernel would get a command line of \d+ bytes and takes 2047: withhold fewer/,
+    });
+  });
+
   test('uses the processor under KVM', () => {
     const kvm = qemuArguments({ ...hardware, accelerator: 'kvm' });
     assert.ok(kvm.includes('host') && kvm.includes('kvm'));

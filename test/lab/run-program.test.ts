@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { reasonOf, runProgram } from '../../src/lab/run-program.ts';
+import { readMountInfo } from '../../src/linux/mountinfo.ts';
+import { commandLine, processIds } from '../../src/linux/processes.ts';
+import { until } from '../helpers/until.ts';
 
 const purpose = 'cannot do it';
 
@@ -35,6 +41,26 @@ describe('a program of the lab', () => {
     }
   });
 
+  test('that is contained takes with it what it started and mounted', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-contained-'));
+    const mark = `3${process.pid}`;
+    const started = () => processIds().filter((pid) => commandLine(pid).includes(mark));
+    try {
+      const controller = new AbortController();
+      const script = `mount -t tmpfs none "$0" && touch "$0/made" && { sleep ${mark} & sleep ${mark}; }`;
+      const options = { purpose, contained: true, signal: controller.signal };
+      const run = runProgram('sh', ['-c', script, folder], options);
+      await until(() => started().length === 2);
+      controller.abort(new Error('enough'));
+      await assert.rejects(run, { message: 'enough' });
+      await until(() => started().length === 0);
+      assert.deepEqual(readdirSync(folder), []);
+      assert.ok(readMountInfo().every(({ mountPoint }) => mountPoint.toString() !== folder));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test('ends when it is told to', async () => {
     const controller = new AbortController();
     const run = runProgram('sleep', ['1000'], { purpose, signal: controller.signal });
@@ -56,6 +82,8 @@ test('the best line of what a program said is found', () => {
     ),
     expired,
   );
+  const full = "You don't have enough free space in /var/cache/apt/archives/.";
+  assert.equal(reasonOf(`E: ${full}\nE: apt-get install failed: process exited with 100\n`), full);
   assert.equal(reasonOf('one\n\ntwo\n'), 'two');
   assert.equal(reasonOf(' \n'), undefined);
 });

@@ -141,12 +141,19 @@ function diffCells(
   }
   const failures = diffFailures(name, before, after, because);
   if (failures !== undefined) return [failures];
+  const limits = diffLimits(name, before, after);
+  if (limits !== undefined) return [limits];
   const fewer = before.tests.passed - after.tests.passed;
   if (fewer > 0 && after.tests.excused > before.tests.excused) {
     const text = `${name}: ${after.tests.excused - before.tests.excused} more checks are excused${because}`;
     return [{ sort: 'worse', text }];
   }
-  if (before.reasons.map(steadyReason).join('\n') === after.reasons.map(steadyReason).join('\n')) return [];
+  if (fewer > 0) {
+    const text = `${name}: still ${after.status}, ${before.tests.passed} -> ${after.tests.passed} checks passed`;
+    return [{ sort: 'other', text }];
+  }
+  const [old, now] = [before, after].map(({ reasons }) => reasons.map(steadyReason).sort().join('\n'));
+  if (old === now) return [];
   return [{ sort: 'other', text: `${name}: still ${after.status}, for another reason${because}` }];
 }
 
@@ -170,6 +177,17 @@ function diffFailures(name: string, before: Cell, after: Cell, because: string):
   const why = fresh[0] === undefined ? because : ` (${steadyReason(fresh[0][1])})`;
   const text = `${name}: ${before.tests.failed} -> ${after.tests.failed} checks fail${why}`;
   return { sort: fresh.length > 0 || more > 0 ? 'worse' : 'better', text };
+}
+
+/** What of two limited cells is done without otherwise: a limit more is worse, whatever else there is now. */
+function diffLimits(name: string, before: Cell, after: Cell): MatrixChange | undefined {
+  if (before.status !== 'limited' || after.status !== 'limited') return undefined;
+  const [old, now] = [before, after].map(({ reasons }) => new Set(reasons.map(steadyReason)));
+  const fresh = [...(now ?? [])].find((reason) => old?.has(reason) === false);
+  if (fresh !== undefined) return { sort: 'worse', text: `${name}: is limited by more (${fresh})` };
+  const gone = [...(old ?? [])].find((reason) => now?.has(reason) === false);
+  if (gone === undefined) return undefined;
+  return { sort: 'better', text: `${name}: is limited by less (no longer: ${gone})` };
 }
 
 /** The checks that a cell gives as reasons, each with its line: `NAME: WHY`. */

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { once } from '../../once.ts';
+import { killedForMemory } from '../console.ts';
 import { BACKINGS, type Backing, type Cell, schemas } from './schema.ts';
 
 const eventSchema = once(() =>
@@ -84,6 +85,18 @@ export function brokenCell(
     excused: countLines(log, 'excused '),
   };
   return { driver, backing, status: 'failed', died: true, reasons: [reason], tests, seconds, log };
+}
+
+/** A cell with what the machine's kernel said under it: of one whose process was killed for want of memory that is the reason. */
+export function withTrouble(cell: Cell, lines: readonly string[]): Cell {
+  if (lines.length === 0) return cell;
+  const killed = cell.died === true ? killedForMemory(lines) : [];
+  const why = `the machine's memory was used up, and its kernel killed ${[...new Set(killed)].join(', ')}: give it more with --memory`;
+  return {
+    ...cell,
+    reasons: killed.length === 0 ? cell.reasons : [why, ...cell.reasons],
+    log: [cell.log, ...lines.map((line) => `# its kernel: ${line}`)].filter((line) => line !== '').join('\n'),
+  };
 }
 
 function countLines(log: string, beginning: string): number {

@@ -1,6 +1,6 @@
 /** What a filesystem itself can do for storage drivers. */
 import { spawn } from 'node:child_process';
-import { closeSync, lstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorMessage, hasErrno, LackingHereError } from '../../errors.ts';
 import { tellsEntryTypes } from '../../linux/directory-types.ts';
@@ -25,7 +25,7 @@ export const filesystemFeatures: readonly Attempt[] = [
   { name: 'idmapped mounts', attempt: ({ folder }) => mappedOwners(folder) },
 ];
 
-function reflinked(folder: string): undefined {
+function reflinked(folder: string): string | undefined {
   writeFileSync(`${folder}/source`, Buffer.alloc(65_536, 'x'));
   const from = openSync(`${folder}/source`, 'r');
   const to = openSync(`${folder}/copy`, 'w');
@@ -35,6 +35,10 @@ function reflinked(folder: string): undefined {
     closeSync(from);
     closeSync(to);
   }
+  // A clone, and no second name.
+  writeFileSync(`${folder}/source`, 'changed');
+  const isWhole = readFileSync(`${folder}/copy`).equals(Buffer.alloc(65_536, 'x'));
+  return isWhole ? undefined : 'the clone has not what was cloned';
 }
 
 /** A project's number that nobody else has on a filesystem of our own. */

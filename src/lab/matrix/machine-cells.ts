@@ -1,10 +1,11 @@
 /** One machine with cells in it: what the lab is asked for, and what comes back. */
 import { availableParallelism } from 'node:os';
+import { isTrouble } from '../console.ts';
 import { runInMachine } from '../lab.ts';
 import type { KernelChoice } from '../types.ts';
 import { isCompiledModule } from '../zfs-modules.ts';
 import type { CellsRequest } from './cells-here.ts';
-import { byLine, type MatrixEvent, parseEventLine } from './events.ts';
+import { byLine, type MatrixEvent, parseEventLine, withTrouble } from './events.ts';
 import type { Left } from './findings.ts';
 import { CELLS_COMMAND, isBundle } from './self.ts';
 
@@ -61,9 +62,13 @@ export async function runCellsInMachine(
   );
   const request: CellsRequest = { ...left, folder: '', slow, limitMs, parallel: 1 };
   let said = '';
+  // One cell runs at a time, so that what its kernel says meanwhile is of that one.
+  let trouble: string[] = [];
   const out = byLine((line) => {
     const event = parseEventLine(line);
-    if (event !== undefined) options.emit(event);
+    if (event === undefined) return;
+    if (event.event === 'begins') trouble = [];
+    options.emit(event.event === 'cell' ? { ...event, cell: withTrouble(event.cell, trouble) } : event);
   });
   const err = byLine((line) => {
     if (line.trim() !== '') said = line;
@@ -81,6 +86,9 @@ export async function runCellsInMachine(
     // The limit of a cell is kept in the machine, by a kernel that may hang itself.
     silenceMs,
     timeoutMs: Math.min(2 ** 31 - 1, silenceMs * (left.cells.length + left.features.length)),
+    onConsole: (line) => {
+      if (isTrouble(line)) trouble.push(line);
+    },
     onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
     // At once: a machine that dies later has booted as well.
     onStart: (bootMs) => options.emit({ event: 'booted', seconds: Math.round(bootMs / 100) / 10 }),

@@ -1,5 +1,6 @@
 /** Machines until all is known: another one after each that something has brought down. */
 import { errorMessage } from '../../errors.ts';
+import { UnfitKernelError } from '../initramfs.ts';
 import { MachineError } from '../machine-error.ts';
 import type { KernelChoice } from '../types.ts';
 import { NoZfsError } from '../zfs-modules.ts';
@@ -43,10 +44,13 @@ export async function runInMachines(
         for (const event of withoutZfs(left, errorMessage(error))) options.emit(event);
         continue;
       }
+      if (error instanceof UnfitKernelError) return { of: 'kernel', error: error.message };
       if (!isOfMachine(error)) return { of: 'lab', error: errorMessage(error) };
       // What ran when the machine died is what it died of.
       const blamed = findings.blame(errorMessage(error), error.console.join('\n'));
-      if (blamed.length === 0) return { of: 'kernel', error: errorMessage(error) };
+      // Between two cells nothing is to blame, and what is left may do well: unless the machine did not get to any.
+      if (blamed.length === 0 && findings.isUnchanged(left))
+        return { of: 'kernel', error: errorMessage(error) };
       for (const event of blamed) options.emit(event);
     }
   }
