@@ -10,7 +10,7 @@
 import { read } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { closeFd } from '../../linux/at.ts';
-import { writeAll } from '../../linux/files.ts';
+import { readTextIfAny, writeAll } from '../../linux/files.ts';
 import { makePipe, type Pipe, reap, spawnDetached } from '../../linux/spawn.ts';
 import { moveToOwnCgroup } from './conmon-cgroup.ts';
 import { watchCreate } from './dead-runtime.ts';
@@ -60,7 +60,8 @@ export function monitorArguments(request: MonitorRequest): string[] {
   return [
     ...['--cid', run.id, '--cuuid', run.id, '--name', request.name],
     ...['--runtime', runtime.path],
-    ...repeated('--runtime-arg', [...runtime.args, '--root', runtime.root]),
+    // Without a log of its own its warnings would be the first that a container says: they share their standard error.
+    ...repeated('--runtime-arg', [...runtime.args, '--log', run.runtimeLog, '--root', runtime.root]),
     ...(request.systemdCgroup ? ['--systemd-cgroup'] : []),
     ...['--bundle', run.path, '--full-attach', '--persist-dir', run.path, '--exit-dir', run.exits],
     ...['--container-pidfile', run.pid, '--conmon-pidfile', run.monitorPid],
@@ -200,7 +201,10 @@ export class Monitor implements AsyncDisposable {
     await this.#reapFirst();
     if (answer !== undefined && answer.pid > 0) return answer.pid;
     if (watch.foundDead) throw runtimeDied(this.#request.runtime);
-    if (answer !== undefined && answer.message !== '') throw createFailure(answer.message);
+    // runc's last word is in both, crun's in its log alone.
+    const logged = readTextIfAny(this.#request.run.runtimeLog) ?? '';
+    const told = `${logged}\n${answer?.message ?? ''}`;
+    if (told.trim() !== '') throw createFailure(told);
     const said = await readUntil(pipes.errors.read, () => false);
     const reason = errorMessage(said.trim() || 'it ended without a word');
     throw new TsengineError(

@@ -7,6 +7,7 @@
  *     pid             the container's first process, in our PID namespace; written by the runtime
  *     attach          conmon's socket for stdio;  ctl, winsz: its fifos
  *     exit, oom       written by conmon at the end: the exit code; that the kernel killed for want of memory
+ *     runtime.log     what the runtime said while it made the container; its own standard error is the container's
  *     runtime         which OCI runtime it was started with
  *     mounted         the container's layer is mounted, counted once, for this run
  *     watcher         the process that is about to end the container and will record it; see exit-command.ts
@@ -30,6 +31,7 @@ export interface RunDir {
   readonly oom: string;
   readonly mounted: string;
   readonly runtime: string;
+  readonly runtimeLog: string;
   readonly watcher: string;
   readonly frozen: string;
   /** Where conmon leaves exit codes for whoever waits, also for containers that are gone by then: one file an id. */
@@ -49,6 +51,7 @@ export function runDirOf(execRoot: string, id: string): RunDir {
     oom: `${path}/oom`,
     mounted: `${path}/mounted`,
     runtime: `${path}/runtime`,
+    runtimeLog: `${path}/runtime.log`,
     watcher: `${path}/watcher`,
     frozen: `${path}/frozen`,
     exits: `${execRoot}/exits`,

@@ -1,7 +1,7 @@
 /** A runtime's own messages in Docker's words, with Docker's exit codes. */
 import { TsengineError } from '../../errors.ts';
 
-/** One line of runc's log on stderr (logrus text): `time="…" level=error msg="…"`. */
+/** One line of runc's log (logrus text): `time="…" level=error msg="…"`. */
 const LOGRUS = /^time="[^"]*" level=(?:error|fatal) msg=("(?:[^"\\]|\\.)*")/;
 
 /** A Go string literal that holds no more than JSON can say, unquoted. */
@@ -15,11 +15,11 @@ function unquote(literal: string): string {
 }
 
 /**
- * What went wrong, out of what a runtime wrote on stderr: the message of runc's last error line; crun writes its own,
- * with a time before it, and that is taken as it is.
+ * What went wrong, out of what a runtime wrote into its log and on stderr: the message of runc's last error line; crun
+ * writes its own, with a time before it, and that is taken as it is.
  */
-export function runtimeMessage(stderr: string): string {
-  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+export function runtimeMessage(told: string): string {
+  const lines = told.split('\n').filter((line) => line.trim() !== '');
   const errors = lines.flatMap((line) => LOGRUS.exec(line)?.[1] ?? []);
   const last = errors.at(-1);
   if (last !== undefined) return unquote(last).trim();
@@ -43,8 +43,8 @@ export function stateExitCode(message: string): number {
 }
 
 /** The error for a failed `create`: Docker's line around what the runtime said, with the exit code of `docker run`. */
-export function createFailure(stderr: string): TsengineError {
-  const said = runtimeMessage(stderr);
+export function createFailure(told: string): TsengineError {
+  const said = runtimeMessage(told);
   const advice = /not a directory/i.test(said)
     ? ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
     : '';

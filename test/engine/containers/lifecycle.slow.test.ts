@@ -47,7 +47,8 @@ test('a detached container with AutoRemove is removed by conmon’s exit command
   await fixture.engine.containers.start(id);
   await eventually('the container goes', () => !existsSync(`${fixture.root.dataRoot}/containers/${id}`));
   await eventually('the run folder goes', () => !existsSync(`${fixture.execRoot}/containers/${id}`));
-  assert.equal(readdirSync(`${fixture.root.dataRoot}/image/overlay2/layerdb/mounts`).includes(id), false);
+  const layers = `${fixture.root.dataRoot}/image/overlay2/layerdb/mounts`;
+  await eventually('its layer goes', () => !readdirSync(layers).includes(id));
 });
 
 test('several wait for one container, and all get its exit code, also when it is removed at its end', async () => {

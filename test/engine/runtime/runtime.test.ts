@@ -61,7 +61,7 @@ test('conmon’s arguments name the container, the runtime with its own, and wha
   });
   const after = (flag: string) => words.flatMap((word, index) => (word === flag ? [words[index + 1]] : []));
   assert.deepEqual(after('--cid'), [id]);
-  assert.deepEqual(after('--runtime-arg'), ['--x', '--root', '/run/r']);
+  assert.deepEqual(after('--runtime-arg'), ['--x', '--log', `${run.path}/runtime.log`, '--root', '/run/r']);
   assert.deepEqual(after('--log-path'), ['k8s-file:/log']);
   assert.deepEqual(after('--exit-command'), ['/bin/sh']);
   assert.deepEqual(after('--exit-command-arg'), ['-c', 'x']);
