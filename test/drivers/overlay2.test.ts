@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
@@ -332,8 +332,22 @@ describe('the probe', () => {
 test('in a user namespace its marks are user.* attributes, and the upper directory is still the difference', () => {
   using store = makeStore();
   const script = `${import.meta.dirname}/../helpers/userns-child.ts`;
-  const argv = ['--user', '--map-root-user', '--mount', process.execPath, script, store.dataRoot];
-  const result: unknown = JSON.parse(execFileSync('unshare', argv, { encoding: 'utf8' }));
+  const unshared = (...command: string[]) =>
+    spawnSync('unshare', ['--user', '--map-root-user', '--mount', ...command], { encoding: 'utf8' });
+  const ran = unshared(process.execPath, script, store.dataRoot);
+  for (const name of ['l', 'u', 'w', 'm'])
+    fs.mkdirSync(`${store.dataRoot}/tried/${name}`, { recursive: true });
+  const layers = ['lowerdir=l', 'upperdir=u', 'workdir=w'].join(',');
+  const mount = `cd "$0" && exec mount -t overlay -o ${layers} overlay m`;
+  if (unshared('sh', '-c', mount, `${store.dataRoot}/tried`).status !== 0) {
+    // Before Linux 5.11 overlayfs is for root alone.
+    assert.match(
+      ran.stderr,
+      /overlay2: this process may not mount overlay \(.*operation not permitted\): run as root/,
+    );
+    return;
+  }
+  const result: unknown = JSON.parse(ran.stdout);
   assert.deepEqual(result, {
     status: {
       'Backing Filesystem': fsName(statfs(tmpdir()).magic),
