@@ -241,7 +241,13 @@ export interface DriverContext {
 
 /** Whether a driver could serve a data root, without changing anything there. */
 export type Support =
-  | { readonly supported: true; readonly notes?: readonly string[] }
+  | {
+      readonly supported: true;
+      /** What serves, where there are several that could. */
+      readonly by?: string;
+      /** What it does without here, one line each. */
+      readonly notes?: readonly string[];
+    }
   | {
       readonly supported: false;
       readonly reason: string;

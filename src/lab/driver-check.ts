@@ -17,7 +17,7 @@ import { contextOn, makeSubject } from './matrix/subject.ts';
 export interface DriverListing {
   readonly name: DriverName;
   readonly state: 'supported' | 'unsupported';
-  /** Why not, or what it does without. */
+  /** Why not, or what serves and what it does without. */
   readonly notes: string;
 }
 
@@ -34,7 +34,7 @@ async function listed(name: DriverName, dataRoot: string): Promise<DriverListing
     return { name, state: 'unsupported', notes: errorMessage(error) };
   }
   return support.supported
-    ? { name, state: 'supported', notes: (support.notes ?? []).join('; ') }
+    ? { name, state: 'supported', notes: [support.by ?? [], support.notes ?? []].flat().join('; ') }
     : { name, state: 'unsupported', notes: support.reason };
 }
 

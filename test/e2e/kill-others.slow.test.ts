@@ -158,7 +158,9 @@ describe('the runtime is killed later', () => {
     for (const cgroup of cgroups) {
       mkdirSync(`${cgroup}/inner`);
       // A cpuset of cgroup v1 takes no process before it has processors and memory of its own.
-      for (const name of ['cpuset.cpus', 'cpuset.mems'].filter((file) => existsSync(`${cgroup}/inner/${file}`)))
+      for (const name of ['cpuset.cpus', 'cpuset.mems'].filter((file) =>
+        existsSync(`${cgroup}/inner/${file}`),
+      ))
         writeFileSync(`${cgroup}/inner/${name}`, readFileSync(`${cgroup}/${name}`));
       writeFileSync(`${cgroup}/inner/cgroup.procs`, String(pid));
     }

@@ -77,7 +77,9 @@ function flawBelow(folder: string, filesystem: string): string | undefined {
 async function probe(context: DriverContext): Promise<Support> {
   const chosen = chooseBackend(context, readEngineOptions(context));
   if ('reason' in chosen) return { supported: false, ...chosen };
-  return refusalOfReadOnly(context.home) ?? { supported: true, notes: [chosen.backend.title] };
+  const { title, isStandIn } = chosen.backend;
+  const served: Support = isStandIn ? { supported: true, notes: [title] } : { supported: true, by: title };
+  return refusalOfReadOnly(context.home) ?? served;
 }
 
 async function open(context: DriverContext): Promise<GraphDriver> {

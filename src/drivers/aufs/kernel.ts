@@ -154,6 +154,7 @@ export function kernelBackend(
   };
   return {
     title: 'AUFS of the kernel',
+    isStandIn: false,
     maxParents: maxBranches() - 1,
     longestName: LIMITS.nameComponent - AUFS_RESERVED,
     copyUpLoses: () => [],

@@ -71,6 +71,7 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
   const lowersOf = (parents: readonly string[]): string[] => parents.map((id) => layout.diff(id));
   return {
     title: `${name} (FUSE) in AUFS's format: this kernel has no AUFS`,
+    isStandIn: true,
     maxParents: LIMITS.lowerLayers,
     longestName: NAME_MAX - WHITEOUT_PREFIX.length,
     copyUpLoses: () => {

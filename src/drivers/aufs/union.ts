@@ -22,6 +22,8 @@ export interface UnionRequest {
 export interface UnionBackend {
   /** What `info` and `driver ls` call it. */
   readonly title: string;
+  /** Whether it stands in for AUFS, and does less. */
+  readonly isStandIn: boolean;
   /** The most layers that one may stand on. */
   readonly maxParents: number;
   /** See `Capabilities`. */

@@ -16,8 +16,11 @@ export const zfsFactory: DriverFactory = {
   async probe(context): Promise<Support> {
     const { reason, ...found } = await locate(context.home, readEngineOptions(context));
     if (reason !== undefined) return { supported: false, reason };
-    const title = 'by' in found && found.by === 'zfs-fuse' ? FUSE_TITLE : kernelTitle();
-    return refusalOfReadOnly(context.home) ?? { supported: true, notes: [title] };
+    const isFuse = 'by' in found && found.by === 'zfs-fuse';
+    const served: Support = isFuse
+      ? { supported: true, notes: [FUSE_TITLE] }
+      : { supported: true, by: kernelTitle() };
+    return refusalOfReadOnly(context.home) ?? served;
   },
   hasData: (home) => holdsLayers('zfs', home),
   stores: async () => (await import('./store.ts')).zfsStore,
