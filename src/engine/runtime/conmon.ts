@@ -17,7 +17,7 @@ import { watchCreate } from './dead-runtime.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { findProgram, programPath } from './programs.ts';
 import type { RunDir } from './run-dir.ts';
-import { createFailure } from './runtime-error.ts';
+import { createFailure, runtimeMessage } from './runtime-error.ts';
 
 /** What conmon is to start and watch. */
 export interface MonitorRequest {
@@ -204,7 +204,7 @@ export class Monitor implements AsyncDisposable {
     // runc's last word is in both, crun's in its log alone.
     const logged = readTextIfAny(this.#request.run.runtimeLog) ?? '';
     const told = `${logged}\n${answer?.message ?? ''}`;
-    if (told.trim() !== '') throw createFailure(told);
+    if (runtimeMessage(told) !== '') throw createFailure(told);
     const said = await readUntil(pipes.errors.read, () => false);
     const reason = errorMessage(said.trim() || 'it ended without a word');
     throw new TsengineError(

@@ -4,6 +4,9 @@ import { TsengineError } from '../../errors.ts';
 /** One line of runc's log (logrus text): `time="…" level=error msg="…"`. */
 const LOGRUS = /^time="[^"]*" level=(?:error|fatal) msg=("(?:[^"\\]|\\.)*")/;
 
+/** One that is no error: with systemd runc warns at every start. */
+const LOGRUS_OTHER = /^time="[^"]*" level=(?:warning|info|debug) /;
+
 /** A Go string literal that holds no more than JSON can say, unquoted. */
 function unquote(literal: string): string {
   try {
@@ -16,10 +19,10 @@ function unquote(literal: string): string {
 
 /**
  * What went wrong, out of what a runtime wrote into its log and on stderr: the message of runc's last error line; crun
- * writes its own, with a time before it, and that is taken as it is.
+ * writes its own, with a time before it, and that is taken as it is. Empty where nothing tells of an error.
  */
 export function runtimeMessage(told: string): string {
-  const lines = told.split('\n').filter((line) => line.trim() !== '');
+  const lines = told.split('\n').filter((line) => line.trim() !== '' && !LOGRUS_OTHER.test(line));
   const errors = lines.flatMap((line) => LOGRUS.exec(line)?.[1] ?? []);
   const last = errors.at(-1);
   if (last !== undefined) return unquote(last).trim();

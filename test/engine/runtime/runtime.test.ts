@@ -34,6 +34,9 @@ test('what runc says is taken out of its log lines, what crun says without its t
     'executable file `x` not found in $PATH: No such file or directory',
   );
   assert.equal(runtimeMessage(''), '');
+  const warning = 'time="2026-01-01T00:00:00Z" level=warning msg="skipping device"\n';
+  assert.equal(runtimeMessage(warning), '', 'a warning is no reason');
+  assert.equal(runtimeMessage(`${warning}runc said this\n${warning}`), 'runc said this');
 });
 
 test('exit codes follow what Docker reads out of messages', () => {
