@@ -39,7 +39,7 @@ async function inMachine(
     'mkdir /tmp/base; cat >/tmp/base/tiny.tar; cd /opt/tsengine',
     `exec node bench/peer.ts --json --only ${name} --runs ${bench.runs}${bench.quick ? ' --quick' : ''}`,
   ].join('\n');
-  const said = { stdout: '', stderr: '' };
+  const chunks: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
   const { exitCode } = await runInMachine({
     kernel: KERNEL,
     with: ['docker', 'systemd', ...features],
@@ -50,12 +50,15 @@ async function inMachine(
     timeoutMs: 3 * HOUR,
     onNotice: (text) => bench.progress(`${name}: ${text}`),
     onOutput: (stream, data) => {
-      said[stream] += data.toString();
+      chunks[stream].push(data);
     },
   });
-  if (!said.stdout.trimStart().startsWith('{'))
-    throw new Error(`in a machine with ${KERNEL} it ended with ${exitCode}: ${said.stderr.trim()}`);
-  const { comparisons, failures }: MachineReport = JSON.parse(said.stdout);
+  const [stdout, stderr] = [chunks.stdout, chunks.stderr].map((parts) =>
+    Buffer.concat(parts).toString().trim(),
+  );
+  if (stdout?.startsWith('{') !== true)
+    throw new Error(`in a machine with ${KERNEL} it ended with ${exitCode}: ${stderr}`);
+  const { comparisons, failures }: MachineReport = JSON.parse(stdout);
   const [failure] = failures;
   if (failure !== undefined) throw new Error(`in a machine with ${KERNEL}: ${failure.error}`);
   return comparisons.map((one) => ({ ...one, notes: [...one.notes, `in a machine with ${KERNEL}`] }));

@@ -33,6 +33,12 @@ function makePool(): Disk {
   const [image, path, name] = [`${folder}/image`, `${folder}/mounted`, basename(folder)];
   writeFileSync(image, '');
   truncateSync(image, SIZE);
+  try {
+    execFileSync('zpool', ['create', '-o', 'cachefile=none', '-m', path, name, image], { stdio: 'pipe' });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   const close = atExit(() => {
     unmountBelow(path);
     try {
@@ -41,11 +47,5 @@ function makePool(): Disk {
       rmSync(folder, { recursive: true, force: true });
     }
   });
-  try {
-    execFileSync('zpool', ['create', '-o', 'cachefile=none', '-m', path, name, image], { stdio: 'pipe' });
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  }
   return { path, [Symbol.dispose]: close };
 }

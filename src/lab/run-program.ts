@@ -140,10 +140,10 @@ function endOf(child: ChildProcess, program: string, purpose: string): Promise<n
   });
 }
 
-/** What in a program's output says best why it failed: first what is known to be a cause, then the last line marked as an error. */
 /** What programs say when a disk is full; apt looks before it downloads. */
 export const DISK_FULL = /no space left on device|enough free space|write error|disk full/i;
 
+/** What in a program's output says best why it failed: first what is known to be a cause, then the last line marked as an error. */
 const CAUSES = [
   DISK_FULL,
   /could not (connect|resolve)|temporary failure|failed to fetch|unable to (connect|locate)|no longer has a release file|does not have a release file/i,

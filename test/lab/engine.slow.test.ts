@@ -48,7 +48,7 @@ async function runThere(kernel: string, runtime: string): Promise<void> {
       TSENGINE_BASE_IMAGES: '/tmp/base',
       TSENGINE_TEST_RUNTIME: runtime,
       TSENGINE_TEST_ALL: '1',
-      // Kills and storms are this machine's part.
+      // All rows beside Docker; of the kills the sample that every run has.
       TSENGINE_TEST_ROWS: 'all',
     },
     memory: 4 * 2 ** 30,

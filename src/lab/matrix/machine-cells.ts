@@ -41,6 +41,9 @@ const BOOT_MS = 900_000;
 /** What a cell may need beyond its limit until it is told: its process is ended, its files are removed. */
 const SLACK_MS = 300_000;
 
+/** Lines of its kernel's that a cell's log has at most: one that loops says the same for ever. */
+const MOST_TROUBLE = 50;
+
 /** What the machine came to. One that died is a `MachineError`. */
 export interface CellsEnd {
   readonly exitCode: number;
@@ -87,7 +90,7 @@ export async function runCellsInMachine(
     silenceMs,
     timeoutMs: Math.min(2 ** 31 - 1, silenceMs * (left.cells.length + left.features.length)),
     onConsole: (line) => {
-      if (isTrouble(line)) trouble.push(line);
+      if (trouble.length < MOST_TROUBLE && isTrouble(line)) trouble.push(line);
     },
     onOutput: (stream, data) => (stream === 'stdout' ? out(data) : err(data)),
     // At once: a machine that dies later has booted as well.
