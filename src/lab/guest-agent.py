@@ -176,6 +176,31 @@ def full_disks():
             if room.f_bavail * room.f_frsize < 1 << 20: found.append(path)
     return found
 
+class KernelLog:
+    # What the kernel says from now on. The console has it too, on another way: there it may come after the command's end.
+    def __init__(self):
+        try:
+            self.fd = os.open('/dev/kmsg', os.O_RDONLY | os.O_NONBLOCK)
+            os.lseek(self.fd, 0, os.SEEK_END)
+        except OSError: self.fd = None
+
+    def records(self):
+        while self.fd is not None:
+            try: yield os.read(self.fd, 8192).decode('utf-8', 'surrogateescape').partition(';')[2]
+            except BlockingIOError: return
+            # EPIPE: records that were not read in time are gone, and the next read gives the oldest that is there.
+            except BrokenPipeError: pass
+            except OSError: return
+
+    def killed_for_memory(self):
+        # Names of the processes that were killed because the machine's memory was used up; of a cgroup's limit the line begins otherwise.
+        killed = []
+        for record in self.records():
+            if record.startswith('Out of memory: Killed process '):
+                name = record.partition('(')[2].partition(') total-vm:')[0]
+                if name not in killed: killed.append(name)
+        return killed
+
 def sync_results():
     if not os.path.ismount('/results'): return
     pid = os.fork()
@@ -234,10 +259,12 @@ def stay(port):
 
 port = Port()
 spare_memory_killer()
+log = KernelLog()
 command = Command(port)
 serve(port, command)
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 sync_results()
 number = exit_number(command.code)
-port.send(b'X', '\0'.join([str(number)] + (full_disks() if number else [])).encode())
+lacking = ['m' + name for name in log.killed_for_memory()] + ['d' + path for path in full_disks()] if number else []
+port.send(b'X', '\0'.join([str(number)] + lacking).encode('utf-8', 'surrogateescape'))
 stay(port)

@@ -3,7 +3,7 @@
  * starts in a fraction of Node's time.
  *
  * Frames (frames.ts) from us: `G` go, `I` input, `C` end of input, `W` size of the terminal, `K` a signal, `T` end now.
- * From it: `H` hello, `S` started, `O` and `E` output, `A` so many bytes of input went to the command, `X` the end.
+ * From it: `H` hello, `S` started, `O` and `E` output, `A` so many bytes of input went to the command, `X` the end and what was used up.
  *
  * It never waits for either side. What we send is always read, so that `T` arrives: input of which no `A` has come is
  * limited by us (INPUT_WINDOW). While we do not read, the command's output stays in its pipes.

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { errorMessage } from '../errors.ts';
 import { printablePath } from '../linux/path.ts';
 import { causeOfEnd } from './cause-of-end.ts';
-import { ConsoleLog, consoleVerdict, killedForMemory, lastWords } from './console.ts';
+import { ConsoleLog, consoleVerdict, lastWords } from './console.ts';
 import { encodeFields, encodeFrame, type Frame, FrameReader } from './frames.ts';
 import { MachineError } from './machine-error.ts';
 import { MachineInput } from './machine-input.ts';
@@ -323,10 +323,10 @@ class MachineRun {
       this.#failForNonsense('a message about input that was not sent');
   }
 
-  #conclude([code = '', ...fullDisks]: readonly string[]): void {
+  #conclude([code = '', ...lacking]: readonly string[]): void {
     if (!/^\d{1,3}$/.test(code) || Number(code) > 255) this.#failForNonsense('an exit code that is none');
     else if (this.#timeOver) this.#failForTime();
-    else this.#outcome.resolve(this.#resultOf(Number(code), fullDisks.map(printablePath)));
+    else this.#outcome.resolve(this.#resultOf(Number(code), lacking.map(printablePath)));
   }
 
   #startMessage(): string {
@@ -341,8 +341,8 @@ class MachineRun {
     ]);
   }
 
-  #resultOf(exitCode: number, fullDisks: readonly string[]): MachineResult {
-    const lines = this.#console.lines();
+  /** `lacking`: what the agent says was used up, `m` and a process that was killed for it, `d` and where a full disk is. */
+  #resultOf(exitCode: number, lacking: readonly string[]): MachineResult {
     const now = performance.now();
     const commandAt = this.#commandAt ?? now;
     return {
@@ -351,19 +351,20 @@ class MachineRun {
       runMs: Math.round(now - commandAt),
       kernelRelease: this.#release,
       accelerator: this.#hardware.accelerator,
-      shortage: exitCode === 0 ? undefined : this.#shortage(lines, fullDisks),
+      shortage: this.#shortage(lacking),
       console: this.#console.sinceMark(),
       resultsError: undefined,
     };
   }
 
-  #shortage(lines: readonly string[], fullDisks: readonly string[]): string | undefined {
-    const killed = killedForMemory(lines);
+  #shortage(lacking: readonly string[]): string | undefined {
+    const [killed = '', fullDisks = ''] = ['m', 'd'].map((kind) =>
+      lacking.flatMap((what) => (what.startsWith(kind) ? [what.slice(1)] : [])).join(', '),
+    );
     const size = `${Math.floor(this.#hardware.memory / 2 ** 20)} MiB`;
-    if (killed.length > 0)
-      return `the machine's ${size} of memory were used up, and its kernel killed ${[...new Set(killed)].join(', ')}: give it more with --memory`;
-    if (fullDisks.length > 0) return `the machine's disk at ${fullDisks.join(', ')} was full`;
-    return undefined;
+    if (killed !== '')
+      return `the machine's ${size} of memory were used up, and its kernel killed ${killed}: give it more with --memory`;
+    return fullDisks === '' ? undefined : `the machine's disk at ${fullDisks} was full`;
   }
 }
 
