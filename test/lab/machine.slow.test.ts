@@ -173,6 +173,15 @@ test('a machine without enough memory says so', async () => {
   );
 });
 
+test('a machine whose disk is full says so of a command that failed, and where', async () => {
+  const fill =
+    'mkfs.ext4 -q /dev/lab/disk1 && mount /dev/lab/disk1 /mnt && dd if=/dev/zero of=/mnt/all bs=1M';
+  const request = { disks: [32 * 2 ** 20], command: ['sh', '-c', `${fill}; exit 7`] };
+  const ended = await run('', request);
+  assert.equal(ended.exitCode, 7);
+  assert.equal(ended.shortage, "the machine's disk at /mnt was full");
+});
+
 test('what was made is kept and listed', () => {
   // No machine: what the tests above left behind.
   const listed = spawnSync(launcher, ['lab', 'ls', '--format', '{{.Kind}}'], { encoding: 'utf8' });
