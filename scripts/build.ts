@@ -3,6 +3,7 @@
  * meanwhile finds either the old bundle or the new one. A crash leaves a `dist.new-*` folder, which the next build removes.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -53,17 +54,31 @@ console.log(
 async function bundle(folder: string): Promise<readonly Metafile[]> {
   const workers = globSync('src/*/*-worker.ts', { cwd: root });
   try {
-    return await Promise.all([
-      bundleInto(folder, ['src/cli/main.ts'], [programApart()]),
-      bundleInto(folder, ['src/cli/program.ts', ...workers], []),
-    ]);
-  } catch {
+    const program = await bundleInto(folder, ['src/cli/program.ts', ...workers]);
+    const id = programId(join(folder, 'cli/program.js'));
+    const define = { TSENGINE_PROGRAM_ID: JSON.stringify(id) };
+    return [program, await bundleInto(folder, ['src/cli/main.ts'], [programApart()], define)];
+  } catch (error) {
     rmSync(folder, { recursive: true, force: true });
+    // What esbuild finds it prints.
+    if (!(error instanceof Error && 'errors' in error)) console.error(error);
     process.exit(1);
   }
 }
 
-async function bundleInto(folder: string, entryPoints: string[], plugins: Plugin[]): Promise<Metafile> {
+/** A hash of the program, by which src/cli/code-cache.ts knows what was compiled of it, and which takes it for ASCII. */
+function programId(file: string): string {
+  const text = readFileSync(file);
+  if (text.some((byte) => byte >= 0x80)) throw new Error(`${file} is not ASCII`);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+async function bundleInto(
+  folder: string,
+  entryPoints: string[],
+  plugins: readonly Plugin[] = [],
+  define: Readonly<Record<string, string>> = {},
+): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints,
@@ -74,7 +89,7 @@ async function bundleInto(folder: string, entryPoints: string[], plugins: Plugin
     // Node gets to the first line of a CommonJS file 3 ms earlier, and links none of its imports.
     format: 'cjs',
     supported: { 'dynamic-import': false },
-    define: { ...buildInfo(), ...guestAgent(), 'import.meta.url': 'thisFile' },
+    define: { ...buildInfo(), ...guestAgent(), ...define, 'import.meta.url': 'thisFile' },
     banner: { js: "const thisFile=require('node:url').pathToFileURL(__filename).href;" },
     platform: 'node',
     target: 'node24',

@@ -66,6 +66,26 @@ test('the bundle runs from where it is, knows its version, and everybody may rea
   assert.equal(statSync(bundle.outdir).mode & 0o777, 0o755);
 });
 
+test('what is compiled of it is kept of calls that went well, and is taken', () => {
+  using bundle = built();
+  const cache = join(bundle.folder, 'compiled');
+  const call = (...words: string[]) =>
+    spawnSync(process.execPath, [join(bundle.outdir, 'cli/main.js'), ...words], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
+    });
+  const kept = () => globSync('*/*-*', { cwd: cache }).map((path) => path.replace(/^.*-/, ''));
+  assert.equal(call('frobnicate').status, 1);
+  assert.equal(call('ps', '--frobnicate').status, 125);
+  assert.deepEqual(kept(), []);
+  const first = call('ps', '--help').stdout;
+  assert.deepEqual(kept(), ['ps']);
+  const [file = ''] = globSync('*/*-ps', { cwd: cache });
+  const { mtimeMs } = statSync(join(cache, file));
+  assert.equal(call('ps', '--help').stdout, first);
+  assert.equal(statSync(join(cache, file)).mtimeMs, mtimeMs);
+});
+
 test('a build leaves nothing beside its result, and replaces what was there', () => {
   using bundle = built();
   execFileSync(process.execPath, [join(root, 'scripts/build.ts'), '--outdir', bundle.outdir], {
