@@ -30,8 +30,8 @@ const WITH_CRUN: Listed = {
   only: [
     /^- identity: oom: -998$/,
     /^\+ identity: oom: 0$/,
-    /^- step \d+ code: 125$/,
-    /^\+ step \d+ code: 12[67]$/,
+    /^- (?:step \d+ )?code: 125$/,
+    /^\+ (?:step \d+ )?code: 12[67]$/,
   ],
 };
 

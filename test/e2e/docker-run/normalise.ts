@@ -13,6 +13,9 @@ export interface Normal {
 /** What Docker's client says of itself when a container does not start: it waited for its end all the same. */
 const CUT_SHORT = /^time="[^"]*" level=error msg="error waiting for container: context canceled"\s*\n/gm;
 
+/** What crun has to say as a container's first process, which is on the container's standard error: Docker asks it for JSON. */
+const CRUN_JSON = /^\{"msg":("(?:[^"\\]|\\.)*"),"level":"error","time":"[^"]*"\}$/gm;
+
 /** The rules, for one row on one side. */
 export class Normaliser {
   readonly #side: Side;
@@ -63,6 +66,7 @@ export class Normaliser {
   #errors(text: string): string {
     return text
       .replaceAll(CUT_SHORT, '')
+      .replaceAll(CRUN_JSON, (_, literal: string) => String(JSON.parse(literal)))
       .replaceAll(/(?<![\w/.-])(?:docker|tsengine)(?![\w/.-])(?= (?:run|create|start)\b)/g, 'PROGRAM')
       .replaceAll(/^(?:Error response from daemon: |Error: |docker: |tsengine: )+/gm, '')
       .replace(/(?<=\n|^)See 'PROGRAM (?:run|create) --help'\.\n$/, '')
