@@ -260,7 +260,10 @@ export interface DriverFactory {
   readonly name: DriverName;
   /** The one filesystem that can hold its layers, as mount(8) calls it; absent where several can. */
   readonly onlyOn?: string;
-  /** Whether this kernel and the filesystem under `home` can serve it; the reason is one line with the way out. */
+  /**
+   * Whether this kernel and the filesystem under `home` can serve it; the reason is one line with the way out. Leaves nothing
+   * behind. Fails with `InvalidParameter` on an option that `open` would refuse by itself.
+   */
   probe(context: DriverContext): Promise<Support>;
   /** Whether `home` holds layers of this driver. Cheap. */
   hasData(home: string): boolean;

@@ -56,6 +56,15 @@ export async function driverFactory(name: string): Promise<DriverFactory> {
   );
 }
 
+/** Fails as `open` would where a driver cannot serve a place in which there is nothing yet, and makes nothing there. */
+export async function mustServe(name: string, context: DriverContext): Promise<void> {
+  const factory = await driverFactory(name);
+  const support = await factory.probe(context);
+  if (support.supported) return;
+  const { reason } = support;
+  throw new TsengineError('Unavailable', reason.includes(name) ? reason : `${name}: ${reason}`);
+}
+
 /** The drivers whose layers a data root holds, in the order of preference. */
 export function driversWithData(dataRoot: string): DriverName[] {
   return DRIVER_NAMES.filter((name) => holdsLayers(name, `${dataRoot}/${name}`));

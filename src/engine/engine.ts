@@ -3,11 +3,17 @@
  * command pays for: it reads the configuration, looks at the data root, and lists two folders for what a dead process
  * may have left. The driver is opened, and containers' code loaded, when something first needs them.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.ts';
-import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
+import {
+  chooseDriver,
+  DRIVER_NAMES,
+  driverFactory,
+  driversWithData,
+  mustServe,
+} from '../drivers/registry.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { listDirectory, pathExists } from '../linux/files.ts';
 import { NODE_FLAGS } from '../node-flags.ts';
@@ -22,7 +28,7 @@ import { lazyContainers } from './lazy-containers.ts';
 import { ReferenceStore } from './references/reference-store.ts';
 import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
 import { withReserve } from './reserve.ts';
-import { type DataRoot, DEFAULT_DATA_ROOT, openDataRoot } from './root.ts';
+import { type DataRoot, DEFAULT_DATA_ROOT, execRootFor, openDataRoot } from './root.ts';
 import { removeStaleLocks } from './stale-locks.ts';
 
 /** The hidden command that conmon runs when a container has ended; the container's id follows. */
@@ -59,7 +65,11 @@ async function driverNameOf(
 
 /** Whose images a root without any layer is for: there is nothing to try out where nothing may be written. */
 function driverOnRecord(root: DataRoot): DriverName {
-  const [only, ...more] = DRIVER_NAMES.filter((name) => pathExists(root.imageDir(name)));
+  const present = DRIVER_NAMES.filter((name) => pathExists(root.imageDir(name)));
+  const withImages = present.filter(
+    (name) => new FileImageStore(root.imageDir(name), () => {}).ids().length > 0,
+  );
+  const [only, ...more] = withImages.length > 0 ? withImages : present.slice(0, 1);
   if (only !== undefined && more.length === 0) return only;
   throw new TsengineError(
     'NotFound',
@@ -95,9 +105,9 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   // As dockerd: what is made for containers must be readable for them, whatever mask the caller has.
   process.umask(0o022);
   const config = readConfig(options);
-  // A name that is none is refused before anything is made for it.
-  if ((config.storageDriver ?? '') !== '') await driverFactory(config.storageDriver ?? '');
-  const empty = options.makesRoot === false && !config.readOnlyRoot ? await emptyRoot(config) : undefined;
+  const isNew = !config.readOnlyRoot && isNewRoot(config);
+  await checkDriver(config, isNew, options);
+  const empty = isNew && options.makesRoot === false ? await emptyRoot(config) : undefined;
   let root: DataRoot | undefined;
   const close = () => {
     root?.[Symbol.dispose]();
@@ -106,7 +116,10 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   try {
     root = await openRoot({ ...config, ...empty });
     if (!root.readOnly && pathExists(`${root.stateDir}/stores`)) await attach(root, config);
-    return { ...(await wire(root, config, options)), [Symbol.asyncDispose]: async () => close() };
+    return {
+      ...(await wire(root, config, options, empty !== undefined)),
+      [Symbol.asyncDispose]: async () => close(),
+    };
   } catch (error) {
     close();
     throw error;
@@ -126,8 +139,32 @@ function holdsNothing(folder: string): boolean {
   return !['tsengine', 'image'].some((name) => existsSync(`${folder}/${name}`));
 }
 
+function isNewRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): boolean {
+  return !existsSync(dataRoot) || holdsNothing(dataRoot);
+}
+
+/** A name that is none is refused before anything is made for it; a driver that cannot serve a new root as well. */
+async function checkDriver(config: EngineConfig, isNew: boolean, options: EngineOptions): Promise<void> {
+  const { storageDriver: name = '', dataRoot = DEFAULT_DATA_ROOT, execRoot = execRootFor(dataRoot) } = config;
+  if (name === '') return;
+  await driverFactory(name);
+  // What is no folder, or nobody's to look at, is refused by whoever opens the root.
+  if (
+    !isNew ||
+    process.geteuid?.() !== 0 ||
+    !(statSync(dataRoot, { throwIfNoEntry: false })?.isDirectory() ?? true)
+  )
+    return;
+  const places = { home: `${dataRoot}/${name}`, runHome: `${execRoot}/${name}` };
+  await mustServe(name, {
+    ...places,
+    options: config.storageOptions,
+    readOnly: false,
+    warn: options.warn ?? (() => {}),
+  });
+}
+
 async function emptyRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): Promise<EmptyRoot | undefined> {
-  if (existsSync(dataRoot) && !holdsNothing(dataRoot)) return undefined;
   return (await import('./empty-root.ts')).emptyRootFor(dataRoot);
 }
 
@@ -141,6 +178,7 @@ async function wire(
   root: DataRoot,
   config: EngineConfig,
   options: EngineOptions,
+  isEmpty: boolean,
 ): Promise<Omit<Engine, typeof Symbol.asyncDispose>> {
   const warn = options.warn ?? (() => {});
   const driverContext = (name: DriverName): DriverContext => ({
@@ -198,7 +236,8 @@ async function wire(
 
   if (!root.readOnly) await recover(imageContext, layers, imageDir);
   // Options of the driver's are its to refuse, also in commands that would not need it.
-  if (config.storageOptions.length > 0) await driver();
+  // In a root that is there for one command it would make a store, and its options have been looked at.
+  if (config.storageOptions.length > 0 && !isEmpty) await driver();
   return {
     images: createImageService(imageContext),
     containers: lazyContainers(loadContainers),

@@ -62,6 +62,47 @@ describe('where there is no data root', () => {
     assert.deepEqual(readdirSync(above), []);
   });
 
+  // A folder that no driver but overlay2 and vfs can serve: /tmp is on neither btrfs nor ZFS on a machine of these tests.
+  for (const words of [
+    ['images'],
+    ['info'],
+    ['run', '--rm', 'nosuchimage', 'true'],
+    ['load', '-i', '/dev/null'],
+  ])
+    test(`${words.join(' ')} says at once what the driver lacks, and leaves none behind`, (t) => {
+      const kind = spawnSync('stat', ['-fc', '%T', above], { encoding: 'utf8' }).stdout.trim();
+      if (kind === 'btrfs') return t.skip(`${above} is on btrfs`);
+      const roots = ['--data-root', `${above}/deep/data`, '--exec-root', `${above}/exec`, '-s', 'btrfs'];
+      const ended = spawnSync(launcher, [...roots, ...words], { encoding: 'utf8', input: '' });
+      assert.match(
+        ended.stderr,
+        /^tsengine: btrfs keeps layers as subvolumes, and .* is on .*: put the data root on .*\n$/,
+      );
+      assert.equal(ended.status, words[0] === 'run' ? 125 : 1);
+      assert.deepEqual(readdirSync(above), []);
+    });
+
+  test("an option that is none of the driver's is refused, and leaves none behind", () => {
+    for (const driver of ['overlay2', 'vfs', 'aufs', 'btrfs', 'zfs', 'devicemapper']) {
+      const roots = ['--data-root', `${above}/deep/data`, '--exec-root', `${above}/exec`, '-s', driver];
+      const ended = spawnSync(launcher, [...roots, '--storage-opt', 'nosuch.key=1', 'ps'], {
+        encoding: 'utf8',
+      });
+      assert.match(ended.stderr, /^tsengine: .*nosuch\.key.*\n$/);
+      assert.equal(ended.status, 1);
+      assert.deepEqual(readdirSync(above), []);
+    }
+  });
+
+  test('folders of drivers without an image are no choice to be made of one that is only looked at', () => {
+    const roots = ['--data-root', `${above}/two`, '--exec-root', `${above}/exec`];
+    for (const driver of ['vfs', 'overlay2'])
+      assert.equal(spawnSync(launcher, [...roots, '-s', driver, 'info']).status, 0);
+    const ended = spawnSync(launcher, ['--read-only-root', ...roots, 'images', '-q'], { encoding: 'utf8' });
+    assert.deepEqual([ended.status, ended.stdout, ended.stderr], [0, '', '']);
+    for (const folder of ['two', 'exec']) rmSync(`${above}/${folder}`, { recursive: true });
+  });
+
   test('info makes one', () => {
     const roots = ['--data-root', `${above}/data`, '--exec-root', `${above}/exec`];
     const ended = spawnSync(launcher, [...roots, 'info'], { encoding: 'utf8' });

@@ -20,6 +20,7 @@ export const btrfsFactory: DriverFactory = {
   name: 'btrfs',
   onlyOn: 'btrfs',
   async probe(context): Promise<Support> {
+    readEngineOptions(context);
     const reason = refusal(context);
     return reason === undefined
       ? (refusalOfReadOnly(context.home) ?? { supported: true })

@@ -61,6 +61,7 @@ async function poolOf(context: DriverContext, options: DevicemapperOptions): Pro
 export const devicemapperFactory: DriverFactory = {
   name: 'devicemapper',
   async probe(context): Promise<Support> {
+    readEngineOptions(context);
     const reason = refusal();
     return reason === undefined
       ? (refusalOfReadOnly(context.home) ?? { supported: true })

@@ -39,6 +39,7 @@ function discard(folder: string): void {
 }
 
 async function probe(context: DriverContext): Promise<Support> {
+  readEngineOptions(context);
   const refusal = refusalOfReadOnly(context.home);
   if (refusal !== undefined) return refusal;
   const result = probeIn(`${existingFolder(context.home)}/.tsengine-probe-${process.pid}`);

@@ -134,7 +134,10 @@ function readEngineOptions(context: DriverContext): number {
 /** vfs, as the registry knows it. */
 export const vfsFactory: DriverFactory = {
   name: 'vfs',
-  probe: async ({ home }) => refusalOfReadOnly(home) ?? { supported: true },
+  probe: async (context) => {
+    readEngineOptions(context);
+    return refusalOfReadOnly(context.home) ?? { supported: true };
+  },
   hasData: (home) => holdsLayers('vfs', home),
   open: async (context) => {
     const size = readEngineOptions(context);
