@@ -16,8 +16,8 @@ export async function createContainer(
   // `--cidfile "$UNSET"` asks for none.
   const cidfile = idFile === '' ? undefined : idFile;
   if (cidfile !== undefined && pathExists(cidfile)) throw idFileFound(cidfile);
-  const { id, warnings } = await engine.containers.create(request).catch((error: unknown) => {
-    throw missingImage(error, request.config.Image);
+  const { id, warnings } = await engine.containers.create(request).catch(async (error: unknown) => {
+    throw isMissingImage(error) ? await missingImage(engine, error, request.config.Image) : error;
   });
   for (const warning of warnings) warn(warning);
   if (cidfile !== undefined) {
@@ -45,17 +45,19 @@ function idFileFailed(cidfile: string, error: unknown): TsengineError {
 }
 
 /** An image that is not here: Docker would pull it now. */
-function missingImage(error: unknown, image: string): unknown {
-  if (
-    !(
-      error instanceof TsengineError &&
-      error.code === 'NotFound' &&
-      error.message.startsWith('No such image')
-    )
-  ) {
-    return error;
-  }
+function isMissingImage(error: unknown): boolean {
+  return (
+    error instanceof TsengineError && error.code === 'NotFound' && error.message.startsWith('No such image')
+  );
+}
+
+/** What to do about it. */
+async function missingImage(engine: Engine, cause: unknown, image: string): Promise<TsengineError> {
   const name = /[:@]/.test(image) ? image : `${image}:latest`;
-  const advice = 'tsengine does not pull: bring it with tsengine load or tsengine import';
-  return new TsengineError('NotFound', `Unable to find image '${name}' locally; ${advice}`, { cause: error });
+  const bringing = await engine.images.bringing(image);
+  const advice =
+    bringing === undefined
+      ? 'tsengine does not pull: bring it with tsengine load or tsengine import'
+      : `another driver of this data root has it: ${bringing}`;
+  return new TsengineError('NotFound', `Unable to find image '${name}' locally; ${advice}`, { cause });
 }

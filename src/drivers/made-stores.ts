@@ -130,9 +130,10 @@ async function storeOf(folder: StoreFolder, name: string): Promise<MadeStore> {
  */
 export async function makeStore(folder: StoreFolder, name: string, size: number): Promise<void> {
   const store = await storeOf(folder, name);
-  if (!Number.isSafeInteger(size) || size < LEAST_SIZE) {
+  if (size < LEAST_SIZE)
     throw new TsengineError('InvalidParameter', `size ${size} is too small for a store: at least 256m`);
-  }
+  if (!Number.isSafeInteger(size))
+    throw new TsengineError('InvalidParameter', `size ${size} is too large for a store: no file can have it`);
   await store.maker.check();
   using _lock = await store.lock();
   const place = store.place(size);
@@ -155,7 +156,7 @@ async function mustBeFree(store: MadeStore): Promise<void> {
   if (found !== undefined) {
     throw new TsengineError(
       'Conflict',
-      `${store.name} has a store already, made by driver setup: remove it with "tsengine driver teardown ${store.name}"`,
+      `${store.name} has a store already, made by driver setup, at ${store.home}: remove it with driver teardown`,
     );
   }
   if (pathExists(store.home) && listDirectory(store.home).length > 0) {

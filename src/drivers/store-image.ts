@@ -1,5 +1,6 @@
 /** The file that a store made by `driver setup` is on. */
-import { TsengineError } from '../errors.ts';
+import { dirname } from 'node:path';
+import { hasErrno, TsengineError } from '../errors.ts';
 import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
 import type { DriverName, StorePlace } from './driver.ts';
@@ -10,6 +11,14 @@ export function makeImage({ image, size }: StorePlace): void {
   const fd = openFile(image, 'wx', 0o600);
   try {
     ftruncate(fd, size);
+  } catch (error) {
+    if (!hasErrno(error, 'EFBIG')) throw error;
+    removeFile(image);
+    throw new TsengineError(
+      'InvalidParameter',
+      `size ${size} is too large for a store: the file system below ${dirname(image)} has no files of it`,
+      { cause: error },
+    );
   } finally {
     closeFile(fd);
   }
@@ -20,6 +29,6 @@ export function mustHaveImage({ image }: StorePlace, name: DriverName): void {
   if (pathExists(image)) return;
   throw new TsengineError(
     'Unavailable',
-    `${image}, which driver setup made for ${name}, is gone: bring it back, or give it up with "tsengine driver teardown --force ${name}"`,
+    `${image}, which driver setup made for ${name}, is gone: bring it back, or give it up with driver teardown --force`,
   );
 }

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { unmount } from '../../src/linux/mount.ts';
 import { findMountAt } from '../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
 
+const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 const RUN = ['run', '--rm', '--network', 'none', 'tiny'];
 const stores = (cli: Cli) => `${cli.dataRoot}/tsengine/stores`;
 const home = (cli: Cli) => `${cli.dataRoot}/btrfs`;
@@ -41,7 +43,11 @@ test('a store is made, used, attached again after a boot and taken away', async 
   unmount(home(cli));
   assert.deepEqual(readdirSync(home(cli)), []);
   assert.equal(cli.ok([...RUN, 'echo', 'two']), 'two\n');
-  fails(cli, ['driver', 'setup', 'btrfs'], /has a store already.*driver teardown btrfs/);
+  fails(
+    cli,
+    ['driver', 'setup', 'btrfs'],
+    /has a store already, made by driver setup, at .*\/btrfs: remove it with driver teardown\n$/,
+  );
   fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers.*--force/);
   assert.equal(cli.ok([...RUN, 'echo', 'three']), 'three\n');
   cli.ok(['run', '-d', '--network', 'none', 'tiny', 'sleep', '1000']);
@@ -51,6 +57,41 @@ test('a store is made, used, attached again after a boot and taken away', async 
     readdirSync(cli.dataRoot).includes('containers') ? readdirSync(`${cli.dataRoot}/containers`) : [],
     [],
   );
+});
+
+test('sizes that cannot be are refused, and leave nothing', async () => {
+  await using cli = openCli('btrfs');
+  const setUp = (size: string) => ['driver', 'setup', '--size', size, 'btrfs'];
+  fails(cli, setUp('255m'), /^tsengine: size 267386880 is too small for a store: at least 256m\n$/);
+  fails(
+    cli,
+    setUp('20P'),
+    /^tsengine: size 22517998136852480 is too large for a store: no file can have it\n$/,
+  );
+  // More than ext4's and XFS's largest files.
+  fails(cli, setUp('7.9P'), /^tsengine: size \d+ is too large for a store|no space/);
+  nothingLeft(cli);
+});
+
+test('an image that another driver of the root has can be brought by the command that is told', async () => {
+  await using cli = await withStore();
+  cli.ok(['--storage-driver', 'vfs', 'import', await tinyRootfs(), 'tiny:2']);
+  const run = ['run', '--rm', '--network', 'none', 'tiny:2', 'echo', 'brought'];
+  const { status, stderr } = cli.run(run);
+  assert.equal(status, 125);
+  const command =
+    /^tsengine: Unable to find image 'tiny:2' locally; another driver of this data root has it: (.*)\n$/.exec(
+      stderr,
+    )?.[1];
+  assert.equal(
+    command,
+    `tsengine --data-root ${cli.dataRoot} -s vfs save tiny:2 | tsengine --data-root ${cli.dataRoot} -s btrfs load`,
+  );
+  const script =
+    command?.replaceAll('tsengine --data-root', `"$0" --exec-root '${cli.execRoot}' --data-root`) ?? '';
+  const ended = spawnSync('sh', ['-c', script, launcher], { encoding: 'utf8' });
+  assert.equal(ended.status, 0, ended.stderr);
+  assert.equal(cli.ok(run), 'brought\n');
 });
 
 test('a store in use stays', async () => {
@@ -79,7 +120,7 @@ test('what a killed setup or teardown left is made anew, or taken away for good'
   unmount(home(cli));
   fails(cli, ['images'], /the store of btrfs is being taken away.*driver teardown btrfs/);
   assert.equal(findMountAt(home(cli)), undefined);
-  fails(cli, ['driver', 'setup', 'btrfs'], /driver teardown btrfs/);
+  fails(cli, ['driver', 'setup', 'btrfs'], /remove it with driver teardown\n$/);
   cli.ok(['driver', 'teardown', 'btrfs']);
   nothingLeft(cli);
 });

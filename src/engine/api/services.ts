@@ -116,6 +116,8 @@ export interface ImageService {
   }): Promise<ImageSummary[]>;
   inspect(name: string): Promise<ImageInspect>;
   history(name: string): Promise<HistoryItem[]>;
+  /** The command line that brings an image of this name from another driver of the data root; `undefined` where none has it. */
+  bringing(name: string): Promise<string | undefined>;
   tag(source: string, target: string): Promise<void>;
   remove(
     name: string,

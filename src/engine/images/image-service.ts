@@ -12,6 +12,7 @@ export function createImageService(context: ImageContext): ImageService {
     list: async (options) => listImages(context, options),
     inspect: (name) => inspectImage(context, name),
     history: async (name) => imageHistory(context, name),
+    bringing: async (name) => (await import('./other-drivers.ts')).commandToBring(context, name),
     tag: async (source, target) => (await import('./tag.ts')).tagImage(context, source, target),
     remove: async (name, options) => (await import('./remove.ts')).removeImage(context, name, options),
     prune: async (filters) => (await import('./prune.ts')).pruneImages(context, filters),

@@ -4,6 +4,9 @@ set -u
 pools='--storage-opt dm.basesize=512M --storage-opt dm.loopdatasize=2G --storage-opt dm.loopmetadatasize=16M'
 root=/store/root
 use() { tsengine --data-root $root -s devicemapper "$@"; }
+expect 'looking where there is nothing' 'REPOSITORY*' use $pools images
+expect 'makes no pool' 'No devices found' dmsetup ls
+[ -z "$(losetup -a)" ] || fail "loop devices are left: $(losetup -a)"
 use $pools import /store/image.tar box >/dev/null || fail import
 expect 'a container runs' 'hi' use run --name one --network none box sh -c 'echo hi | tee /dev/null >/file; cat /file; mkdir /dir; rm /bin/touch'
 expect 'its changes' '*D /bin/touch*A /dir*A /file*' use diff one

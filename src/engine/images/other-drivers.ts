@@ -1,0 +1,21 @@
+/** Images that are in the data root already, but another driver's: each has its own, as in Docker. */
+import { listDirectory } from '../../linux/files.ts';
+import { ReferenceStore } from '../references/reference-store.ts';
+import { DEFAULT_DATA_ROOT } from '../root.ts';
+import { findImageId, type ImageContext, parseName } from './context.ts';
+import { FileImageStore } from './image-store.ts';
+
+/** See `ImageService.bringing`. */
+export function commandToBring(context: ImageContext, name: string): string | undefined {
+  const { root, driverName } = context;
+  const parsed = parseName(name);
+  const other = listDirectory(`${root.path}/image`).find((driver) => {
+    if (driver === driverName) return false;
+    const folder = root.imageDir(driver);
+    const stores = { images: new FileImageStore(folder, () => {}), references: new ReferenceStore(folder) };
+    return findImageId(stores, name, parsed) !== undefined;
+  });
+  if (other === undefined) return undefined;
+  const program = root.path === DEFAULT_DATA_ROOT ? 'tsengine' : `tsengine --data-root ${root.path}`;
+  return `${program} -s ${other} save ${name} | ${program} -s ${driverName} load`;
+}
