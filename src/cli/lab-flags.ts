@@ -1,10 +1,11 @@
 /** The flags that the commands of `tsengine lab` share, and what ends them. */
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { TsengineError } from '../errors.ts';
 import type { KernelChoice, LabFeature, MachineResult } from '../lab/lab.ts';
 import { labFeatures } from '../lab/types.ts';
-import { parseFlag } from './flags/flag-error.ts';
+import { fileErrorText, parseFlag } from './flags/flag-error.ts';
 import { nameList } from './flags/name-list.ts';
 import { positive } from './flags/positive.ts';
 import { ramInBytes } from './format/units.ts';
@@ -25,6 +26,8 @@ export interface MachineFlags extends KernelFlags {
   readonly disk: readonly string[];
   readonly env: readonly string[];
   readonly withhold: readonly string[];
+  readonly append: readonly string[];
+  readonly console?: string;
   readonly timeout?: string;
   readonly bootTimeout: string;
   readonly results?: string;
@@ -54,6 +57,13 @@ export function machineFlags(command: Command, timeout: string): Command {
     )
     .addOption(listOption('-e, --env <list>', 'Set environment variables'))
     .addOption(listOption('--withhold <list>', 'Modules that the kernel refuses to load'))
+    .addOption(
+      listOption(
+        '--append <words>',
+        "Words for the kernel's command line, as loglevel=7, after the lab's own",
+      ),
+    )
+    .option('--console <file>', "Write all of the machine's console to this file of ours")
     .option(
       '--boot-timeout <seconds>',
       'End a machine that takes longer to start the command (default 300)',
@@ -117,6 +127,7 @@ export function machineOf(flags: MachineFlags) {
     memory: parseFlag('-m, --memory', flags.memory, ramInBytes),
     disks: flags.disk.map((size) => parseFlag('--disk', size, ramInBytes)),
     env: Object.fromEntries(flags.env.map((pair) => parseFlag('-e, --env', pair, variable))),
+    kernelWords: flags.append.map((words) => parseFlag('--append', words, kernelWords)),
     withheldModules: flags.withhold.flatMap((list) => nameList('--withhold', list)),
     bootTimeoutMs: 1000 * positive('--boot-timeout', flags.bootTimeout),
     ...(cpus === undefined ? {} : { cpus: positive('--cpus', cpus) }),
@@ -133,6 +144,11 @@ function named(what: string): (text: string) => string {
     if (text.trim() !== '') return text;
     throw new TsengineError('InvalidParameter', what);
   };
+}
+
+function kernelWords(text: string): string {
+  if (/^[ -~]*$/.test(text)) return text;
+  throw new TsengineError('InvalidParameter', 'it must be printable ASCII');
 }
 
 function variable(pair: string): readonly [name: string, value: string] {
@@ -194,8 +210,40 @@ export async function untilInterrupted<T>(
   }
 }
 
-/** Lines of a console that are shown. */
-const SHOWN = 20;
+/** A file that all lines of a machine's console go to; none where no flag names one. Made, or emptied, at once. */
+export class ConsoleFile implements Disposable {
+  readonly #path: string | undefined;
+  readonly #fd: number | undefined;
+
+  constructor({ console: path }: Pick<MachineFlags, 'console'>) {
+    this.#path = path;
+    this.#fd = path === undefined ? undefined : this.#do(() => openSync(path, 'w'));
+  }
+
+  /** For `MachineRequest.onConsole`. Fails, and so ends the machine, when the file takes no more. */
+  readonly write = (line: string): void => {
+    const fd = this.#fd;
+    if (fd !== undefined) this.#do(() => writeFileSync(fd, `${line}\n`));
+  };
+
+  #do<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw new TsengineError(
+        'System',
+        `cannot write the console: ${fileErrorText(this.#path ?? '', error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+  }
+}
 
 /** Runs a machine; shows the last lines of the console of one that failed, before the error does its own line. */
 export async function showConsole<T>(work: () => Promise<T>): Promise<T> {
@@ -203,21 +251,22 @@ export async function showConsole<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const { MachineError } = await import('../lab/machine-error.ts');
-    if (error instanceof MachineError) show(error.console);
+    if (error instanceof MachineError) await show(error.console);
     throw error;
   }
 }
 
-function show(lines: readonly string[]): void {
-  for (const line of lines.slice(-SHOWN)) process.stderr.write(`console: ${line}\n`);
+async function show(lines: readonly string[]): Promise<void> {
+  const { toBeShown } = await import('../lab/console.ts');
+  for (const line of toBeShown(lines)) process.stderr.write(`console: ${line}\n`);
 }
 
 /** Exit code of a machine whose command did well and whose results could not be copied. */
 const RESULTS_LOST = 125;
 
 /** Says what a machine was short of, after the last lines of its console, and takes its command's exit code for ours. */
-export function tellEnd({ exitCode, shortage, resultsError, console }: MachineResult): void {
-  if (shortage !== undefined) show(console);
+export async function tellEnd({ exitCode, shortage, resultsError, console }: MachineResult): Promise<void> {
+  if (shortage !== undefined) await show(console);
   for (const line of [shortage, resultsError])
     if (line !== undefined) process.stderr.write(`tsengine: ${line}\n`);
   process.exitCode = exitCode === 0 && resultsError !== undefined ? RESULTS_LOST : exitCode;

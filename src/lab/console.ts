@@ -95,6 +95,18 @@ export function isTrouble(line: string): boolean {
   return TROUBLE.test(line);
 }
 
+/** Lines of a console that are shown of a machine that failed. */
+const SHOWN = 20;
+
+/** What a panic or the like begins with: what comes before a trace says more than its end. */
+const BEGINS = /Kernel panic - |\bBUG: |\bOops: |general protection fault|sysrq: Trigger a crash/;
+
+/** The lines that people are shown: the last ones, or all from where a panic or an oops began. */
+export function toBeShown(lines: readonly string[]): readonly string[] {
+  const begin = lines.findIndex((line) => BEGINS.test(line));
+  return lines.slice(begin < 0 ? -SHOWN : Math.min(begin, Math.max(0, lines.length - SHOWN)));
+}
+
 /** The last lines for an error of one line. */
 export function lastWords(lines: readonly string[], count = 3): string {
   const last = lines.slice(-count).map((line) => line.replace(/^\[ *[0-9.]+\] */, '').trim());

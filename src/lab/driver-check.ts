@@ -1,10 +1,11 @@
 /** What the drivers can do on this machine: asked of their probes, and of the conformance suite. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { Check } from '../drivers/conformance/index.ts';
+import { CHECKS, type Check } from '../drivers/conformance/index.ts';
 import type { DriverContext, DriverName, GraphDriver, Support } from '../drivers/driver.ts';
 import { existingFolder } from '../drivers/read-only.ts';
 import { DRIVER_NAMES, driverFactory } from '../drivers/registry.ts';
+import { refuseNonDirectory } from '../engine/root.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
 import { removeTree } from '../linux/remove-tree.ts';
@@ -84,7 +85,10 @@ export async function checkDriver(
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const factory = await driverFactory(name);
-  const support = await factory.probe(contextAt(factory.name, place));
+  refuseNonDirectory(place, 'data root');
+  if (only !== undefined && !CHECKS.some((check) => only.test(check.name)))
+    throw new TsengineError('InvalidParameter', `no check has a name that ${only} matches`);
+  const support = await factory.probe({ ...contextAt(factory.name, place), options });
   if (!support.supported) throw new TsengineError('Unavailable', support.reason);
   const path = mkdtempSync(`${existingFolder(place)}/.tsengine-check-`);
   try {

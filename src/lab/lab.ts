@@ -51,7 +51,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
     accelerator,
     kernel: images.kernel,
     initramfs: images.initramfs,
-    kernelWords: kernelWords(request.with ?? [], withheld),
+    kernelWords: [...kernelWords(request.with ?? [], withheld), ...(request.kernelWords ?? [])],
     memory: request.memory ?? DEFAULT_MEMORY,
     cpus: request.cpus ?? Math.min(2, availableParallelism()),
     disks: [...systemDisks({ ...images, code }), ...others],

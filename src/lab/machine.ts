@@ -85,7 +85,7 @@ class MachineRun {
       else this.#failForDisk(event, temporary);
     });
     this.#qemu.console.on('data', (data: Buffer) => {
-      for (const line of this.#console.push(data)) work.onConsole?.(line);
+      for (const line of this.#console.push(data)) this.#tellConsole(line);
     });
     this.#input = new MachineInput(this.#qemu.agent, work.stdin);
     const reader = new FrameReader();
@@ -99,6 +99,14 @@ class MachineRun {
 
   result(): Promise<MachineResult> {
     return this.#outcome.promise;
+  }
+
+  #tellConsole(line: string): void {
+    try {
+      this.#work.onConsole?.(line);
+    } catch (error) {
+      this.stop(error);
+    }
   }
 
   /** Ends the machine because the caller wants it. */

@@ -105,7 +105,7 @@ function checkLength(commandLine: string): void {
   if (length <= LONGEST_COMMAND_LINE) return;
   throw new TsengineError(
     'InvalidParameter',
-    `the machine's kernel would get a command line of ${length} bytes and takes ${LONGEST_COMMAND_LINE}: withhold fewer modules`,
+    `the machine's kernel would get a command line of ${length} bytes and takes ${LONGEST_COMMAND_LINE}: withhold fewer modules, or append fewer words`,
   );
 }
 

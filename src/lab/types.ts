@@ -54,6 +54,8 @@ export interface MachineRequest {
   readonly cpus?: number;
   /** Sizes of additional empty disks in bytes: `/dev/lab/disk1`, `/dev/lab/disk2`, … in the machine. They are sparse files and go with it. */
   readonly disks?: readonly number[];
+  /** Words for the kernel's command line, after the lab's own. */
+  readonly kernelWords?: readonly string[];
   /** Modules that the kernel refuses to load, as if it had been built without them. */
   readonly withheldModules?: readonly string[];
   /** Whether those of them that this kernel has built in, has not, or starts from are passed over, with a line to `onNotice`; else they are an error. */
@@ -78,7 +80,7 @@ export interface MachineRequest {
   readonly onOutput?: (stream: OutputStream, data: Buffer, signal: AbortSignal) => void | Promise<void>;
   /** Called when the command starts, with the milliseconds from the start of QEMU to it. */
   readonly onStart?: (bootMs: number) => void;
-  /** Gets each line of the machine's console as it comes. */
+  /** Gets each line of the machine's console as it comes. What it throws ends the machine, and is what the call fails with. */
   readonly onConsole?: (line: string) => void;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;

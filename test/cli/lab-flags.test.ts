@@ -12,7 +12,7 @@ import { listKernels } from '../../src/lab/listing.ts';
 
 describe('empty values of flags', () => {
   const flags = {
-    ...{ kernel: 'debian:6.1', with: [], memory: '2G', disk: [], env: [], withhold: [] },
+    ...{ kernel: 'debian:6.1', with: [], memory: '2G', disk: [], env: [], withhold: [], append: [] },
     bootTimeout: '300',
   };
   for (const [flag, given, words] of [
@@ -36,6 +36,13 @@ describe('empty values of flags', () => {
         message: `invalid argument "zfs,,systemd" for "${flag}" flag: a name is empty`,
       });
     });
+
+  test('of --append must be for a kernel to read', () => {
+    assert.throws(() => machineOf({ ...flags, append: ['debug', 'a\nb'] }), {
+      message: 'invalid argument "a\\nb" for "--append" flag: it must be printable ASCII',
+    });
+    assert.deepEqual(machineOf({ ...flags, append: ['a b', 'c'] }).kernelWords, ['a b', 'c']);
+  });
 
   test('others are taken as they are', () => {
     assert.deepEqual(kernelChoice({ kernel: './k', modules: 'm', with: [] }), { path: './k', modules: 'm' });

@@ -302,6 +302,20 @@ describe('tsengine lab run, when nobody reads its output', () => {
 });
 
 describe('tsengine lab shell', () => {
+  test('has a terminal of the usual size where ours has not been told its own', async () => {
+    const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', '"tty; stty size"'].join(' ');
+    const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
+    // Its input is no terminal, so that script knows no size either.
+    const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    let shown = '';
+    child.stdout.on('data', (data: Buffer) => {
+      shown += data.toString();
+    });
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 0, shown);
+    assert.match(shown, /\r\n\/dev\/pts\/\d+\r+\n24 80\r+\n$/);
+  });
+
   test('is left with Enter ~ . whatever the machine does', async () => {
     const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', '"echo begun; exec sleep 1000"'].join(' ');
     const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };

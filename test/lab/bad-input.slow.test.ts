@@ -112,6 +112,13 @@ describe('one line says what is wrong', () => {
     );
   });
 
+  test('with no command, which is no answer of one', () => {
+    for (const words of [['run'], ['run', '--'], ['run', '--nosuch', 'true']]) {
+      const ended = spawnSync(launcher, ['lab', ...words], { encoding: 'utf8' });
+      assert.equal(ended.status, 125, ended.stderr);
+    }
+  });
+
   test('with features and sizes', () => {
     assert.match(
       failing(run('--with', 'docker,nothing')),

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConsoleLog, consoleVerdict, isTrouble, killedForMemory, lastWords } from '../../src/lab/console.ts';
+import {
+  ConsoleLog,
+  consoleVerdict,
+  isTrouble,
+  killedForMemory,
+  lastWords,
+  toBeShown,
+} from '../../src/lab/console.ts';
 
 describe('a console', () => {
   test('keeps whole lines, however they come, without what is for terminals', () => {
@@ -84,6 +91,15 @@ describe('a console', () => {
       '[  9.2] Memory cgroup out of memory: Killed process 78 (node) total-vm:1kB',
     ];
     assert.deepEqual(killedForMemory(lines), ['python3']);
+  });
+
+  test('shows a panic from its beginning, and else the last lines', () => {
+    const lines = (count: number, what: string) => Array.from({ length: count }, (_, at) => `${what} ${at}`);
+    assert.deepEqual(toBeShown(lines(50, 'a')), lines(50, 'a').slice(30));
+    const panic = ['[ 1.0] Kernel panic - not syncing: why', ...lines(40, 'trace')];
+    assert.deepEqual(toBeShown([...lines(50, 'a'), ...panic]), panic);
+    // One that says little has what came before with it.
+    assert.equal(toBeShown([...lines(50, 'a'), '[ 1.0] Kernel panic - not syncing: why']).length, 20);
   });
 
   test('has last words', () => {

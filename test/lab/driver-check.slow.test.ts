@@ -84,6 +84,14 @@ test('driver check ends with 1 when a promise is not kept, and with 125 when it 
     /^tsengine: btrfs keeps layers as subvolumes, and [^ ]* is on tmpfs: put the data root/,
   );
   assert.match(tsengine(['driver', 'check', 'extfs']).stderr, /unknown storage driver "extfs"/);
+  const none = tsengine(['driver', 'check', 'vfs', '--only', 'nosuch', ...place]);
+  assert.deepEqual(
+    [none.status, none.stderr],
+    [125, 'tsengine: no check has a name that /nosuch/ matches\n'],
+  );
+  const file = tsengine(['driver', 'check', 'vfs', '--data-root', '/etc/passwd']);
+  assert.equal(file.status, 125);
+  assert.equal(file.stderr, 'tsengine: data root /etc/passwd is not a directory: name another\n');
   assert.deepEqual(readdirSync(filesystem.path), []);
 });
 

@@ -141,6 +141,44 @@ test('a panic is reported as one, and the results come back', async () => {
   assert.equal(readFileSync(join(results.path, 'file'), 'utf8'), 'before\n');
 });
 
+test('its console goes to a file, and words to the command line of its kernel', () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, 'console');
+  const script =
+    'cat /proc/cmdline; echo "<3>said by the command" >/dev/kmsg; echo c >/proc/sysrq-trigger; sleep 100';
+  const flags = ['--append', 'loglevel=7 tsengine.test', '--console', file];
+  const ended = spawnSync(launcher, ['lab', 'run', ...flags, '--', 'sh', '-c', script], { encoding: 'utf8' });
+  assert.equal(ended.status, 125);
+  assert.match(ended.stdout, / quiet .* loglevel=7 tsengine\.test\n$/);
+  const console = readFileSync(file, 'utf8');
+  assert.match(console, /Linux version 6\.1/);
+  assert.match(console, /said by the command\n/);
+  assert.match(console, /Call Trace:\n/);
+  // Of a panic people see the beginning, and all that follows.
+  const [first = '', ...rest] = ended.stderr
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line.startsWith('console: '));
+  assert.match(first, /sysrq: Trigger a crash|Kernel panic - not syncing/);
+  assert.ok(
+    rest.some((line) => line.includes('Call Trace:')),
+    ended.stderr,
+  );
+  assert.match(ended.stderr, /\ntsengine: the kernel panicked under the command: sysrq triggered crash\n$/);
+  const nowhere = spawnSync(
+    launcher,
+    ['lab', 'run', '--console', join(folder.path, 'no/such'), '--', 'true'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  assert.equal(nowhere.status, 125);
+  assert.match(
+    nowhere.stderr,
+    /^tsengine: cannot write the console: open .*\/no\/such: no such file or directory\n$/,
+  );
+});
+
 test('a command that takes too long is ended with its machine, and the results come back', async () => {
   using results = temporaryFolder();
   const script = 'echo "it has begun" >/results/file; sleep 1000000';

@@ -118,6 +118,7 @@ export function commandGroups(
           load: () => import('./lab-run.ts'),
           flagsFirst: true,
           failureExitCode: 125,
+          oneIsAnswer: true,
           onlyReads: true,
         },
         shell: {
@@ -125,6 +126,7 @@ export function commandGroups(
           load: () => import('./lab-shell.ts'),
           flagsFirst: true,
           failureExitCode: 125,
+          oneIsAnswer: true,
           onlyReads: true,
         },
       },

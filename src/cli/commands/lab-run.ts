@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { MachineResult } from '../../lab/types.ts';
 import {
   ABOUT_CACHE,
+  ConsoleFile,
   type MachineFlags,
   machineFlags,
   machineOf,
@@ -31,6 +32,9 @@ Examples:
   tsengine lab run -k debian:6.12 --results out -- sh -c 'dmesg >/results/log'
   tsengine lab run --kernel ./bzImage --modules ./mods/lib/modules -- uname -r
   tsengine lab run -i -- sh <script.sh
+  tsengine lab run --append loglevel=7 --console log -- sh -c 'modprobe xfs'
+  tsengine save debian:12 | tsengine lab run -i -- \\
+    sh -c 'tsengine load && tsengine run --rm debian:12 cat /proc/version'
 
 ${ABOUT_CACHE}`;
 
@@ -46,6 +50,7 @@ export function register(command: Command): void {
       const { runInMachine } = await import('../../lab/lab.ts');
       const request = machineOf(flags);
       using output = new LabOutput();
+      using consoleFile = new ConsoleFile(flags);
       const run = async (signal: AbortSignal): Promise<MachineResult> => {
         try {
           return await runInMachine({
@@ -54,6 +59,7 @@ export function register(command: Command): void {
             signal,
             onProgress: tellProgress(flags.quiet),
             onNotice: tellNotice,
+            onConsole: consoleFile.write,
             onOutput: (stream, data, unwanted) => output.write(stream === 'stdout' ? 1 : 2, data, unwanted),
             ...(flags.interactive === true ? { stdin: readStandardInput() } : {}),
           });
@@ -61,6 +67,6 @@ export function register(command: Command): void {
           if (flags.interactive === true) process.stdin.destroy();
         }
       };
-      tellEnd(await showConsole(() => untilInterrupted(run)));
+      await tellEnd(await showConsole(() => untilInterrupted(run)));
     });
 }

@@ -3,6 +3,7 @@ import { TsengineError } from '../../errors.ts';
 import type { MachineResult, Terminal } from '../../lab/types.ts';
 import {
   ABOUT_CACHE,
+  ConsoleFile,
   type MachineFlags,
   machineFlags,
   machineOf,
@@ -44,6 +45,7 @@ export function register(command: Command): void {
       const escaped = new AbortController();
       const input = new TypedInput(process.stdin, () => escaped.abort(ended));
       using output = new LabOutput();
+      using consoleFile = new ConsoleFile(flags);
       const shell = async (signal: AbortSignal): Promise<MachineResult> => {
         try {
           return await runInMachine({
@@ -52,6 +54,7 @@ export function register(command: Command): void {
             signal: AbortSignal.any([signal, escaped.signal]),
             onProgress: tellProgress(),
             onNotice: tellNotice,
+            onConsole: consoleFile.write,
             onOutput: (_, data, unwanted) => output.write(1, data, unwanted),
             stdin: input,
             terminal: ourTerminal(),
@@ -61,7 +64,7 @@ export function register(command: Command): void {
         }
       };
       tellNotice('in the machine, Enter and then ~. ends it, whatever it does');
-      tellEnd(await showConsole(() => untilInterrupted(shell)));
+      await tellEnd(await showConsole(() => untilInterrupted(shell)));
       process.stdin.destroy();
     });
 }
@@ -69,11 +72,12 @@ export function register(command: Command): void {
 function ourTerminal(): Terminal {
   const { stdout } = process;
   return {
-    columns: stdout.columns,
-    rows: stdout.rows,
+    // Of a terminal that nobody has told its size, as script(1) makes them, both are 0.
+    columns: stdout.columns || 80,
+    rows: stdout.rows || 24,
     type: process.env.TERM ?? 'linux',
     onResize: (listener) => {
-      stdout.on('resize', () => listener(stdout.columns, stdout.rows));
+      stdout.on('resize', () => listener(stdout.columns || 80, stdout.rows || 24));
     },
   };
 }
