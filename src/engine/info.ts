@@ -148,6 +148,7 @@ export async function systemInfo({
     NCPU: cpus().length,
     MemTotal: totalmem(),
     DockerRootDir: root.path,
+    ExecRootDir: root.execRoot,
     HttpProxy: '',
     HttpsProxy: '',
     NoProxy: '',

@@ -294,7 +294,7 @@ describe('options', () => {
     await assertFails(
       create({ size: '10G' }),
       'InvalidParameter',
-      /^--storage-opt is supported only for overlay over xfs with 'pquota' mount option$/,
+      /^--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota'$/,
     );
     await assertFails(
       driver.create('image', undefined, { storageOptions: { size: '10G' } }),

@@ -39,6 +39,13 @@ test('a store is made, used, attached again after a boot and taken away', async 
   assert.equal(findMountAt(home(cli))?.type, 'btrfs');
   cli.ok(['import', await tinyRootfs(), 'tiny']);
   assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
+  const small = cli.run(['run', '--rm', '--network', 'none', '--storage-opt', 'size=512k', 'tiny', 'true']);
+  assert.equal(small.status, 125);
+  assert.match(
+    small.stderr,
+    /^tsengine: size=512k has no room for what the container begins with, .*: give it more\n$/,
+  );
+  assert.equal(cli.ok(['ps', '-aq']), '');
   // What a boot leaves: the file, and nothing mounted.
   unmount(home(cli));
   assert.deepEqual(readdirSync(home(cli)), []);

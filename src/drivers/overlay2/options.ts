@@ -42,7 +42,7 @@ export function sizeOf(options: CreateOptions | undefined, byDefault: number, qu
   if (!quotas.available) {
     throw new TsengineError(
       'InvalidParameter',
-      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota'",
     );
   }
   return parseSize(quota.text);

@@ -3,7 +3,7 @@
  * write-sets like image layers; the driver's ids are `<mount id>` and `<mount id>-init`, as Docker's.
  */
 import type { GraphDriver } from '../../drivers/driver.ts';
-import { TsengineError } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { fsyncDirectory, writeNewFile } from '../../linux/files.ts';
 import type { DataRoot } from '../root.ts';
 import { settleOrder } from './data-sync.ts';
@@ -52,6 +52,13 @@ async function leaseParent(
   return layer;
 }
 
+/** A limit that has no room for the mount points. Drivers whose layers are whole trees count what the image takes. */
+function tooSmall(size: string | undefined, cause: unknown): unknown {
+  if (size === undefined) return cause;
+  const message = `size=${size} has no room for what the container begins with, which with some drivers is all of its image: give it more`;
+  return new TsengineError('InvalidParameter', message, { cause });
+}
+
 /** Makes the layers of a container. A crash leaves a write-set, which the next start removes. */
 export async function makeContainerLayer(
   context: ContainerLayerContext,
@@ -77,7 +84,11 @@ export async function makeContainerLayer(
       await driver.createReadWrite(initId, below?.cacheId, create);
       // Empty files and directories, which the write-set removes after a crash.
       await using mounted = await driver.get(initId, mountLabel, { isVolatile: true });
-      await initialise(mounted.path);
+      try {
+        await initialise(mounted.path);
+      } catch (error) {
+        throw hasErrno(error, 'EDQUOT') ? tooSmall(storageOptions.size, error) : error;
+      }
     }
     await driver.createReadWrite(mountId, initId ?? below?.cacheId, create);
     const write = (name: string, value: string): void =>
