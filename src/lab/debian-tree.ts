@@ -40,14 +40,19 @@ export function hookCommand(script: string): string {
   return `sh ${shellWord(script)} "$1"`;
 }
 
+/** Fails where a tree cannot be made, before anything is fetched for it. */
+export function mustBeRoot(purpose: string): void {
+  if (process.getuid?.() === 0) return;
+  throw new TsengineError(
+    'Forbidden',
+    `${purpose}: installing its packages needs root's rights: run tsengine lab build as root`,
+  );
+}
+
 /** Makes it. Needs root's rights: packages have files of several owners. */
 export async function makeDebianTree(request: DebianTree): Promise<void> {
   const { suite, tree, packages, components, mirror, customize, purpose, context } = request;
-  if (process.getuid?.() !== 0)
-    throw new TsengineError(
-      'Forbidden',
-      `${purpose}: installing its packages needs root's rights: run tsengine lab build as root`,
-    );
+  mustBeRoot(purpose);
   const folder = dirname(tree);
   const temporary = join(folder, 'tmp');
   makeDirectory(temporary);

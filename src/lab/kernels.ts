@@ -63,6 +63,12 @@ export function suiteOf(name: string): string {
   );
 }
 
+/** The one name of a kernel that may have two: by its version, unless the suite's name means whatever that has now. */
+export function properName(name: string): string {
+  const release = releaseOf(name);
+  return release === undefined || release.isRolling ? name : release.name;
+}
+
 /** The Debian release whose kernel it is, `undefined` for one of the user's or of this machine. */
 export function suiteOfChoice(choice: KernelChoice): string | undefined {
   if (typeof choice !== 'string' || choice === 'host' || choice.includes('/')) return undefined;
@@ -75,9 +81,8 @@ export function kernelPlan(choice: KernelChoice, cache: LabCache, context: LabCo
   if (choice === 'host') return ownKernelPlan(hostKernel(), context);
   if (choice.includes('/')) return ownKernelPlan({ path: choice }, context);
   const suite = suiteOf(choice);
-  const release = releaseOf(choice);
   // The other name of the same kernel takes the same entry.
-  const name = release === undefined || release.isRolling ? choice : release.name;
+  const name = properName(choice);
   return {
     kind: 'kernel',
     label: name.replace(':', '-'),

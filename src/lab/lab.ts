@@ -9,6 +9,7 @@ import { chooseAccelerator, qemuVersion, wantedAccelerator } from './accelerator
 import { type HeldEntry, LabCache } from './cache.ts';
 import { packagesPlan } from './code-disk.ts';
 import type { LabContext } from './context.ts';
+import { mustBeRoot } from './debian-tree.ts';
 import { initramfsPlan } from './initramfs.ts';
 import { kernelPlan, suiteOfChoice } from './kernels.ts';
 import { runMachine } from './machine.ts';
@@ -17,7 +18,7 @@ import { DEFAULT_MEMORY, mustBeEnough } from './memory.ts';
 import { type ModuleTable, readModules } from './modules.ts';
 import { kernelWords, type MachineHardware, systemDisks } from './qemu.ts';
 import { collectResults, makeResultsFolder } from './results.ts';
-import { rootPlan } from './root-image.ts';
+import { ROOT_PURPOSE, rootPlan } from './root-image.ts';
 import type { KernelChoice, LabFeature, MachineRequest, MachineResult } from './types.ts';
 import { mustBeWithholdable, sortWithheld } from './withheld.ts';
 import { hasZfs, NoZfsError, withZfs, zfsPlan } from './zfs-modules.ts';
@@ -134,16 +135,19 @@ async function holdImages(
   const release = (): void => {
     for (const entry of held) entry[Symbol.dispose]();
   };
+  const kernelEntry = kernelPlan(choice, cache, context);
+  const suite = suiteOfChoice(choice);
+  const rootImage = rootPlan(features, cache, context, suite);
+  if (fresh || cache.has(rootImage) === undefined) mustBeRoot(ROOT_PURPOSE);
   try {
-    const kernel = await hold(kernelPlan(choice, cache, context), fresh);
+    const kernel = await hold(kernelEntry, fresh);
     const initramfs = await hold(initramfsPlan(kernel));
     const packages = await hold(packagesPlan(context));
-    const suite = suiteOfChoice(choice);
     const modules =
       features.includes('zfs') && !hasZfs(kernel)
         ? await hold(zfsPlan(kernel, compiledIn(suite, kernel), cache, context))
         : kernel;
-    const root = await hold(rootPlan(features, cache, context, suite), fresh);
+    const root = await hold(rootImage, fresh);
     return {
       names: held.map(({ name }) => name),
       kernel: join(kernel.folder, 'vmlinuz'),

@@ -18,6 +18,9 @@ const SUITE = 'bookworm';
 /** How large a machine finds its root; the image itself takes what is in it. */
 const SIZE = '10G';
 
+/** What is not possible where it cannot be made. */
+export const ROOT_PURPOSE = 'cannot make the root image of the lab';
+
 const PACKAGES = [
   ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'iproute2', 'iptables', 'nftables'],
   ...['runc', 'crun', 'conmon', 'tini', 'apparmor', 'ca-certificates'],
@@ -82,7 +85,7 @@ export function rootPlan(
         components: zfs ? ZFS_COMPONENTS : 'main',
         mirror: await debianMirror(cache, context),
         customize: CUSTOMIZE_HOOK,
-        purpose: 'cannot make the root image of the lab',
+        purpose: ROOT_PURPOSE,
         context,
       });
       await makeImage(folder, context);
@@ -99,7 +102,7 @@ async function makeImage(folder: string, context: LabContext): Promise<void> {
     'mke2fs',
     ['-q', '-F', '-t', 'ext4', '-m', '0', '-E', options, '-d', join(folder, 'tree'), image, SIZE],
     {
-      purpose: 'cannot make the root image of the lab',
+      purpose: ROOT_PURPOSE,
       signal: context.signal,
     },
   );

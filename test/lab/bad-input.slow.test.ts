@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -159,6 +159,25 @@ describe('one line says what is wrong', () => {
     const hint =
       /cannot use the lab's cache .*read-only file system: set TSENGINE_LAB_CACHE to a folder of yours$/;
     assert.match(failing(run(), { TSENGINE_LAB_CACHE: disk.path }), hint);
+  });
+
+  test('with somebody who is not root and has no root image, before anything is fetched', () => {
+    const cache = mkdtempSync(join(tmpdir(), 'lab-nobody-'));
+    chmodSync(cache, 0o777);
+    const ended = spawnSync(launcher, ['lab', 'run', '--', 'true'], {
+      encoding: 'utf8',
+      env: { ...process.env, TSENGINE_LAB_CACHE: cache },
+      uid: 65534,
+      gid: 65534,
+    });
+    const made = readdirSync(cache).filter((name) => name !== 'locks');
+    rmSync(cache, { recursive: true });
+    assert.match(
+      ended.stderr,
+      /^tsengine: cannot make the root image of the lab: .* needs root's rights: .*\n$/,
+    );
+    assert.equal(ended.status, 125);
+    assert.deepEqual(made, []);
   });
 
   test('with a folder for results that cannot be made or written', () => {

@@ -15,7 +15,7 @@ import {
   parseEventLine,
 } from '../../src/lab/matrix/events.ts';
 import { matrixPage } from '../../src/lab/matrix/html.ts';
-import { kernelChoice } from '../../src/lab/matrix/kernel-names.ts';
+import { kernelChoice, withoutRepeats } from '../../src/lab/matrix/kernel-names.ts';
 import { matrixMarkdown } from '../../src/lab/matrix/markdown.ts';
 import { matrixText, parseMatrix, readMatrix } from '../../src/lab/matrix/matrix-file.ts';
 import { pooled } from '../../src/lab/matrix/pool.ts';
@@ -86,6 +86,8 @@ describe('cells', () => {
 
   test('run on kernels that have a name or a path', () => {
     assert.equal(kernelChoice('host'), 'host');
+    const names = ['debian:bookworm', 'host', 'debian:6.1', './a', 'debian:sid', 'debian:7.2', './a', 'host'];
+    assert.deepEqual(withoutRepeats(names), ['debian:bookworm', 'host', './a', 'debian:sid', 'debian:7.2']);
     assert.equal(kernelChoice('debian:6.12'), 'debian:6.12');
     assert.deepEqual(kernelChoice('./bzImage'), { path: './bzImage' });
     assert.throws(() => kernelChoice('bzImage'), {

@@ -152,8 +152,8 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
 async function kernelsOf(
   flags: MatrixFlags,
 ): Promise<Pick<MatrixRequest, 'kernels' | 'ownParts' | 'withheldModules'>> {
-  const { kernelChoice } = await import('../../lab/matrix/kernel-names.ts');
-  const kernels = nameList('--kernels', flags.kernels);
+  const { kernelChoice, withoutRepeats } = await import('../../lab/matrix/kernel-names.ts');
+  const kernels = withoutRepeats(nameList('--kernels', flags.kernels));
   if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
   for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
   const { modules, initrd } = flags;

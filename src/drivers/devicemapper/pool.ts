@@ -165,6 +165,7 @@ export class Pool {
     if (this.isActive()) {
       // A kill while it grew.
       if (this.device()?.isSuspended === true) resumeDevice(this.name);
+      this.#mustBeOnNamed();
       checkBlockSize(this.devices().blockBytes, this.#options, `the pool ${this.name}`);
       this.#grow();
       return;
@@ -174,6 +175,21 @@ export class Pool {
     removeDevice(this.name);
     using parts = this.#parts();
     createDevice(this.name, this.#table(parts));
+  }
+
+  /** Devices that were named and that the pool is not on would be passed over without a word. */
+  #mustBeOnNamed(): void {
+    const { source } = this.#options;
+    if (source.kind !== 'own') return;
+    const devices = this.devices();
+    for (const name of ['data', 'metadata'] as const) {
+      const named = source[name];
+      if (named === undefined || blockPart(named).number === devices[name]) continue;
+      throw new TsengineError(
+        'InvalidParameter',
+        `devicemapper: the pool ${this.name} has its ${name} on ${nodeOfNumber(devices[name])}, not on ${named}: leave dm.${name}dev out, or choose another --data-root`,
+      );
+    }
   }
 
   /** Takes the pool away, if it is ours and nothing uses it. Gives whether it is gone. */

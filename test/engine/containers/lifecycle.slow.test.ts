@@ -53,15 +53,19 @@ test('a detached container with AutoRemove is removed by conmon’s exit command
 
 test('several wait for one container, and all get its exit code, also when it is removed at its end', async () => {
   for (const AutoRemove of [false, true]) {
-    const id = await fixture.create(['sh', '-c', 'sleep 0.3; exit 9'], { host: { AutoRemove } });
+    const script = 'trap "exit 9" TERM; while :; do sleep 0.05; done';
+    const id = await fixture.create(['sh', '-c', script], { host: { AutoRemove } });
     await fixture.engine.containers.start(id);
     await using other = await fixture.another();
-    const codes = await Promise.all([
+    const codes = Promise.all([
       fixture.engine.containers.wait(id),
       other.containers.wait(id.slice(0, 12)),
       other.containers.wait(id),
     ]);
-    assert.deepEqual(codes, [9, 9, 9]);
+    // Until all three wait, and the shell has its trap.
+    await sleep(500);
+    await fixture.engine.containers.kill(id, 'TERM');
+    assert.deepEqual(await codes, [9, 9, 9]);
     assert.equal(existsSync(`${fixture.root.dataRoot}/containers/${id}`), !AutoRemove);
     if (!AutoRemove) await fixture.engine.containers.remove(id);
   }

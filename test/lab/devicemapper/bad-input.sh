@@ -74,6 +74,7 @@ kill $held; wait $held
 $other $pools import /store/image.tar box >/dev/null || fail 'a pool of a home that is gone'
 losetup -a | grep deleted && fail 'a pool is on files that are gone'
 expect 'one of its own' 'works' $other run --rm --network none box echo works
+expect 'devices that it is not on' '*has its data on /dev/loop*, not on '$one': leave dm.datadev out*' $other --storage-opt dm.datadev=$one images
 check_pool /store/foreign
 
 # What a kill leaves between open and ftruncate.
