@@ -128,7 +128,18 @@ export function commandYet(group: string, name: string): string {
   return known ? YET : '';
 }
 
+/** The long names of the flags before a command that no flag of a command's has. */
+const GLOBAL_FLAGS = [
+  'config-file',
+  'data-root',
+  'exec-root',
+  'log-level',
+  'read-only-root',
+  'storage-driver',
+];
+
 /** What to say after a flag that a command has not, by its name without dashes. */
 export function flagYet(command: string, flag: string): string {
+  if (GLOBAL_FLAGS.includes(flag)) return ', which goes before the command';
   return FLAGS[command]?.includes(flag) === true ? YET : '';
 }

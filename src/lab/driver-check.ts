@@ -17,8 +17,8 @@ import { contextOn, makeSubject } from './matrix/subject.ts';
 /** Whether a driver can serve a data root here, in a word and a line. */
 export interface DriverListing {
   readonly name: DriverName;
-  readonly state: 'supported' | 'unsupported';
-  /** Why not, or what serves and what it does without. */
+  readonly state: 'supported' | 'unsupported' | 'unknown';
+  /** Why not, why nobody knows, or what serves and what it does without. */
   readonly notes: string;
 }
 
@@ -32,6 +32,8 @@ async function listed(name: DriverName, dataRoot: string): Promise<DriverListing
   try {
     support = await (await driverFactory(name)).probe(contextAt(name, dataRoot));
   } catch (error) {
+    if (hasErrno(error, 'EACCES', 'EPERM'))
+      return { name, state: 'unknown', notes: `${errorMessage(error)}: ask as root` };
     return { name, state: 'unsupported', notes: errorMessage(error) };
   }
   return support.supported

@@ -13,6 +13,10 @@ test('what Docker has and tsengine has not yet is told from what nobody has', ()
   assert.equal(says('create', '-p', '80:80', 'x'), `unknown shorthand flag: 'p' in -p: ${yet}`);
   assert.equal(says('system', 'df'), `tsengine: 'system df' is not a tsengine command: ${yet}.`);
   assert.equal(says('run', '--nosuch', 'x'), 'unknown flag: --nosuch');
+  assert.equal(
+    says('run', '--data-root=/x', 'x'),
+    'unknown flag: --data-root, which goes before the command',
+  );
 });
 
 test('names are known where they belong', () => {

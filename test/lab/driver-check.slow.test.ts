@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CHECKS } from '../../src/drivers/conformance/index.ts';
@@ -40,6 +42,18 @@ test('driver ls has the six, with what the filesystem of the data root offers th
   );
   assert.match(stdout, /^btrfs +unsupported +btrfs keeps layers as subvolumes, and .* is on extfs/m);
   assert.deepEqual(readdirSync(btrfs.path), []);
+});
+
+test('driver ls says what somebody who is not root cannot know', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'driver-ls-'));
+  const { status, stdout } = spawnSync(launcher, ['--data-root', join(folder, 'data'), 'driver', 'ls'], {
+    encoding: 'utf8',
+    uid: 65534,
+    gid: 65534,
+  });
+  rmSync(folder, { recursive: true });
+  assert.equal(status, 0);
+  assert.match(stdout, /^overlay2 +unknown +.*permission denied: ask as root$/m);
 });
 
 test('driver check tells of each check, and leaves nothing', () => {

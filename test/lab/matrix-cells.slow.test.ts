@@ -126,6 +126,10 @@ describe('a matrix of this machine', () => {
       /^REGRESSION {2}host, overlay2 on tmpfs: works -> failed\n1 regression, 0 better, 0 other\n$/,
     );
     assert.equal(matrix('--diff', worse, file).status, 0);
+    const short = matrix('--diff', '--quiet', file, worse);
+    assert.deepEqual([short.status, short.stdout], [1, stdout.replaceAll(/^(?!REGRESSION {2}).*\n/gm, '')]);
+    assert.notEqual(short.stdout, '');
+    assert.equal(matrix('--diff', '--quiet', worse, file).stdout, '');
     // Nothing in common: neither a regression nor none.
     const [one, two] = ['one', 'two'].map((name) => {
       const text = readFileSync(file, 'utf8');

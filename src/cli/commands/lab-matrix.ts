@@ -67,9 +67,9 @@ export function register(command: Command, context: CommandContext): void {
     .option('--fresh', 'Throw away what an earlier run found in the folder')
     .option('--jobs <number>', 'How many machines and drivers to run at once (default as many as processors)')
     .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
-    .option('-q, --quiet', 'Say nothing on the way')
+    .option('-q, --quiet', 'Say nothing on the way; of what changed, regressions alone')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
-      if (flags.diff === true) return await compare(old, now, context);
+      if (flags.diff === true) return await compare(old, now, context, flags.quiet === true);
       if (old !== undefined) {
         throw usageError(`'${context.commandPath}' takes two files with --diff, and no arguments without it`);
       }
@@ -108,12 +108,15 @@ async function compare(
   old: string | undefined,
   now: string | undefined,
   { commandPath }: CommandContext,
+  quiet: boolean,
 ): Promise<void> {
   if (old === undefined || now === undefined) {
     throw usageError(`'${commandPath} --diff' takes two files: the old matrix.json and the new one`);
   }
   const { readMatrix } = await import('../../lab/matrix/matrix-file.ts');
-  const { areComparable, diffMatrices, diffText, hasRegression } = await import('../../lab/matrix/diff.ts');
+  const { areComparable, diffMatrices, diffText, hasRegression, regressionText } = await import(
+    '../../lab/matrix/diff.ts'
+  );
   const [before, after] = [readMatrix(old), readMatrix(now)];
   if (!areComparable(before, after)) {
     const names = [before, after].map(({ kernels }) => kernels.map(({ name }) => name).join(', ') || 'none');
@@ -130,7 +133,7 @@ async function compare(
     );
   }
   const changes = diffMatrices(before, after);
-  writeOutNow(1, diffText(changes));
+  writeOutNow(1, quiet ? regressionText(changes) : diffText(changes));
   if (hasRegression(changes)) process.exitCode = 1;
 }
 

@@ -73,6 +73,11 @@ export function diffText(changes: readonly MatrixChange[]): string {
   return `${[...lines, end].join('\n')}\n`;
 }
 
+/** The regressions alone, a line each; empty where there is none. */
+export function regressionText(changes: readonly MatrixChange[]): string {
+  return changes.flatMap(({ sort, text }) => (sort === 'worse' ? `REGRESSION  ${text}\n` : [])).join('');
+}
+
 /** Whether one of the changes is a regression. */
 export function hasRegression(changes: readonly MatrixChange[]): boolean {
   return changes.some(({ sort }) => sort === 'worse');
