@@ -38,7 +38,9 @@ const ONLY = onlyOne(
 async function runThere(kernel: string, runtime: string): Promise<void> {
   const script = [
     'mkdir /tmp/base && cat >/tmp/base/tiny.tar && cd /opt/tsengine && shopt -s globstar failglob',
-    `exec node --disable-warning=ExperimentalWarning --test --test-reporter=spec --test-concurrency=2 ${process.env.TSENGINE_TEST_FILES ?? FILES.join(' ')}`,
+    // Without what was compiled each file loads Node's type stripper, whose WebAssembly is slow under translation, and
+    // once in some hundred files died there of SIGSEGV.
+    `exec node --disable-warning=ExperimentalWarning --import ./test/helpers/compile-cache.ts --test --test-reporter=spec --test-concurrency=2 ${process.env.TSENGINE_TEST_FILES ?? FILES.join(' ')}`,
   ].join('\n');
   const { exitCode, said } = await inMachine({
     kernel,
@@ -46,6 +48,7 @@ async function runThere(kernel: string, runtime: string): Promise<void> {
     command: ['bash', '-c', script],
     env: {
       TSENGINE_BASE_IMAGES: '/tmp/base',
+      TSENGINE_TEST_COMPILED: '/tmp/compiled',
       TSENGINE_TEST_RUNTIME: runtime,
       TSENGINE_TEST_ALL: '1',
       // All rows beside Docker; of the kills the sample that every run has.
