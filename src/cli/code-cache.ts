@@ -11,6 +11,11 @@ import type { Script } from 'node:vm';
 // Small and before everything else: Node's modules are taken where they are used.
 const builtin = process.getBuiltinModule;
 
+/*
+ * A file is a header and then what V8 gave, twice: V8 does not look whether what it is given is damaged and dies of it, and
+ * that two copies are the same is known in a tenth of a millisecond, where a checksum takes longer to load than a command may.
+ */
+
 /** What a file begins with: the number of kinds of calls, and their hashes. Bytes, a multiple of what V8 wants its data aligned to. */
 const HEADER = 256;
 const MOST_KINDS = HEADER / 4 - 1;
@@ -39,13 +44,13 @@ export function loadCompiled<Exports>(
   require: NodeJS.Require,
 ): Loaded<Exports> {
   const folder = builtin('node:module').getCompileCacheDir();
-  if (folder === undefined) return { exports: require(file), keep: () => undefined };
+  if (folder === undefined || !isOurs(folder)) return { exports: require(file), keep: () => undefined };
   const fs = builtin('node:fs');
   const vm = builtin('node:vm');
   const path = `${folder}/${id}-${args.find((word) => /^[a-z][a-z-]{1,30}$/.test(word)) ?? ''}`;
   const kept = read(path);
   const text = `(function(exports,require,module,__filename,__dirname){${fs.readFileSync(file, 'latin1')}\n})`;
-  const cachedData = kept?.subarray(HEADER);
+  const cachedData = kept?.subarray(HEADER, HEADER + (kept.length - HEADER) / 2);
   const script = new vm.Script(text, { filename: file, ...(cachedData && { cachedData }) });
   const module: { exports: Exports } = { exports: Object.create(null) };
   script.runInThisContext()(module.exports, require, module, file, file.slice(0, file.lastIndexOf('/')));
@@ -53,10 +58,18 @@ export function loadCompiled<Exports>(
   return { exports: module.exports, keep: () => keep(script, path, known, kindOf(args)) };
 }
 
+/** Whether nobody else can put files there. Node makes its folder with the umask that it finds. */
+function isOurs(folder: string): boolean {
+  const { uid, mode } = builtin('node:fs').lstatSync(folder);
+  return uid === process.geteuid?.() && (mode & 0o022) === 0;
+}
+
+/** The file, if both copies in it are the same. */
 function read(path: string): Buffer | undefined {
   try {
     const data = builtin('node:fs').readFileSync(path);
-    return data.length > HEADER ? data : undefined;
+    const middle = HEADER + (data.length - HEADER) / 2;
+    return middle > HEADER && data.subarray(HEADER, middle).equals(data.subarray(middle)) ? data : undefined;
   } catch {
     return undefined;
   }
@@ -80,13 +93,14 @@ function keep(script: Script, path: string, known: readonly number[], kind: numb
   try {
     const header = Buffer.alloc(HEADER);
     for (const [at, word] of [known.length + 1, ...known, kind].entries()) header.writeUInt32LE(word, 4 * at);
-    replace(path, Buffer.concat([header, script.createCachedData()]));
+    const data = script.createCachedData();
+    replace(path, Buffer.concat([header, data, data]));
   } catch {
     // No room, or no rights any more: the next run compiles again.
   }
 }
 
-/** Whole or not at all, after a power cut as well: V8 does not look whether what it is given is damaged. */
+/** Whole or not at all, after a power cut as well. */
 function replace(path: string, data: Buffer): void {
   const fs = builtin('node:fs');
   const folder = path.slice(0, path.lastIndexOf('/'));

@@ -1,7 +1,16 @@
 /** The cache of compiled functions, with a program of the test's own. What it is worth is in `npm run bench`. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -13,6 +22,12 @@ const caller = fileURLToPath(new URL('code-cache-caller.ts', import.meta.url));
 function long(name: string, answer: string): string {
   const lines = Array.from({ length: 200 }, (_, at) => `total += ${at} * times;`);
   return `exports.${name} = () => { let total = 0; const times = 2; ${lines.join(' ')} return ${JSON.stringify(answer)} + total; };`;
+}
+
+function broken(sound: Buffer, damage: (data: Buffer) => void): Buffer {
+  const data = Buffer.from(sound);
+  damage(data);
+  return data;
 }
 
 class Place implements Disposable {
@@ -114,12 +129,22 @@ describe('a cache that is not as it should be', () => {
       sound.subarray(0, 1000),
       Buffer.alloc(sound.length),
       Buffer.alloc(256, 255),
+      broken(sound, (data) => data.fill(0, 4096, 8192)),
+      broken(sound, (data) => data.writeUInt8(data.readUInt8(data.length - 1000) ^ 1, data.length - 1000)),
     ]) {
       writeFileSync(file, damaged);
       assert.equal(place.call('id', 'first'), '139800');
       assert.equal(readFileSync(file).readUInt32LE(0), 1, `${damaged.length} bytes`);
       assert.ok(statSync(file).size > 1000);
     }
+  });
+
+  test('in a folder that others may write to is not taken, and nothing is put there', () => {
+    using place = new Place();
+    place.call('id', 'first');
+    chmodSync(place.kept, 0o777);
+    assert.equal(place.call('id', 'second'), '139800');
+    assert.deepEqual(place.names(), ['id-first']);
   });
 
   test('with leavings of a killed process is swept, and one that is in use is not', () => {

@@ -10,6 +10,7 @@ import {
   readdirSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -189,6 +190,19 @@ describe('the compile cache', () => {
     using place = prepared();
     assert.ok(used(place));
     assert.equal(readdirSync(place.cache).length, 1);
+  });
+
+  test("is nobody else's to write, whatever the umask is", () => {
+    using place = prepared();
+    const before = process.umask(0);
+    try {
+      assert.ok(used(place));
+    } finally {
+      process.umask(before);
+    }
+    const [only = ''] = readdirSync(place.cache);
+    for (const folder of [place.cache, join(place.cache, only)])
+      assert.equal(statSync(folder).mode & 0o022, 0, folder);
   });
 
   test('is not taken through a symbolic link', () => {
