@@ -1,6 +1,6 @@
 /** The flags that the commands of `tsengine lab` share, and what ends them. */
-import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import type { Command } from 'commander';
 import { TsengineError } from '../errors.ts';
 import type { KernelChoice, LabFeature, MachineResult } from '../lab/lab.ts';
@@ -191,7 +191,7 @@ export async function untilInterrupted<T>(
   const listeners = ENDING.map((name) => {
     const listener = (): void => {
       stopListening();
-      const exitCode = 128 + constants.signals[name];
+      const exitCode = 128 + osConstants.signals[name];
       controller.abort(
         new TsengineError('System', `got ${name}: ${what}`, {
           exitCode,
@@ -210,33 +210,45 @@ export async function untilInterrupted<T>(
   }
 }
 
-/** A file that all lines of a machine's console go to; none where no flag names one. Made, or emptied, at once. */
+/**
+ * A file that all bytes of a machine's console go to; none where no flag names one. It is made at once and emptied when the first
+ * come. No pipe and no device: one whose reader stalls would stall us, time limits and Ctrl-C with it.
+ */
 export class ConsoleFile implements Disposable {
-  readonly #path: string | undefined;
+  readonly #path: string;
   readonly #fd: number | undefined;
+  #isBegun = false;
 
   constructor({ console: path }: Pick<MachineFlags, 'console'>) {
-    this.#path = path;
-    this.#fd = path === undefined ? undefined : this.#do(() => openSync(path, 'w'));
+    this.#path = path ?? '';
+    if (path === undefined) return;
+    this.#fd = this.#do(() =>
+      openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o666),
+    );
+    if (fstatSync(this.#fd).isFile()) return;
+    closeSync(this.#fd);
+    throw new TsengineError('InvalidParameter', `cannot write the console to ${path}: it is no plain file`);
   }
 
-  /** For `MachineRequest.onConsole`. Fails, and so ends the machine, when the file takes no more. */
-  readonly write = (line: string): void => {
+  /** For `MachineRequest.onConsoleData`. Fails, and so ends the machine, when the file takes no more. */
+  readonly write = (data: Buffer): void => {
     const fd = this.#fd;
-    if (fd !== undefined) this.#do(() => writeFileSync(fd, `${line}\n`));
+    if (fd === undefined) return;
+    this.#do(() => {
+      if (!this.#isBegun) ftruncateSync(fd);
+      this.#isBegun = true;
+      writeFileSync(fd, data);
+    });
   };
 
   #do<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
-      throw new TsengineError(
-        'System',
-        `cannot write the console: ${fileErrorText(this.#path ?? '', error)}`,
-        {
-          cause: error,
-        },
-      );
+      const why = fileErrorText(this.#path, error);
+      throw new TsengineError('System', `cannot write the console to ${this.#path}: ${why}`, {
+        cause: error,
+      });
     }
   }
 

@@ -3,6 +3,8 @@ import { GAVE_UP } from './guest-init.ts';
 
 /** Lines that are kept. */
 const KEPT = 200;
+/** Of these, how many may come after a panic: a kernel may print all its tasks and locks then, and what it began with is wanted. */
+const AFTER_PANIC = 150;
 /** The longest line that is kept whole. */
 const LONGEST = 1000;
 
@@ -12,6 +14,17 @@ const CONTROL = new RegExp(`${String.fromCharCode(27)}(?:\\[[0-9;?]*[A-Za-z]|[()
 /** All other control characters but the tab, C1's among them: the guest's lines are shown on a terminal, and as one line. */
 const UNPRINTABLE = /(?!\t)\p{Cc}/gu;
 
+/** What SeaBIOS writes last, and often without an end of the line: the kernel's first words come behind it. */
+const FIRMWARE = /^Booting from [\w ]+\.{2,}/;
+
+/** Why a kernel gave up, in its own line, with the time before it. */
+const PANIC = /Kernel panic - not syncing: (.*)$/;
+
+/** Whether a kernel gives up in this line. Nobody else's text begins with its time, unless somebody means it to. */
+export function isPanic(line: string): boolean {
+  return /^\[ *\d+\.\d+\] /.test(line) && PANIC.test(line);
+}
+
 /** Gathers what a console prints. */
 export class ConsoleLog {
   readonly #lines: string[] = [];
@@ -19,16 +32,25 @@ export class ConsoleLog {
   /** How many lines came before the mark. */
   #marked = 0;
   #count = 0;
+  /** How many more lines are kept, once there was a panic. */
+  #left: number | undefined;
 
   /** Takes what has come, and gives the whole lines of it. */
   push(data: Buffer): readonly string[] {
     const lines = (this.#open + data.toString('latin1')).split('\n');
     this.#open = (lines.pop() ?? '').slice(-LONGEST);
     const telling = lines.map(plain).filter(isTelling);
-    this.#count += telling.length;
-    this.#lines.push(...telling);
+    for (const line of telling) this.#keep(line);
     if (this.#lines.length > KEPT) this.#lines.splice(0, this.#lines.length - KEPT);
     return telling;
+  }
+
+  #keep(line: string): void {
+    if (this.#left === 0) return;
+    this.#lines.push(line);
+    this.#count++;
+    if (this.#left !== undefined) this.#left--;
+    else if (isPanic(line)) this.#left = AFTER_PANIC;
   }
 
   /** What comes from now on is of what runs in the machine, and not of its start. */
@@ -46,18 +68,18 @@ export class ConsoleLog {
 
   /** The lines that are kept, the last one last. */
   lines(): readonly string[] {
-    return [...this.#lines, ...[plain(this.#open)].filter(isTelling)];
+    return [...this.#lines, ...(this.#left === 0 ? [] : [plain(this.#open)].filter(isTelling))];
   }
 }
 
 /** A line without what is for terminals. */
 function plain(line: string): string {
-  return line.replaceAll(CONTROL, '').replaceAll(UNPRINTABLE, '').slice(0, LONGEST);
+  return line.replaceAll(CONTROL, '').replaceAll(UNPRINTABLE, '').replace(FIRMWARE, '').slice(0, LONGEST);
 }
 
 /** Not of the firmware, which every machine has. */
 function isTelling(line: string): boolean {
-  return line.trim() !== '' && !/^(SeaBIOS|Booting from|iPXE)/.test(line);
+  return line.trim() !== '' && !/^(SeaBIOS|iPXE)/.test(line);
 }
 
 /** What a console tells. */
@@ -71,7 +93,7 @@ export interface ConsoleVerdict {
 export function consoleVerdict(lines: readonly string[]): ConsoleVerdict | undefined {
   const gaveUp = lines.findLast((line) => line.startsWith(GAVE_UP));
   if (gaveUp !== undefined) return { kind: 'gave-up', why: gaveUp.slice(GAVE_UP.length).trim() };
-  const panic = lines.map((line) => /Kernel panic - not syncing: (.*)$/.exec(line)?.[1]).find(Boolean);
+  const panic = lines.map((line) => PANIC.exec(line)?.[1]).find(Boolean);
   if (panic !== undefined) {
     return { kind: /out of memory|no killable/i.test(panic) ? 'memory' : 'panic', why: panic };
   }

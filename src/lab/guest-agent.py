@@ -167,13 +167,14 @@ class Command:
 def full_disks():
     # Mount points of disks without room; what is read-only has none by its nature, and /results is looked at from outside.
     found = []
-    with open('/proc/self/mounts') as file:
+    with open('/proc/self/mounts', errors='surrogateescape') as file:
         for line in file:
             device, path, kind, options = line.split(' ')[:4]
             if not device.startswith('/dev/') or path == '/results' or 'ro' in options.split(','): continue
             try: room = os.statvfs(path)
             except OSError: continue
-            if room.f_bavail * room.f_frsize < 1 << 20: found.append(path)
+            # Of a small one a part: what others may not have of it is no room either.
+            if room.f_bavail * room.f_frsize < 1 << 20 and room.f_bavail * 20 < room.f_blocks: found.append(path)
     return found
 
 class KernelLog:
@@ -265,6 +266,10 @@ serve(port, command)
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 sync_results()
 number = exit_number(command.code)
-lacking = ['m' + name for name in log.killed_for_memory()] + ['d' + path for path in full_disks()] if number else []
+lacking = []
+if number:
+    # Whatever the command has done to /proc: its end is told.
+    try: lacking = ['m' + name for name in log.killed_for_memory()] + ['d' + path for path in full_disks()]
+    except (OSError, ValueError): pass
 port.send(b'X', '\0'.join([str(number)] + lacking).encode('utf-8', 'surrogateescape'))
 stay(port)

@@ -4,15 +4,15 @@
  */
 import { dirname } from 'node:path';
 import { errorMessage } from '../errors.ts';
-import { printablePath } from '../linux/path.ts';
 import { causeOfEnd } from './cause-of-end.ts';
-import { ConsoleLog, consoleVerdict, lastWords } from './console.ts';
+import { ConsoleLog, consoleVerdict, isPanic, lastWords } from './console.ts';
 import { encodeFields, encodeFrame, type Frame, FrameReader } from './frames.ts';
 import { MachineError } from './machine-error.ts';
 import { MachineInput } from './machine-input.ts';
 import type { MachineHardware } from './qemu.ts';
 import { qemuArguments } from './qemu.ts';
 import { type QemuEnd, QemuProcess } from './qemu-process.ts';
+import { shortageOf } from './shortage.ts';
 import type { MachineRequest, MachineResult, OutputStream } from './types.ts';
 
 /** How long the agent may take to save results when the time is over. Milliseconds. */
@@ -33,7 +33,16 @@ const ENVIRONMENT = {
 /** What of a request matters once the hardware is settled. */
 export type MachineWork = Pick<
   MachineRequest,
-  'command' | 'env' | 'onConsole' | 'onOutput' | 'onStart' | 'silenceMs' | 'stdin' | 'terminal' | 'signal'
+  | 'command'
+  | 'env'
+  | 'onConsole'
+  | 'onConsoleData'
+  | 'onOutput'
+  | 'onStart'
+  | 'silenceMs'
+  | 'stdin'
+  | 'terminal'
+  | 'signal'
 > & { readonly timeoutMs: number; readonly bootTimeoutMs: number };
 
 /** Starts the machine, runs the command, ends the machine. Files without names are in `temporary`. */
@@ -66,6 +75,7 @@ class MachineRun {
   readonly #unwanted = new AbortController();
   #timer: NodeJS.Timeout;
   #silence: NodeJS.Timeout | undefined;
+  #panicTimer: NodeJS.Timeout | undefined;
   #stage: 'boot' | 'hello' | 'command' | 'ended' = 'boot';
   #isHandingOn = false;
   /** Whether output was not handed on because nobody took it. */
@@ -85,7 +95,7 @@ class MachineRun {
       else this.#failForDisk(event, temporary);
     });
     this.#qemu.console.on('data', (data: Buffer) => {
-      for (const line of this.#console.push(data)) this.#tellConsole(line);
+      this.#hearConsole(data);
     });
     this.#input = new MachineInput(this.#qemu.agent, work.stdin);
     const reader = new FrameReader();
@@ -101,9 +111,13 @@ class MachineRun {
     return this.#outcome.promise;
   }
 
-  #tellConsole(line: string): void {
+  #hearConsole(data: Buffer): void {
+    const lines = this.#console.push(data);
+    // One that does not end by itself (panic=0) has said what it had to.
+    if (lines.some(isPanic)) this.#panicTimer ??= setTimeout(() => this.#failForPanic(), LAST_WORDS);
     try {
-      this.#work.onConsole?.(line);
+      this.#work.onConsoleData?.(data);
+      for (const line of lines) this.#work.onConsole?.(line);
     } catch (error) {
       this.stop(error);
     }
@@ -129,6 +143,7 @@ class MachineRun {
     await this.#handling.catch(() => undefined);
     clearTimeout(this.#timer);
     clearTimeout(this.#silence);
+    clearTimeout(this.#panicTimer);
   }
 
   /** From now on the command must be heard of in time, where the caller wants that. */
@@ -174,6 +189,13 @@ class MachineRun {
         ? `nobody read the output of the command ${name}, and after ${after} the machine was ended`
         : `the command ${name} was still running after ${after}, and the machine was ended: give it more with --timeout`,
     );
+  }
+
+  #failForPanic(): void {
+    const started = this.#commandAt !== undefined;
+    const end = { code: 0, signal: null, complaint: undefined };
+    const { kind, message } = causeOfEnd(this.#console.lines(), end, started, this.#hardware.memory);
+    this.#fail(kind, message);
   }
 
   /** The agent has not even answered. */
@@ -334,7 +356,7 @@ class MachineRun {
   #conclude([code = '', ...lacking]: readonly string[]): void {
     if (!/^\d{1,3}$/.test(code) || Number(code) > 255) this.#failForNonsense('an exit code that is none');
     else if (this.#timeOver) this.#failForTime();
-    else this.#outcome.resolve(this.#resultOf(Number(code), lacking.map(printablePath)));
+    else this.#outcome.resolve(this.#resultOf(Number(code), lacking));
   }
 
   #startMessage(): string {
@@ -349,7 +371,6 @@ class MachineRun {
     ]);
   }
 
-  /** `lacking`: what the agent says was used up, `m` and a process that was killed for it, `d` and where a full disk is. */
   #resultOf(exitCode: number, lacking: readonly string[]): MachineResult {
     const now = performance.now();
     const commandAt = this.#commandAt ?? now;
@@ -359,20 +380,10 @@ class MachineRun {
       runMs: Math.round(now - commandAt),
       kernelRelease: this.#release,
       accelerator: this.#hardware.accelerator,
-      shortage: this.#shortage(lacking),
+      shortage: exitCode === 0 ? undefined : shortageOf(lacking, this.#hardware.memory),
       console: this.#console.sinceMark(),
       resultsError: undefined,
     };
-  }
-
-  #shortage(lacking: readonly string[]): string | undefined {
-    const [killed = '', fullDisks = ''] = ['m', 'd'].map((kind) =>
-      lacking.flatMap((what) => (what.startsWith(kind) ? [what.slice(1)] : [])).join(', '),
-    );
-    const size = `${Math.floor(this.#hardware.memory / 2 ** 20)} MiB`;
-    if (killed !== '')
-      return `the machine's ${size} of memory were used up, and its kernel killed ${killed}: give it more with --memory`;
-    return fullDisks === '' ? undefined : `the machine's disk at ${fullDisks} was full`;
   }
 }
 

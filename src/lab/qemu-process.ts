@@ -1,7 +1,11 @@
-/** A running QEMU: its process, its three sockets, and its end. */
+/** A running QEMU: its process, its console, its two sockets, and its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { Duplex } from 'node:stream';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { Duplex, type Readable } from 'node:stream';
 import { hasErrno, TsengineError } from '../errors.ts';
+import { closeFd } from '../linux/at.ts';
+import { makePipe } from '../linux/spawn.ts';
 import { AGENT_DEVICE, descriptors, qemuProgram } from './qemu.ts';
 import { dyingWithUs, killGroup, missingProgram, programEnv, reasonOf } from './run-program.ts';
 
@@ -29,7 +33,7 @@ export interface QemuEnd {
 
 /** A QEMU that was started. */
 export class QemuProcess {
-  readonly console: Duplex;
+  readonly console: Readable;
   readonly agent: Duplex;
   /** Settles when the process has ended and its sockets are read to their ends; fails when it could not be started. */
   readonly ended: Promise<QemuEnd>;
@@ -39,15 +43,28 @@ export class QemuProcess {
   /** Starts QEMU; files without a name that it makes are in `temporary`. It ends when this process does. */
   constructor(args: readonly string[], temporary: string, onEvent: (event: MonitorEvent) => void) {
     const [first = '', ...words] = [...dyingWithUs(), qemuProgram(), ...args];
-    this.#child = spawn(first, words, {
-      env: programEnv({ TMPDIR: temporary }),
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-      detached: true,
+    // QEMU drops what its serial port cannot get rid of. It writes byte by byte, of which a socket holds some 280, a pipe 64 KiB.
+    const pipe = makePipe();
+    this.console = new Socket({ fd: pipe.read, readable: true, writable: false }).on(
+      'error',
+      () => undefined,
+    );
+    try {
+      this.#child = spawn(first, words, {
+        env: programEnv({ TMPDIR: temporary }),
+        stdio: ['ignore', 'ignore', 'pipe', pipe.write, 'pipe', 'pipe'],
+        detached: true,
+      });
+    } finally {
+      closeFd(pipe.write);
+    }
+    const isRead = once(this.console, 'close');
+    this.ended = endOf(this.#child).then(async (end) => {
+      await isRead;
+      return end;
     });
-    this.ended = endOf(this.#child);
     // Whoever waits for the end hears of a failure; nobody else has to.
     this.ended.catch(() => undefined);
-    this.console = socket(this.#child, descriptors.console);
     this.agent = socket(this.#child, descriptors.agent);
     this.#monitor = socket(this.#child, descriptors.monitor);
     this.#listen(onEvent);

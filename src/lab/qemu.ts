@@ -88,7 +88,7 @@ export function qemuArguments(machine: MachineHardware): readonly string[] {
     ...['-m', `${Math.floor(machine.memory / 2 ** 20)}M`, '-smp', String(machine.cpus)],
     ...['-kernel', machine.kernel, '-initrd', machine.initramfs],
     ...['-append', words.join(' ')],
-    ...['-chardev', `socket,id=console,fd=${descriptors.console}`, '-serial', 'chardev:console'],
+    ...['-chardev', `file,id=console,path=/dev/fd/${descriptors.console}`, '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=monitor,fd=${descriptors.monitor}`, '-mon', 'chardev=monitor,mode=control'],
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,fd=${descriptors.agent}`],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT},id=${AGENT_DEVICE}`],

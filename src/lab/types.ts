@@ -82,6 +82,8 @@ export interface MachineRequest {
   readonly onStart?: (bootMs: number) => void;
   /** Gets each line of the machine's console as it comes. What it throws ends the machine, and is what the call fails with. */
   readonly onConsole?: (line: string) => void;
+  /** Gets all that the console prints, as it comes; what it throws counts as with `onConsole`. */
+  readonly onConsoleData?: (data: Buffer) => void;
   /** Gets a line for each thing that takes its time before the machine starts: images that are built. */
   readonly onProgress?: (line: string) => void;
   /** Gets a line for what is no failure and people should know all the same: what of the results stayed behind. `onProgress` when not given. */

@@ -96,7 +96,7 @@ describe('what a machine is accelerated by', () => {
     assert.deepEqual(left, []);
     return { chosen, started: readFileSync(starts, 'utf8').trim().split('\n').filter(Boolean), said };
   }
-  const answer = `os.write(${descriptors.console}, b'BIOS\\r\\n${PROBE_ANSWER}\\r\\n')\n`;
+  const answer = `os.write(${descriptors.console}, b'SeaBIOS (version 1)\\r\\nBooting from ROM..\\x1bc\\x1b[?7l\\x1b[2J${PROBE_ANSWER}\\r\\n')\n`;
 
   test('is KVM where a machine says that it has started, and that is asked once', async () => {
     const asked = await choose(answer);

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import {
   ConsoleLog,
   consoleVerdict,
+  isPanic,
   isTrouble,
   killedForMemory,
   lastWords,
@@ -17,6 +18,32 @@ describe('a console', () => {
     assert.deepEqual(log.lines(), ['first', 'second', 'thi']);
     log.push(Buffer.from('rd\n'));
     assert.deepEqual(log.lines(), ['first', 'second', 'third']);
+  });
+
+  test('keeps what the kernel says behind the last words of the firmware', () => {
+    const log = new ConsoleLog();
+    const raw =
+      'SeaBIOS (version 1)\r\nBooting from ROM..\x1bc\x1b[?7l\x1b[2J[    1.319524] Kernel panic - not syncing: why\r\n';
+    log.push(Buffer.from(raw));
+    assert.deepEqual(log.lines(), ['[    1.319524] Kernel panic - not syncing: why']);
+    log.push(Buffer.from('Booting from Hard Disk...\r\n'));
+    assert.equal(log.lines().length, 1);
+  });
+
+  test('keeps a panic, however much comes after it', () => {
+    const log = new ConsoleLog();
+    log.push(Buffer.from('a\n'.repeat(300)));
+    log.mark();
+    // Text of somebody's is none, in which no kernel has put its time.
+    log.push(Buffer.from('Kernel panic - not syncing: said\n'));
+    log.push(Buffer.from('[    1.5] Kernel panic - not syncing: why\n'));
+    for (let line = 0; line < 1000; line++) log.push(Buffer.from(`line ${line}\n`));
+    const lines = log.lines();
+    assert.deepEqual(lines.slice(-151, -149), ['[    1.5] Kernel panic - not syncing: why', 'line 0']);
+    assert.equal(lines.at(-1), 'line 149');
+    assert.equal(log.sinceMark().length, 152);
+    assert.equal(isPanic(lines.at(-151) ?? ''), true);
+    assert.equal(isPanic('Kernel panic - not syncing: said'), false);
   });
 
   test('passes on nothing that a terminal would act on', () => {

@@ -59,7 +59,7 @@ export function register(command: Command): void {
             signal,
             onProgress: tellProgress(flags.quiet),
             onNotice: tellNotice,
-            onConsole: consoleFile.write,
+            onConsoleData: consoleFile.write,
             onOutput: (stream, data, unwanted) => output.write(stream === 'stdout' ? 1 : 2, data, unwanted),
             ...(flags.interactive === true ? { stdin: readStandardInput() } : {}),
           });

@@ -54,7 +54,7 @@ export function register(command: Command): void {
             signal: AbortSignal.any([signal, escaped.signal]),
             onProgress: tellProgress(),
             onNotice: tellNotice,
-            onConsole: consoleFile.write,
+            onConsoleData: consoleFile.write,
             onOutput: (_, data, unwanted) => output.write(1, data, unwanted),
             stdin: input,
             terminal: ourTerminal(),
