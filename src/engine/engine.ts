@@ -3,17 +3,10 @@
  * command pays for: it reads the configuration, looks at the data root, and lists two folders for what a dead process
  * may have left. The driver is opened, and containers' code loaded, when something first needs them.
  */
-import { existsSync, statSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import type { DriverContext, DriverName, GraphDriver } from '../drivers/driver.ts';
-import {
-  chooseDriver,
-  DRIVER_NAMES,
-  driverFactory,
-  driversWithData,
-  mustServe,
-} from '../drivers/registry.ts';
+import { chooseDriver, DRIVER_NAMES, driverFactory, driversWithData } from '../drivers/registry.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { listDirectory, pathExists } from '../linux/files.ts';
 import { NODE_FLAGS } from '../node-flags.ts';
@@ -25,10 +18,11 @@ import { createImageLookup, createImageService } from './images/image-service.ts
 import { FileImageStore } from './images/image-store.ts';
 import { type OpenLayerStore, openLayerStore } from './layers/layer-store.ts';
 import { lazyContainers } from './lazy-containers.ts';
+import { checkDriver, isNewRoot } from './new-root.ts';
 import { ReferenceStore } from './references/reference-store.ts';
 import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
 import { withReserve } from './reserve.ts';
-import { type DataRoot, DEFAULT_DATA_ROOT, execRootFor, openDataRoot } from './root.ts';
+import { type DataRoot, DEFAULT_DATA_ROOT, openDataRoot } from './root.ts';
 import { removeStaleLocks } from './stale-locks.ts';
 
 /** The hidden command that conmon runs when a container has ended; the container's id follows. */
@@ -133,36 +127,6 @@ async function attach(root: DataRoot, { storageDriver = '' }: EngineConfig): Pro
 
 /** Which roots, and how they are opened. */
 type RootChoice = Pick<EngineConfig, 'dataRoot' | 'execRoot' | 'readOnlyRoot'>;
-
-/** Whether a folder holds nothing of tsengine's and nothing of Docker's: any folder may be named by mistake. */
-function holdsNothing(folder: string): boolean {
-  return !['tsengine', 'image'].some((name) => existsSync(`${folder}/${name}`));
-}
-
-function isNewRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): boolean {
-  return !existsSync(dataRoot) || holdsNothing(dataRoot);
-}
-
-/** A name that is none is refused before anything is made for it; a driver that cannot serve a new root as well. */
-async function checkDriver(config: EngineConfig, isNew: boolean, options: EngineOptions): Promise<void> {
-  const { storageDriver: name = '', dataRoot = DEFAULT_DATA_ROOT, execRoot = execRootFor(dataRoot) } = config;
-  if (name === '') return;
-  await driverFactory(name);
-  // What is no folder, or nobody's to look at, is refused by whoever opens the root.
-  if (
-    !isNew ||
-    process.geteuid?.() !== 0 ||
-    !(statSync(dataRoot, { throwIfNoEntry: false })?.isDirectory() ?? true)
-  )
-    return;
-  const places = { home: `${dataRoot}/${name}`, runHome: `${execRoot}/${name}` };
-  await mustServe(name, {
-    ...places,
-    options: config.storageOptions,
-    readOnly: false,
-    warn: options.warn ?? (() => {}),
-  });
-}
 
 async function emptyRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): Promise<EmptyRoot | undefined> {
   return (await import('./empty-root.ts')).emptyRootFor(dataRoot);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +81,27 @@ describe('where there is no data root', () => {
       assert.equal(ended.status, words[0] === 'run' ? 125 : 1);
       assert.deepEqual(readdirSync(above), []);
     });
+
+  test('a root that cannot be is told as without a driver', () => {
+    symlinkSync('nowhere', `${above}/dangling`);
+    symlinkSync('loop', `${above}/loop`);
+    for (const path of ['/etc/passwd', '/etc/passwd/x', `${above}/dangling`, `${above}/loop`]) {
+      const said = [[], ['-s', 'overlay2']].map((driver) => {
+        const roots = ['--data-root', path, '--exec-root', `${above}/exec`];
+        const { status, stderr } = spawnSync(launcher, [...roots, ...driver, 'info'], { encoding: 'utf8' });
+        return { status, stderr };
+      });
+      assert.equal(said[0]?.status, 1, path);
+      assert.deepEqual(said[0], said[1]);
+    }
+    for (const name of ['dangling', 'loop']) rmSync(`${above}/${name}`);
+    assert.deepEqual(readdirSync(above), []);
+    const relative = spawnSync(launcher, ['--data-root', 'r', '-s', 'btrfs', 'images'], {
+      encoding: 'utf8',
+      cwd: above,
+    });
+    assert.ok(relative.stderr.includes(`, and ${above} is on `), relative.stderr);
+  });
 
   test("an option that is none of the driver's is refused, and leaves none behind", () => {
     for (const driver of ['overlay2', 'vfs', 'aufs', 'btrfs', 'zfs', 'devicemapper']) {

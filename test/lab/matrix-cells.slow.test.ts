@@ -240,6 +240,7 @@ test('what cannot be run is told in one line before anything is made', () => {
     [['--cell-timeout', '99999999'], 125, /give 1000000 or less/],
     [['matrix.json'], 125, /takes two files with --diff/],
     [['--diff', 'matrix.json'], 125, /takes two files/],
+    [['--diff', 'a', 'b', '--jobs', '2'], 125, /--diff' runs nothing, and takes no --jobs/],
     [['--diff', 'a', 'b', 'c'], 125, /^"tsengine lab matrix" requires at most 2 arguments\.$/],
     [
       ['--diff', brief, full],

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { cellsOf, chosenBackings, chosenDrivers } from '../../src/lab/matrix/cells.ts';
-import { diffMatrices, diffText, hasRegression } from '../../src/lab/matrix/diff.ts';
+import {
+  areComparable,
+  diffMatrices,
+  diffText,
+  hasRegression,
+  regressionText,
+} from '../../src/lab/matrix/diff.ts';
 import {
   brokenCell,
   byLine,
@@ -185,6 +191,34 @@ describe('a difference', () => {
       one({ cells: [cell({ status: 'failed', tests: { passed: 1, failed, excused: 0 }, reasons: ['x'] })] });
     assert.ok(hasRegression(diffMatrices(failing(1), failing(2))));
     assert.equal(hasRegression(diffMatrices(failing(2), failing(1))), false);
+  });
+
+  test('knows a kernel by either of its names, and shows strings of a file as one line', () => {
+    const two = (name: string, status: 'works' | 'failed', reasons: readonly string[]) => {
+      const [kernel] = one({ cells: [cell({ status, reasons: [...reasons] })] }).kernels;
+      assert.ok(kernel !== undefined);
+      return {
+        ...one({}),
+        kernels: [
+          { ...kernel, name },
+          { ...kernel, name: 'host' },
+        ],
+      };
+    };
+    const [before, after] = [
+      two('debian:6.12', 'works', []),
+      two('debian:trixie', 'failed', ['a\x1b]0;x\x07\nREGRESSION  b']),
+    ];
+    assert.ok(areComparable(before, after));
+    const changes = diffMatrices(before, after);
+    const lines = regressionText(changes).split('\n');
+    assert.equal(lines.length, 3);
+    assert.match(
+      lines[0] ?? '',
+      /^REGRESSION {2}debian:6\.12, .*works -> failed \(a\\x1b\]0;x\\x07\\x0aREGRESSION {2}b\)$/,
+    );
+    assert.ok(diffText(changes).startsWith(regressionText(changes)));
+    assert.match(summaryText(after), /FAILED .*: a\\x1b\]0;x\\x07\\x0aREGRESSION {2}b\n/);
   });
 
   test('is a regression when the kernel dies of a feature, whatever was known of it', () => {

@@ -69,7 +69,16 @@ export function register(command: Command, context: CommandContext): void {
     .option('--out <path>', 'Folder for matrix.json, matrix.md and matrix.html (default "matrix")', 'matrix')
     .option('-q, --quiet', 'Say nothing on the way; of what changed, regressions alone')
     .action(async (old: string | undefined, now: string | undefined, flags: MatrixFlags) => {
-      if (flags.diff === true) return await compare(old, now, context, flags.quiet === true);
+      if (flags.diff === true) {
+        const other = command.options.find(
+          (option) =>
+            !['diff', 'out', 'quiet'].includes(option.attributeName()) &&
+            command.getOptionValueSource(option.attributeName()) === 'cli',
+        );
+        if (other !== undefined)
+          throw usageError(`'${context.commandPath} --diff' runs nothing, and takes no ${other.long}`);
+        return await compare(old, now, context, flags.quiet === true);
+      }
       if (old !== undefined) {
         throw usageError(`'${context.commandPath}' takes two files with --diff, and no arguments without it`);
       }

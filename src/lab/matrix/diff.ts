@@ -1,4 +1,6 @@
 /** What has changed between two matrices, and whether it has become worse. */
+import { printablePath } from '../../linux/path.ts';
+import { properName } from '../kernels.ts';
 import { steadyReason } from './reasons.ts';
 import type { Cell, Feature, KernelResult, Matrix, Status } from './schema.ts';
 import { isOfLab } from './summary.ts';
@@ -23,7 +25,7 @@ const RANK: Readonly<Record<Status, number>> = {
 };
 
 /**
- * Compares two matrices, kernel by kernel of the same name. Two of one kernel each are compared whatever their names are:
+ * Compares two matrices, kernel by kernel: those of the same name, by its version or its suite. Two of one kernel each are compared whatever their names are:
  * that is somebody's new build against the old one.
  */
 export function diffMatrices(before: Matrix, after: Matrix): MatrixChange[] {
@@ -38,10 +40,11 @@ export function diffMatrices(before: Matrix, after: Matrix): MatrixChange[] {
       onlyAfter,
     );
   }
-  const names = [...new Set([...before.kernels, ...after.kernels].map(({ name }) => name))];
+  const names = [...new Set([...before.kernels, ...after.kernels].map(({ name }) => properName(name)))];
   return names.flatMap((name) => {
-    const old = before.kernels.find((kernel) => kernel.name === name);
-    const now = after.kernels.find((kernel) => kernel.name === name);
+    const [old, now] = [before, after].map(({ kernels }) =>
+      kernels.find((kernel) => properName(kernel.name) === name),
+    );
     if (now === undefined) return [{ sort: 'other', text: `${name}: was not run` }];
     if (old === undefined) return [{ sort: 'other', text: `${name}: is new` }];
     return diffKernels(name, old, now);
@@ -51,7 +54,8 @@ export function diffMatrices(before: Matrix, after: Matrix): MatrixChange[] {
 /** Whether there is something to compare: a kernel that both have, or one of each. Of matrices with the same checks: see `slow`. */
 export function areComparable(before: Matrix, after: Matrix): boolean {
   if (before.kernels.length === 1 && after.kernels.length === 1) return true;
-  return before.kernels.some(({ name }) => after.kernels.some((kernel) => kernel.name === name));
+  const names = after.kernels.map(({ name }) => properName(name));
+  return before.kernels.some(({ name }) => names.includes(properName(name)));
 }
 
 /** The changes as text, the worst first, and a last line that counts them. */
@@ -62,7 +66,7 @@ export function diffText(changes: readonly MatrixChange[]): string {
     ['other', 'changed'],
   ];
   const lines = titles.flatMap(([sort, title]) =>
-    changes.filter((change) => change.sort === sort).map(({ text }) => `${title}  ${text}`),
+    changes.filter((change) => change.sort === sort).map(({ text }) => `${title}  ${printablePath(text)}`),
   );
   const count = (sort: ChangeSort): number => changes.filter((change) => change.sort === sort).length;
   const regressions = count('worse');
@@ -75,7 +79,9 @@ export function diffText(changes: readonly MatrixChange[]): string {
 
 /** The regressions alone, a line each; empty where there is none. */
 export function regressionText(changes: readonly MatrixChange[]): string {
-  return changes.flatMap(({ sort, text }) => (sort === 'worse' ? `REGRESSION  ${text}\n` : [])).join('');
+  return changes
+    .flatMap(({ sort, text }) => (sort === 'worse' ? `REGRESSION  ${printablePath(text)}\n` : []))
+    .join('');
 }
 
 /** Whether one of the changes is a regression. */

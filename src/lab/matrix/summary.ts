@@ -1,4 +1,5 @@
 /** A matrix in a few lines. */
+import { printablePath } from '../../linux/path.ts';
 import { type Cell, type Feature, type KernelResult, type Matrix, STATUSES } from './schema.ts';
 
 /** How many cells there are of each status, in words: `12 work, 1 refused`. */
@@ -32,7 +33,8 @@ export function summaryText(matrix: Matrix): string {
       ),
     ];
   });
-  return `${lines.join('\n')}\n`;
+  // Reasons are text of kernels and programs, and somebody else's file may hold anything.
+  return `${lines.map(printablePath).join('\n')}\n`;
 }
 
 /** Whether something failed: a cell, a kernel as a whole, or one that died while its features were tried. */
