@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import {
   anyWriteSet,
   beginWriteSet,
@@ -20,38 +20,42 @@ const driver: LayerRemover = {
     removed.push(id);
   },
 };
-beforeEach(() => {
-  tmp = mkdtempSync(`${tmpdir()}/ts-write-set-`);
-  removed = [];
-});
-afterEach(() => rmSync(tmp, { recursive: true }));
 
-test('a folder has the name that stands for a layer only when it is locked', () => {
-  const made = beginWriteSet(tmp, ID);
-  assert.match(made.path, new RegExp(`/tsengine-${ID}-\\d+$`));
-  assert.deepEqual(readdirSync(tmp).length, 1);
-  assert.equal(tryLockDirectory(made.path, 'exclusive', tmp), undefined);
-  made.release();
-});
+// In a suite: several files of tests share a process, and hooks outside of one are for all that is in it.
+describe('a write-set', () => {
+  beforeEach(() => {
+    tmp = mkdtempSync(`${tmpdir()}/ts-write-set-`);
+    removed = [];
+  });
+  afterEach(() => rmSync(tmp, { recursive: true }));
 
-test('recovery between the making of the folder and its lock removes no layer', async () => {
-  mkdirSync(`${tmp}/tsengine-making-1-1`);
-  assert.equal(anyWriteSet(tmp), true);
-  await recoverWriteSets(tmp, driver, assert.fail);
-  assert.deepEqual([removed, readdirSync(tmp)], [[], []]);
-});
+  test('a folder has the name that stands for a layer only when it is locked', () => {
+    const made = beginWriteSet(tmp, ID);
+    assert.match(made.path, new RegExp(`/tsengine-${ID}-\\d+$`));
+    assert.deepEqual(readdirSync(tmp).length, 1);
+    assert.equal(tryLockDirectory(made.path, 'exclusive', tmp), undefined);
+    made.release();
+  });
 
-test('a folder that its maker has locked stays', async () => {
-  const path = `${tmp}/tsengine-making-1-1`;
-  mkdirSync(path);
-  const lock = tryLockDirectory(path, 'exclusive', tmp);
-  await recoverWriteSets(tmp, driver, assert.fail);
-  assert.deepEqual(readdirSync(tmp), ['tsengine-making-1-1']);
-  lock?.release();
-});
+  test('recovery between the making of the folder and its lock removes no layer', async () => {
+    mkdirSync(`${tmp}/tsengine-making-1-1`);
+    assert.equal(anyWriteSet(tmp), true);
+    await recoverWriteSets(tmp, driver, assert.fail);
+    assert.deepEqual([removed, readdirSync(tmp)], [[], []]);
+  });
 
-test('what a dead process was making is removed from the driver, and then its folder', async () => {
-  mkdirSync(`${tmp}/tsengine-${ID}-1`);
-  await recoverWriteSets(tmp, driver, assert.fail);
-  assert.deepEqual([removed, readdirSync(tmp)], [[ID, `${ID}-init`], []]);
+  test('a folder that its maker has locked stays', async () => {
+    const path = `${tmp}/tsengine-making-1-1`;
+    mkdirSync(path);
+    const lock = tryLockDirectory(path, 'exclusive', tmp);
+    await recoverWriteSets(tmp, driver, assert.fail);
+    assert.deepEqual(readdirSync(tmp), ['tsengine-making-1-1']);
+    lock?.release();
+  });
+
+  test('what a dead process was making is removed from the driver, and then its folder', async () => {
+    mkdirSync(`${tmp}/tsengine-${ID}-1`);
+    await recoverWriteSets(tmp, driver, assert.fail);
+    assert.deepEqual([removed, readdirSync(tmp)], [[ID, `${ID}-init`], []]);
+  });
 });

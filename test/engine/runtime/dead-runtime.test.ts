@@ -58,7 +58,7 @@ class Monitor implements AsyncDisposable {
   }
 }
 
-describe('a watch over a create', { concurrency: true }, () => {
+describe('a watch over a create', () => {
   test('finds the runtime dead when only others are left, and kills them', async () => {
     await using monitor = new Monitor(['sleep', '1000']);
     await monitor.ready(([program]) => program === 'sleep');
@@ -70,14 +70,14 @@ describe('a watch over a create', { concurrency: true }, () => {
   test('leaves a child that names the container', async () => {
     await using monitor = new Monitor(['perl', '-e', 'sleep 1000', ID]);
     await monitor.ready(([program]) => program === 'perl');
-    assert.equal(await monitor.isFoundDead(1500), false);
+    assert.equal(await monitor.isFoundDead(1000), false);
     assert.ok(isAlive(monitor.child));
   });
 
   test('leaves a child that is in the middle of exec, and has no command line', async () => {
     await using monitor = new Monitor(['perl', '-e', '$0 = ""; sleep 1000']);
     await monitor.ready((words) => words.join('') === '');
-    assert.equal(await monitor.isFoundDead(1500), false);
+    assert.equal(await monitor.isFoundDead(1000), false);
     assert.ok(isAlive(monitor.child));
   });
 
@@ -85,7 +85,7 @@ describe('a watch over a create', { concurrency: true }, () => {
     await using monitor = new Monitor(['sleep', '1000']);
     await monitor.ready(([program]) => program === 'sleep');
     writeFileSync(monitor.run.pid, String(monitor.child));
-    assert.equal(await monitor.isFoundDead(1500), false);
+    assert.equal(await monitor.isFoundDead(1000), false);
     assert.ok(isAlive(monitor.child));
   });
 });
