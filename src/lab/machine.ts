@@ -113,8 +113,11 @@ class MachineRun {
 
   #hearConsole(data: Buffer): void {
     const lines = this.#console.push(data);
-    // One that does not end by itself (panic=0) has said what it had to.
-    if (lines.some(isPanic)) this.#panicTimer ??= setTimeout(() => this.#failForPanic(), LAST_WORDS);
+    // One that does not end by itself (panic=0) is waited for until it says no more.
+    if (this.#panicTimer !== undefined || lines.some(isPanic)) {
+      clearTimeout(this.#panicTimer);
+      this.#panicTimer = setTimeout(() => this.#failForPanic(), LAST_WORDS);
+    }
     try {
       this.#work.onConsoleData?.(data);
       for (const line of lines) this.#work.onConsole?.(line);
