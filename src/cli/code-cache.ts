@@ -60,8 +60,9 @@ export function loadCompiled<Exports>(
 
 /** Whether nobody else can put files there. Node makes its folder with the umask that it finds. */
 function isOurs(folder: string): boolean {
-  const { uid, mode } = builtin('node:fs').lstatSync(folder);
-  return uid === process.geteuid?.() && (mode & 0o022) === 0;
+  // A build that goes on may have taken it away.
+  const found = builtin('node:fs').lstatSync(folder, { throwIfNoEntry: false });
+  return found !== undefined && found.uid === process.geteuid?.() && (found.mode & 0o022) === 0;
 }
 
 /** The file, if both copies in it are the same. */

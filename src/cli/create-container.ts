@@ -54,7 +54,8 @@ function isMissingImage(error: unknown): boolean {
 /** What to do about it. */
 async function missingImage(engine: Engine, cause: unknown, image: string): Promise<TsengineError> {
   const name = /[:@]/.test(image) ? image : `${image}:latest`;
-  const bringing = await engine.images.bringing(image);
+  // Advice only: what is wrong with another driver's images is not what was asked.
+  const bringing = await engine.images.bringing(image).catch(() => undefined);
   const advice =
     bringing === undefined
       ? 'tsengine does not pull: bring it with tsengine load or tsengine import'

@@ -95,7 +95,10 @@ export function consoleVerdict(lines: readonly string[]): ConsoleVerdict | undef
   if (gaveUp !== undefined) return { kind: 'gave-up', why: gaveUp.slice(GAVE_UP.length).trim() };
   const panic = lines.map((line) => PANIC.exec(line)?.[1]).find(Boolean);
   if (panic !== undefined) {
-    return { kind: /out of memory|no killable/i.test(panic) ? 'memory' : 'panic', why: panic };
+    return {
+      kind: /out of memory|no killable|deadlocked on memory/i.test(panic) ? 'memory' : 'panic',
+      why: panic,
+    };
   }
   return undefined;
 }

@@ -1,6 +1,5 @@
 /** A running QEMU: its process, its console, its two sockets, and its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { Duplex, type Readable } from 'node:stream';
 import { hasErrno, TsengineError } from '../errors.ts';
@@ -58,7 +57,7 @@ export class QemuProcess {
     } finally {
       closeFd(pipe.write);
     }
-    const isRead = once(this.console, 'close');
+    const isRead = new Promise((resolve) => this.console.once('close', resolve));
     this.ended = endOf(this.#child).then(async (end) => {
       await isRead;
       return end;

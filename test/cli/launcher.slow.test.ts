@@ -205,6 +205,18 @@ describe('the compile cache', () => {
       assert.equal(statSync(folder).mode & 0o022, 0, folder);
   });
 
+  test('does not loosen the umask', () => {
+    using place = prepared();
+    const before = process.umask(0o077);
+    try {
+      assert.ok(used(place));
+    } finally {
+      process.umask(before);
+    }
+    const [only = ''] = readdirSync(place.cache);
+    assert.equal(statSync(join(place.cache, only)).mode & 0o777, 0o700);
+  });
+
   test('is not taken through a symbolic link', () => {
     using place = prepared();
     link(place.base, place.cache);

@@ -302,31 +302,33 @@ describe('tsengine lab run, when nobody reads its output', () => {
 });
 
 describe('tsengine lab shell', () => {
-  test('has a terminal of the usual size where ours has not been told its own', async () => {
-    const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', '"tty; stty size"'].join(' ');
+  /** On a terminal of script(1)'s, whose own input is none: it knows no size. `answer` gets what is shown, each time, and may type. */
+  async function shell(words: string, answer: (shown: string, type: (keys: string) => void) => void) {
+    const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', `"${words}"`].join(' ');
     const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
-    // Its input is no terminal, so that script knows no size either.
     const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
     let shown = '';
     child.stdout.on('data', (data: Buffer) => {
       shown += data.toString();
+      answer(shown, (keys) => child.stdin.write(keys));
     });
     const [code] = await once(child, 'exit');
+    return { code, shown };
+  }
+
+  test('has a terminal of the usual size where ours has not been told its own', async () => {
+    const { code, shown } = await shell('tty; stty size', () => undefined);
     assert.equal(code, 0, shown);
     assert.match(shown, /\r\n\/dev\/pts\/\d+\r+\n24 80\r+\n$/);
   });
 
   test('is left with Enter ~ . whatever the machine does', async () => {
-    const command = [launcher, 'lab', 'shell', '--', 'sh', '-c', '"echo begun; exec sleep 1000"'].join(' ');
-    const env = { ...process.env, TSENGINE_LAB_QEMU: alone.path, TSENGINE_LAB_ACCELERATOR: 'tcg' };
-    const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
-    let shown = '';
-    child.stdout.on('data', (data: Buffer) => {
-      const hadBegun = shown.includes('begun');
-      shown += data.toString();
-      if (!hadBegun && shown.includes('begun')) child.stdin.write('\r~.');
+    let isTyped = false;
+    const { code, shown } = await shell('echo begun; exec sleep 1000', (so, type) => {
+      if (isTyped || !so.includes('begun')) return;
+      isTyped = true;
+      type('\r~.');
     });
-    const [code] = await once(child, 'exit');
     assert.equal(code, 130, shown);
     assert.match(shown, /^tsengine: in the machine, Enter and then ~\. ends it, whatever it does\r\n/);
     assert.match(shown, /tsengine: the machine is ended, because ~\. was typed\r\n$/);

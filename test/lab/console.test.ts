@@ -109,6 +109,9 @@ describe('a console', () => {
       'Kernel panic - not syncing: System is deadlocked on memory: no killable processes',
     ]);
     assert.equal(memory?.kind, 'memory');
+    // As newer kernels have it.
+    const newer = consoleVerdict(['[    1.3] Kernel panic - not syncing: System is deadlocked on memory']);
+    assert.equal(newer?.kind, 'memory');
     assert.deepEqual(consoleVerdict(['tsengine-lab: no disks']), { kind: 'gave-up', why: 'no disks' });
   });
 

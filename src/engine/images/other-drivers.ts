@@ -1,5 +1,6 @@
 /** Images that are in the data root already, but another driver's: each has its own, as in Docker. */
-import { listDirectory } from '../../linux/files.ts';
+import { DRIVER_NAMES } from '../../drivers/registry.ts';
+import { pathExists } from '../../linux/files.ts';
 import { ReferenceStore } from '../references/reference-store.ts';
 import { DEFAULT_DATA_ROOT } from '../root.ts';
 import { findImageId, type ImageContext, parseName } from './context.ts';
@@ -9,9 +10,9 @@ import { FileImageStore } from './image-store.ts';
 export function commandToBring(context: ImageContext, name: string): string | undefined {
   const { root, driverName } = context;
   const parsed = parseName(name);
-  const other = listDirectory(`${root.path}/image`).find((driver) => {
-    if (driver === driverName) return false;
+  const other = DRIVER_NAMES.find((driver) => {
     const folder = root.imageDir(driver);
+    if (driver === driverName || !pathExists(folder)) return false;
     const stores = { images: new FileImageStore(folder, () => {}), references: new ReferenceStore(folder) };
     return findImageId(stores, name, parsed) !== undefined;
   });
