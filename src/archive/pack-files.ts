@@ -1,5 +1,5 @@
 import { TsengineError } from '../errors.ts';
-import { closeFd, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openAt, readlinkAt } from '../linux/at.ts';
+import { closeFd, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, openUnmarked, readlinkAt } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { type FileStat, fstat, S_IFMT, S_IFREG } from '../linux/stat.ts';
 import { printableMember } from './fail.ts';
@@ -88,7 +88,7 @@ export class FilePacker {
   }
 
   *#regular(file: WalkEntry, attributes: FileAttributes): Generator<Buffer> {
-    const fd = openAt(file.dirfd, file.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const fd = openUnmarked(file.dirfd, file.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       // A container may have put a device there since: only what is a plain file is read.
       const stat = fstat(fd);

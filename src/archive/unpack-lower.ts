@@ -1,5 +1,6 @@
 import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, rmdirAt, unlinkAt } from '../linux/at.ts';
-import { listDirectoryBytes } from '../linux/files.ts';
+import { namesIn } from '../linux/directory-names.ts';
+import { withDirectory } from '../linux/open-directory.ts';
 import { lstatAt, lstatIfAny } from '../linux/stat.ts';
 import { refusal } from './unpack-name.ts';
 import { failedWith, isDirectory } from './unpack-tree.ts';
@@ -69,7 +70,7 @@ export class LowerFiles {
 
   /** `rootFd` is the open directory that the layer will be unpacked into. */
   constructor(rootFd: number) {
-    const empty = listDirectoryBytes(`/proc/self/fd/${rootFd}`).length === 0;
+    const empty = withDirectory(rootFd, '.', namesIn).length === 0;
     this.#own = empty ? undefined : new InodeSet();
   }
 
@@ -111,7 +112,7 @@ export class LowerFiles {
   }
 
   #empty(own: InodeSet, dirfd: number, member: Buffer, depth: number): void {
-    for (const name of listDirectoryBytes(`/proc/self/fd/${dirfd}`)) {
+    for (const name of withDirectory(dirfd, '.', namesIn)) {
       this.#remove(own, dirfd, name, member, depth + 1);
     }
   }

@@ -4,14 +4,14 @@ import {
   O_DIRECTORY,
   O_NOFOLLOW,
   O_RDONLY,
-  openAt,
   openAt2,
+  openUnmarked,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../linux/at.ts';
+import { namesIn } from '../linux/directory-names.ts';
 import { SyscallError } from '../linux/errno.ts';
-import { listDirectoryBytes } from '../linux/files.ts';
 import { AT_FDCWD, type FileStat, lstatAt, S_IFDIR, S_IFMT } from '../linux/stat.ts';
 import { printableMember } from './fail.ts';
 import { LIMITS } from './types.ts';
@@ -74,7 +74,7 @@ export function* walkTree(
   root: string | Buffer,
   accept: (file: WalkEntry) => boolean = () => true,
 ): Generator<WalkEntry, void, undefined> {
-  const rootFd = openAt(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
+  const rootFd = openUnmarked(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
   const levels: Level[] = [];
   try {
     levels.push(openLevel(rootFd, Buffer.alloc(0), undefined));
@@ -114,9 +114,9 @@ function tooLong(path: Buffer): TsengineError {
 }
 
 function openLevel(dirfd: number, path: Buffer, name: Buffer | undefined): Level {
-  const fd = openAt(dirfd, name ?? '.', O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const fd = openUnmarked(dirfd, name ?? '.', O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try {
-    const names = listDirectoryBytes(`/proc/self/fd/${fd}`).sort(Buffer.compare);
+    const names = namesIn(fd).sort(Buffer.compare);
     return { path, names, next: 0, fd };
   } catch (error) {
     closeFd(fd);

@@ -1,6 +1,7 @@
+import { latin1NamesIn, namesIn } from '../linux/directory-names.ts';
 import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { lstatIfAny } from '../linux/stat.ts';
-import { childPath, isDirectoryStat, latin1NamesIn, namesIn } from './directory.ts';
+import { childPath, isDirectoryStat } from './directory.ts';
 import type { Change } from './driver.ts';
 import { type Side, sameAttributes, sameContent } from './same-file.ts';
 

@@ -1,5 +1,4 @@
 /** Reading trees below an open directory, so that neither long paths nor renamed folders lead astray. */
-import { listDirectoryBytes, listDirectoryLatin1 } from '../linux/files.ts';
 import { type FileStat, S_IFDIR, S_IFMT } from '../linux/stat.ts';
 
 /** A path by which calls that know no directory descriptor (the xattr family) reach a name below one. */
@@ -15,14 +14,4 @@ export function childPath(parent: Buffer, name: Buffer): Buffer {
 /** Whether the file is a directory. */
 export function isDirectoryStat(stat: FileStat): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
-}
-
-/** The names in an open directory, as bytes, in no order. */
-export function namesIn(fd: number): Buffer[] {
-  return listDirectoryBytes(`/proc/self/fd/${fd}`);
-}
-
-/** The same, each byte a character: cheaper where most are only compared. */
-export function latin1NamesIn(fd: number): string[] {
-  return listDirectoryLatin1(`/proc/self/fd/${fd}`);
 }

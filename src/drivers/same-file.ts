@@ -1,5 +1,5 @@
 import { isLayerXattr } from '../archive/whiteouts.ts';
-import { closeFd, O_NOFOLLOW, O_RDONLY, openAt, readlinkAt } from '../linux/at.ts';
+import { closeFd, O_NOFOLLOW, O_RDONLY, openUnmarked, readlinkAt } from '../linux/at.ts';
 import { readInto } from '../linux/files.ts';
 import { type FileStat, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../linux/stat.ts';
 import { lgetxattr, llistxattr } from '../linux/xattr.ts';
@@ -78,7 +78,7 @@ function sameBytes(fdA: number, fdB: number): boolean {
 }
 
 function withFile<T>(side: Side, run: (fd: number) => T): T {
-  const fd = openAt(side.fd, side.name, O_RDONLY | O_NOFOLLOW);
+  const fd = openUnmarked(side.fd, side.name, O_RDONLY | O_NOFOLLOW);
   try {
     return run(fd);
   } finally {

@@ -1,6 +1,7 @@
+import { namesIn } from '../linux/directory-names.ts';
 import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { type FileStat, lstatIfAny, S_IFLNK, S_IFMT, S_IFREG } from '../linux/stat.ts';
-import { isDirectoryStat, namesIn } from './directory.ts';
+import { isDirectoryStat } from './directory.ts';
 
 /** Adds up sizes as Docker shows them: what files and symbolic links say they hold, each inode once. */
 export class SizeSum {

@@ -2,7 +2,7 @@
  * Calls that work relative to an open directory, so that a path can be walked without ever being looked up twice.
  * Names are single components or paths below the directory; none of these follows a symbolic link in the last component.
  */
-import { SyscallError } from './errno.ts';
+import { EPERM, SyscallError } from './errno.ts';
 import { declare, declareSyscall } from './libc.ts';
 import { type BytePath, cString } from './path.ts';
 
@@ -17,6 +17,7 @@ export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY = ARM ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = ARM ? 0o100000 : 0o400000;
 export const O_CLOEXEC = 0o2000000;
+const O_NOATIME = 0o1000000;
 export const O_PATH = 0o10000000;
 /** With a directory's path: a new file in it that has no name. */
 export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
@@ -53,6 +54,19 @@ const readlinkatCall = declare('readlinkat', 'long', ['int', 'void *', 'void *',
 /** Opens `name` below `dirfd` and gives the descriptor, which is close-on-exec. */
 export function openAt(dirfd: number, name: BytePath, flags: number, mode = 0): number {
   return openatCall({ path: name }, dirfd, cString(name), flags | O_CLOEXEC, mode);
+}
+
+/**
+ * The same, to read a file or a directory whose time of last access is none of the reader's business: that stays as it is where
+ * the file is ours or root's rights reach it. Where a layer is a snapshot, each time written is a piece of it that is shared no
+ * more.
+ */
+export function openUnmarked(dirfd: number, name: BytePath, flags: number): number {
+  const fd = openatCall.attempt({ path: name }, dirfd, cString(name), flags | O_CLOEXEC | O_NOATIME, 0);
+  if (fd >= 0) return fd;
+  if (fd !== -EPERM) throw new SyscallError(openatCall.syscall, -fd, { path: name });
+  // It is somebody else's.
+  return openAt(dirfd, name, flags);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type BytePath, printablePath } from './path.ts';
 
 /** The numbers of errors that are answers (`Call.attempt`), the same on x86-64 and arm64. */
+export const EPERM = 1;
 export const ENOENT = 2;
 export const ENOTDIR = 20;
 export const ERANGE = 34;

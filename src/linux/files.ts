@@ -219,16 +219,6 @@ export function listDirectory(path: BytePath): string[] {
   }
 }
 
-/** The names in a directory as bytes, in no order. */
-export function listDirectoryBytes(path: BytePath): Buffer[] {
-  return call('readdir', { path }, () => fs.readdirSync(path, { encoding: 'buffer' }));
-}
-
-/** The same as text of which each character is a byte. */
-export function listDirectoryLatin1(path: BytePath): string[] {
-  return call('readdir', { path }, () => fs.readdirSync(path, { encoding: 'latin1' }));
-}
-
 /** Whether the name exists; a symbolic link that leads nowhere does. */
 export function pathExists(path: BytePath): boolean {
   try {

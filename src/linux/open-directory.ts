@@ -1,10 +1,10 @@
-import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt } from './at.ts';
+import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openUnmarked } from './at.ts';
 import type { BytePath } from './path.ts';
 import { AT_FDCWD } from './stat.ts';
 
 /** Opens the directory `name` below `fd` (`AT_FDCWD` for an absolute path), runs, closes. Symbolic links are not followed. */
 export function withDirectory<T>(fd: number, name: BytePath, run: (opened: number) => T): T {
-  const opened = openAt(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const opened = openUnmarked(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try {
     return run(opened);
   } finally {

@@ -1,6 +1,6 @@
 import { hasErrno } from '../errors.ts';
 import { closeFd, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, renameAt2, rmdirAt, unlinkAt } from './at.ts';
-import { listDirectoryBytes } from './files.ts';
+import { namesIn } from './directory-names.ts';
 import type { BytePath } from './path.ts';
 import { AT_FDCWD } from './stat.ts';
 
@@ -70,7 +70,7 @@ function emptyDirectory(top: number, fd: number, depth: number): boolean {
 /** What is in an open directory: nothing in one that somebody else has removed meanwhile. */
 function childrenOf(fd: number): readonly Buffer[] {
   try {
-    return listDirectoryBytes(`/proc/self/fd/${fd}`);
+    return namesIn(fd);
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return [];
     throw error;

@@ -1,8 +1,8 @@
 /** AUFS's marks in a layer's directory, read: see `archive/whiteouts.ts` for what they are. */
 import { LIMITS } from '../../archive/types.ts';
 import { nameKind, WHITEOUT_OPAQUE, WHITEOUT_OPAQUE_OLD, WHITEOUT_PREFIX } from '../../archive/whiteouts.ts';
+import { namesIn } from '../../linux/directory-names.ts';
 import { AT_FDCWD, type FileStat, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
-import { namesIn } from '../directory.ts';
 import type { DirectoryContents, UnionMarks } from '../layer-changes.ts';
 
 /** See `UnionMarks`. AUFS's own files are none of a layer's. */

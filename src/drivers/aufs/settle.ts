@@ -17,11 +17,12 @@ import {
   renameAt2,
   utimensAt,
 } from '../../linux/at.ts';
+import { namesIn } from '../../linux/directory-names.ts';
 import { pathExists, removeDirectory } from '../../linux/files.ts';
 import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { AT_FDCWD, type FileStat, lstatAt, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { lgetxattr, llistxattr, lremovexattr, lsetxattr } from '../../linux/xattr.ts';
-import { childPath, isDirectoryStat, namesIn, viaFd } from '../directory.ts';
+import { childPath, isDirectoryStat, viaFd } from '../directory.ts';
 import { LowerLayers } from '../layer-changes.ts';
 import type { Side } from '../same-file.ts';
 import { aufsMarks, isMarkName, whiteoutAt } from './marks.ts';

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isLayerXattr } from '../../archive/whiteouts.ts';
 import { closeFd, O_NOFOLLOW, O_RDONLY, openAt, readlinkAt } from '../../linux/at.ts';
+import { namesIn } from '../../linux/directory-names.ts';
 import { readInto } from '../../linux/files.ts';
 import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { printablePath } from '../../linux/path.ts';
@@ -17,7 +18,7 @@ import {
   S_IFREG,
 } from '../../linux/stat.ts';
 import { lgetxattr, llistxattr } from '../../linux/xattr.ts';
-import { childPath, isDirectoryStat, namesIn, viaFd } from '../directory.ts';
+import { childPath, isDirectoryStat, viaFd } from '../directory.ts';
 
 /** What is left out of a description. */
 export interface DescribeOptions {

@@ -1,10 +1,11 @@
 /** What a layer changed, by overlayfs's marks (../layer-changes.ts). */
 
 import { isWhiteoutDevice, type OverlayPrefix } from '../../archive/whiteouts.ts';
+import { namesIn } from '../../linux/directory-names.ts';
 import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { type FileStat, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { lgetxattr } from '../../linux/xattr.ts';
-import { isDirectoryStat, namesIn, viaFd } from '../directory.ts';
+import { isDirectoryStat, viaFd } from '../directory.ts';
 import type { Change } from '../driver.ts';
 import { layerChanges, type UnionMarks } from '../layer-changes.ts';
 

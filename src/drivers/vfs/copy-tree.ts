@@ -17,10 +17,12 @@ import {
   O_RDONLY,
   O_WRONLY,
   openAt,
+  openUnmarked,
   readlinkAt,
   symlinkAt,
   utimensAt,
 } from '../../linux/at.ts';
+import { namesIn } from '../../linux/directory-names.ts';
 import {
   AT_FDCWD,
   type FileStat,
@@ -32,7 +34,7 @@ import {
   S_IFREG,
 } from '../../linux/stat.ts';
 import { fgetxattr, flistxattr, fsetxattr, lgetxattr, llistxattr, lsetxattr } from '../../linux/xattr.ts';
-import { childPath, namesIn, viaFd } from '../directory.ts';
+import { childPath, viaFd } from '../directory.ts';
 import { ContentCopier } from './copy-file.ts';
 
 /** How long, in milliseconds, the copy works before it lets the rest of the process run. */
@@ -44,7 +46,7 @@ const SLICE = 20;
  * The directory `to` gets the attributes of `from`. A crash or an error leaves part of the copy.
  */
 export async function copyTree(from: string, to: string): Promise<void> {
-  const source = openAt(AT_FDCWD, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const source = openUnmarked(AT_FDCWD, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try {
     const target = openAt(AT_FDCWD, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     try {
@@ -84,7 +86,7 @@ class TreeCopy {
   }
 
   async #subdirectory(source: number, target: number, name: Buffer, path: Buffer): Promise<void> {
-    const from = openAt(source, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const from = openUnmarked(source, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     try {
       mkdirAt(target, name, 0o700);
       const to = openAt(target, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -121,7 +123,7 @@ class TreeCopy {
   }
 
   #regular(source: number, target: number, name: Buffer, stat: FileStat): void {
-    const from = openAt(source, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const from = openUnmarked(source, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       const to = openAt(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       try {

@@ -1,0 +1,52 @@
+/**
+ * The names in an open directory, read through its descriptor: by a path in /proc it would be opened again, and its time of last
+ * access written. Source: getdents64(2).
+ */
+import { declare } from './libc.ts';
+
+const getdentsCall = declare('getdents64', 'long', ['int', 'void *', 'size_t'], 'readdir');
+const lseekCall = declare('lseek', 'long', ['int', 'long', 'int']);
+const SEEK_SET = 0;
+
+/** Room for some thousand names. */
+const ROOM = 1 << 16;
+/** `struct linux_dirent64`: inode u64, offset u64, length u16, type u8, and the name, which NULs fill up to a multiple of 8. */
+const LENGTH_AT = 16;
+const NAME_AT = 19;
+const ALIGNMENT = 8;
+
+let room: Buffer | undefined;
+
+/** Visits the names but for `.` and `..`, each where it lies in a buffer that is used again. */
+function each(fd: number, visit: (entries: Buffer, from: number, end: number) => void): void {
+  room ??= Buffer.allocUnsafeSlow(ROOM);
+  lseekCall(undefined, fd, 0, SEEK_SET);
+  for (;;) {
+    const filled = getdentsCall(undefined, fd, room, ROOM);
+    if (filled === 0) return;
+    for (let at = 0; at < filled; ) {
+      const [from, next] = [at + NAME_AT, at + room.readUInt16LE(at + LENGTH_AT)];
+      const end = room.indexOf(0, Math.max(from, next - ALIGNMENT));
+      if (!isDots(room, from, end)) visit(room, from, end);
+      at = next;
+    }
+  }
+}
+
+function isDots(entries: Buffer, from: number, end: number): boolean {
+  return entries[from] === 0x2e && (end === from + 1 || (end === from + 2 && entries[from + 1] === 0x2e));
+}
+
+/** The names in an open directory, as bytes, in no order. */
+export function namesIn(fd: number): Buffer[] {
+  const names: Buffer[] = [];
+  each(fd, (entries, from, end) => names.push(Buffer.from(entries.subarray(from, end))));
+  return names;
+}
+
+/** The same, each byte a character: cheaper where most are only compared. */
+export function latin1NamesIn(fd: number): string[] {
+  const names: string[] = [];
+  each(fd, (entries, from, end) => names.push(entries.toString('latin1', from, end)));
+  return names;
+}
