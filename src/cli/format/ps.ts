@@ -9,6 +9,7 @@ import { runeWidth } from './rune-width.ts';
  */
 export function ellipsis(text: string, width: number): string {
   if (width <= 0) return '';
+  if (text.length <= width && /^[\x20-\x7e]*$/.test(text)) return text;
   const runes = [...text];
   if (width === 1) return runes[0] ?? '';
   const widths = runes.map(runeWidth);

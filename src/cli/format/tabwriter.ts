@@ -33,7 +33,7 @@ function layOut(
     for (; end < to; end += 1) {
       const cells = lines[end] ?? [];
       if (column >= cells.length - 1) break;
-      width = Math.max(width, [...(cells[column] ?? '')].length + PADDING);
+      width = Math.max(width, widthOf(cells[column] ?? '') + PADDING);
     }
     for (let row = start; row < end; row += 1) widths[row]?.push(width);
     if (end > start) layOut(lines, widths, start, end, column + 1);
@@ -42,5 +42,10 @@ function layOut(
 }
 
 function fill(cell: string, width: number): string {
-  return cell + ' '.repeat(Math.max(width - [...cell].length, 0));
+  return cell + ' '.repeat(Math.max(width - widthOf(cell), 0));
+}
+
+/** Code points: as many as there are units, unless some take two. */
+function widthOf(cell: string): number {
+  return /[\ud800-\udbff]/.test(cell) ? [...cell].length : cell.length;
 }

@@ -18,9 +18,10 @@ import { errorMessage, TsengineError } from '../../errors.ts';
 import { listDirectory, pathExists, readTextIfAny } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
 import { parseJsonText } from '../json.ts';
+import { KeptFacts } from '../kept-facts.ts';
 import type { DataRoot } from '../root.ts';
 import { ContainerNames } from './container-names.ts';
-import { type ContainerRow, containerRow } from './container-row.ts';
+import { type ContainerRow, containerRow, isContainerRow } from './container-row.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 /** In the folder of a container that does not outlive the machine's running. */
@@ -99,9 +100,16 @@ export class ContainerFolders {
     );
   }
 
+  /** What earlier lists found in the containers' files; worth its reading for a list of all. */
+  keptRows(): KeptFacts<ContainerRow> {
+    return new KeptFacts(this.root, `containers-${this.driver}`, isContainerRow);
+  }
+
   /** What lists show of the container, with cheap checks only. `undefined` when there is none of this driver; fails with `Corrupt`. */
-  row(id: string): ContainerRow | undefined {
-    const row = this.#anyRow(id);
+  row(id: string, kept?: KeptFacts<ContainerRow>): ContainerRow | undefined {
+    const { config, hostConfig } = this.paths(id);
+    const read = (): ContainerRow | undefined => this.#anyRow(id);
+    const row = kept === undefined ? read() : kept.of(id, [config, hostConfig], read);
     return row !== undefined && this.isOurs(row.driver) ? row : undefined;
   }
 

@@ -44,6 +44,33 @@ export interface ContainerRow {
   readonly driver: string;
 }
 
+/** The fields of a row, with what each is. */
+const FIELDS: Readonly<Record<keyof ContainerRow, 'string' | 'number' | 'boolean' | 'object'>> = {
+  id: 'string',
+  name: 'string',
+  created: 'number',
+  createdFraction: 'number',
+  image: 'string',
+  imageId: 'string',
+  path: 'string',
+  args: 'object',
+  state: 'object',
+  labels: 'object',
+  mounts: 'object',
+  exposedPorts: 'object',
+  networks: 'object',
+  networkMode: 'string',
+  managed: 'boolean',
+  driver: 'string',
+};
+
+/** Whether this is a row that the same version of tsengine made and JSON kept. */
+export function isContainerRow(value: unknown): value is ContainerRow {
+  if (!isFields(value)) return false;
+  for (const key in FIELDS) if (typeof value[key] !== Reflect.get(FIELDS, key)) return false;
+  return true;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function isFields(value: unknown): value is Fields {

@@ -1,6 +1,7 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { listDirectory } from '../../linux/files.ts';
 import type { ContainerSummary, Filters, ListContainers } from '../api/services.ts';
+import type { KeptFacts } from '../kept-facts.ts';
 import { isSettled } from '../runtime/run-dir.ts';
 import { commandText, stateName, statusText } from '../text/status.ts';
 import { now } from '../text/timestamp.ts';
@@ -34,9 +35,9 @@ function idsWithRun(context: ListContext): Set<string> {
 }
 
 /** Reads rows; one that cannot be read is left out with a warning. */
-function readRow(context: ListContext, id: string): ContainerRow | undefined {
+function readRow(context: ListContext, id: string, kept?: KeptFacts<ContainerRow>): ContainerRow | undefined {
   try {
-    return context.store.row(id);
+    return context.store.row(id, kept);
   } catch (error) {
     if (!(error instanceof TsengineError)) throw error;
     context.warn(unreadable(id, error));
@@ -74,14 +75,16 @@ async function seenRow(context: ListContext, row: ContainerRow): Promise<Contain
 export async function containerRows(context: ListContext): Promise<ContainerRow[]> {
   const withRun = idsWithRun(context);
   const rows: ContainerRow[] = [];
+  const kept = context.store.keptRows();
   for (const id of context.store.ids()) {
-    let row = readRow(context, id);
+    let row = readRow(context, id, kept);
     if (row === undefined) continue;
     const { Running } = row.state;
     if ((Running || withRun.has(id)) && !isSettled(runOf(context, id), Running))
       row = await settledRow(context, row);
     if (row !== undefined) rows.push(row);
   }
+  kept.save();
   return rows.sort(
     (a, b) => b.created - a.created || b.createdFraction - a.createdFraction || (a.id < b.id ? -1 : 1),
   );

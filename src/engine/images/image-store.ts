@@ -44,20 +44,21 @@ export class FileImageStore implements ImageStore {
     this.#warn = warn;
   }
 
-  #file(id: string): string {
+  /** The file that an image is. */
+  file(id: string): string {
     return `${this.#content}/${digestHex(id)}`;
   }
 
   get(id: string): Image | undefined {
     const raw = this.#read(id);
-    return raw === undefined ? undefined : parseImage(raw, this.#file(id), id);
+    return raw === undefined ? undefined : parseImage(raw, this.file(id), id);
   }
 
   #read(id: string): Buffer | undefined {
     if (!ID.test(id)) return undefined;
     let raw: Buffer;
     try {
-      raw = readFile(this.#file(id));
+      raw = readFile(this.file(id));
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw error;
@@ -65,14 +66,14 @@ export class FileImageStore implements ImageStore {
     if (imageIdOf(raw) !== id) {
       throw new TsengineError(
         'Corrupt',
-        `${this.#file(id)}: the content does not have the digest that its name says`,
+        `${this.file(id)}: the content does not have the digest that its name says`,
       );
     }
     return raw;
   }
 
   exists(id: string): boolean {
-    return ID.test(id) && existsSync(this.#file(id));
+    return ID.test(id) && existsSync(this.file(id));
   }
 
   ids(): string[] {
@@ -83,15 +84,25 @@ export class FileImageStore implements ImageStore {
 
   /** All images that can be read; a warning for each that cannot, as Docker logs it at its start. */
   all(): ImageFacts[] {
+    return this.each((id) => this.facts(id));
+  }
+
+  /** What `read` gives for each image, and a warning where it fails. */
+  each<T>(read: (id: string) => T | undefined): T[] {
     return this.ids().flatMap((id) => {
       try {
-        const raw = this.#read(id);
-        return raw === undefined ? [] : imageFacts(id, raw, this.#file(id));
+        return read(id) ?? [];
       } catch (error) {
         this.#warn(`image ${id.slice(7, 19)} is left out: ${errorMessage(error)}`);
         return [];
       }
     });
+  }
+
+  /** What lists show of an image; `undefined` when there is none. Fails with `Corrupt`, naming file and field. */
+  facts(id: string): ImageFacts | undefined {
+    const raw = this.#read(id);
+    return raw === undefined ? undefined : imageFacts(id, raw, this.file(id));
   }
 
   /** The id of the one image whose id begins with `prefix` (with or without `sha256:`); `undefined` when there is none or there are several. */
@@ -109,8 +120,8 @@ export class FileImageStore implements ImageStore {
   /** The layers of every image, for counting references. */
   *layersOfAll(): Iterable<readonly DiffId[]> {
     for (const id of this.ids()) {
-      const raw = readTextIfAny(this.#file(id));
-      if (raw !== undefined) yield imageFacts(id, raw, this.#file(id)).diffIds;
+      const raw = readTextIfAny(this.file(id));
+      if (raw !== undefined) yield imageFacts(id, raw, this.file(id)).diffIds;
     }
   }
 
@@ -121,7 +132,7 @@ export class FileImageStore implements ImageStore {
       // Left by a crash after an earlier image of this id was removed.
       this.#removeMetadata(id);
       if (parent !== undefined) this.#setMetadata(id, 'parent', parent);
-      replaceFile(this.#tmpDir, this.#file(id), raw);
+      replaceFile(this.#tmpDir, this.file(id), raw);
     }
     return id;
   }
@@ -149,7 +160,7 @@ export class FileImageStore implements ImageStore {
   /** Removes the image: its configuration first, and with that it is gone; for good when this returns. */
   delete(id: string): void {
     const isThere = this.exists(id);
-    removeFile(this.#file(id));
+    removeFile(this.file(id));
     this.#removeMetadata(id);
     // Last, so that nothing is left of it where this fails.
     if (isThere) fsyncDirectory(this.#content);

@@ -1,6 +1,7 @@
 /** `docker images`: which images are shown, and what of them. */
 import { TsengineError } from '../../errors.ts';
 import type { Filters, ImageSummary } from '../api/services.ts';
+import { KeptFacts } from '../kept-facts.ts';
 import { chainIdsOf } from '../layers/chain-id.ts';
 import { matchReference } from '../references/match.ts';
 import { familiarString, type Reference } from '../references/reference.ts';
@@ -72,6 +73,35 @@ function shownReferences(all: readonly Reference[], patterns: readonly string[] 
   return all.filter((reference) => patterns.some((pattern) => matchReference(pattern, reference)));
 }
 
+/** What the files of an image and of its layers tell; neither ever changes while there is the image. */
+interface ListedImage extends ImageFacts {
+  /** Bytes of all its layers. */
+  readonly size: number;
+}
+
+function isListedImage(value: unknown): value is ListedImage {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, created, labels, diffIds, size }: Partial<Record<keyof ListedImage, unknown>> = value;
+  const isText = typeof id === 'string' && typeof created === 'string';
+  return isText && typeof labels === 'object' && Array.isArray(diffIds) && typeof size === 'number';
+}
+
+/** All images that can be read. */
+function readImages(context: ImageContext): ListedImage[] {
+  const { images } = context;
+  const kept = new KeptFacts(context.root, `images-${context.driverName}`, isListedImage);
+  const sizeOf = sizes(context);
+  const found = images.each((id) =>
+    kept.of(id, [images.file(id)], () => {
+      const facts = images.facts(id);
+      const size = facts && sizeIfThere(context, facts, sizeOf);
+      return facts === undefined || size === undefined ? undefined : { ...facts, size };
+    }),
+  );
+  kept.save();
+  return found;
+}
+
 /** Sums the layers of images, each layer read once. */
 function sizes(context: ImageContext): (image: ImageFacts) => number {
   const known = new Map<string, number>();
@@ -100,12 +130,11 @@ function sizeIfThere(
   }
 }
 
-/** The images that Docker would list, newest first. Reads one file an image and one a layer; opens no driver. */
+/** The images that Docker would list, newest first. Opens no driver, and each file of an image once for many lists. */
 export function listImages(context: ImageContext, options: ListOptions = {}): ImageSummary[] {
   const references = context.references.read();
   const wanted = selection(context, options.filters ?? new Map(), references);
-  const sizeOf = sizes(context);
-  const images = context.images.all();
+  const images = readImages(context);
   const parents = new Map(images.map((image) => [image.id, context.images.parentOf(image.id) ?? '']));
   const withChildren = new Set(parents.values());
   const rows: { readonly summary: ImageSummary; readonly created: bigint }[] = [];
@@ -118,8 +147,7 @@ export function listImages(context: ImageContext, options: ListOptions = {}): Im
     const isParent = withChildren.has(image.id);
     const names = nameColumns(references.of(image.id), wanted, options.all === true, isParent);
     if (names === undefined) continue;
-    const size = sizeIfThere(context, image, sizeOf);
-    if (size === undefined) continue;
+    const { size } = image;
     const summary = {
       Containers: -1,
       Created: unixSeconds(image.created),

@@ -8,7 +8,7 @@
 import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
 import { readTextIfAny, removeFile } from '../../linux/files.ts';
-import { goJson, parseJson } from '../json.ts';
+import { goJson, parseJson, parseJsonText } from '../json.ts';
 import { replaceFile } from '../replace-file.ts';
 import {
   familiarName,
@@ -21,6 +21,30 @@ import {
 const repositoriesSchema = z.object({
   Repositories: z.nullish(z.record(z.string(), z.nullish(z.record(z.string(), z.string())))),
 });
+
+type Repositories = Readonly<Record<string, Readonly<Record<string, string>> | null>>;
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What the schema allows, as nearly every file is, in a tenth of its time. */
+function isRepositories(value: unknown): value is Repositories {
+  if (!isObject(value)) return false;
+  return Object.values(value).every(
+    (names) =>
+      names === null || (isObject(names) && Object.values(names).every((id) => typeof id === 'string')),
+  );
+}
+
+/** The content of the file. Fails with `Corrupt`, naming the field. */
+function parseRepositories(text: string, file: string): Repositories {
+  const json = parseJsonText(text, file);
+  const quick = isObject(json) ? Reflect.get(json, 'Repositories') : undefined;
+  if (isRepositories(quick)) return quick;
+  const { Repositories } = parseJson(text, repositoriesSchema, file);
+  return Object.fromEntries(Object.entries(Repositories ?? {}).map(([name, ids]) => [name, ids ?? null]));
+}
 
 const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
 
@@ -147,9 +171,8 @@ export class ReferenceStore {
   /** All names as they are now; none where there is no file. */
   read(): References {
     const text = readTextIfAny(this.#file);
-    const { Repositories } =
-      text === undefined ? { Repositories: undefined } : parseJson(text, repositoriesSchema, this.#file);
-    const repositories = Object.entries(Repositories ?? {}).map(
+    const named = text === undefined ? {} : parseRepositories(text, this.#file);
+    const repositories = Object.entries(named).map(
       ([name, names]) => [name, new Map(Object.entries(names ?? {}))] as const,
     );
     return new References(new Map(repositories));

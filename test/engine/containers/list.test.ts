@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { ListContainers } from '../../../src/engine/api/services.ts';
 import { type Fixture, openFixture, runInForeground } from './fixture.ts';
@@ -101,4 +102,41 @@ test('a container is found by name, by id, and by the beginning of its id', asyn
   await assert.rejects(containers.resolve('nosuch'), { message: 'No such container: nosuch' });
   await assert.rejects(containers.resolve(''), { message: 'invalid name or ID supplied: ""' });
   await assert.rejects(containers.resolve('../x'), { message: 'No such container: ../x' });
+});
+
+test('of many containers what was found is kept, and a change of one is seen', async (t) => {
+  const { engine, execRoot } = fixture;
+  const { dataRoot } = fixture.root;
+  const folder = (id: string): string => `${dataRoot}/containers/${id}`;
+  const { ended = '' } = ids;
+  const copies = Array.from({ length: 25 }, (_, n) => n.toString(16).padStart(64, 'c'));
+  const write = (id: string, change: (text: string) => string): void => {
+    const text = readFileSync(`${folder(ended)}/config.v2.json`, 'utf8').replaceAll(ended, id);
+    writeFileSync(`${folder(id)}/.new`, change(text.replace('"/ended"', `"/copy-${id.slice(-2)}"`)));
+    renameSync(`${folder(id)}/.new`, `${folder(id)}/config.v2.json`);
+  };
+  t.after(() => {
+    for (const id of copies) rmSync(folder(id), { recursive: true, force: true });
+  });
+  for (const id of copies) {
+    cpSync(folder(ended), folder(id), { recursive: true });
+    write(id, (text) => text);
+  }
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 5000 });
+  const list = () => engine.containers.list({ all: true });
+  const first = await list();
+  assert.equal(first.length, copies.length + 3);
+  const [name = ''] = readdirSync(`${execRoot}/facts`);
+  const facts = `${execRoot}/facts/${name}`;
+  const kept = readFileSync(facts, 'utf8');
+  assert.ok(kept.includes('copy-c7'));
+  assert.deepEqual(await list(), first);
+  writeFileSync(facts, kept.replace('"copy-c7"', '"kept-c7"'));
+  assert.ok((await names({ all: true })).includes('kept-c7'));
+  write(copies[7] ?? '', (text) => text.replace('"ExitCode":3', '"ExitCode":4'));
+  rmSync(folder(copies[8] ?? ''), { recursive: true });
+  const after = await list();
+  assert.equal(after.length, first.length - 1);
+  const changed = after.find(({ Names }) => Names[0] === '/copy-c7');
+  assert.match(changed?.Status ?? '', /^Exited \(4\)/);
 });

@@ -128,7 +128,8 @@ class Run {
 
   /** Evaluates a command; `final` is the result of the one before it in the pipeline, which becomes its last argument. */
   #command(dot: unknown, command: Command, final: unknown): unknown {
-    const [first, ...args] = command.args;
+    const first = command.args[0];
+    const args = command.args.length > 1 ? command.args.slice(1) : NO_ARGUMENTS;
     if (first === undefined) return this.#fail('empty command');
     if (first.kind === 'identifier') return this.#function(dot, first, command, args, final);
     if (
@@ -179,10 +180,18 @@ class Run {
     let value = dot;
     if (node.kind === 'variable') value = this.#variable(node.name).value;
     if (node.kind === 'chain') value = this.#operand(dot, node.base);
-    node.path.forEach((name, index) => {
-      const last = index === node.path.length - 1;
-      value = this.#field(dot, value, name, node, last ? args : [], last ? final : NONE);
-    });
+    let left = node.path.length;
+    for (const name of node.path) {
+      left -= 1;
+      value = this.#field(
+        dot,
+        value,
+        name,
+        node,
+        left === 0 ? args : NO_ARGUMENTS,
+        left === 0 ? final : NONE,
+      );
+    }
     return value;
   }
 
@@ -320,6 +329,7 @@ class Run {
 
 /** Stands for the absent result of a command that does not exist: the one before the first of a pipeline. */
 const NONE: unique symbol = Symbol('no command before');
+const NO_ARGUMENTS: readonly Operand[] = [];
 
 function rangeItems(value: unknown): readonly (readonly [unknown, unknown])[] | undefined {
   const kind = kindOf(value);
