@@ -5,6 +5,7 @@ import { differenceChecks } from './differences.ts';
 import { historyChecks } from './histories.ts';
 import { lifeChecks } from './life.ts';
 import { openingChecks } from './openings.ts';
+import { readingChecks } from './readings.ts';
 import type { Check } from './suite.ts';
 
 export type { Job, JobResult } from './job.ts';
@@ -15,6 +16,7 @@ export type { Check, Subject } from './suite.ts';
 export const CHECKS: readonly Check[] = [
   ...lifeChecks,
   ...openingChecks,
+  ...readingChecks,
   ...contentChecks,
   ...differenceChecks,
   ...depthChecks,
