@@ -156,12 +156,12 @@ interface Reference {
 /** An inode as a subvolume's tree has it. */
 export interface TreeInode {
   readonly inode: bigint;
-  /** All that is on record of it but the transaction of its last change and the time of its last access. */
-  readonly record: Buffer;
+  /** How many names it has. */
+  readonly links: number;
   /** Its names, as far as they were found beside it. */
   readonly names: readonly Reference[];
-  /** Whether it may have been read, and nothing else. */
-  readonly mayBeRead: boolean;
+  /** Where it may have been read, and nothing else: all that is on record of it but the transaction of its last change and the time of its last access. */
+  readonly read: Buffer | undefined;
 }
 
 interface Named {
@@ -214,26 +214,27 @@ export class SubvolumeTree {
     if (changed) {
       const isNew = search.count(0) > madeIn;
       const mayBeRead = !isNew && search.number(ACCESS_AT) >= search.number(CHANGE_AT);
-      found.push({ ...one, record: recordOf(search.data), mayBeRead });
+      const read = mayBeRead ? recordOf(search.data) : undefined;
+      found.push({ ...one, links: search.small(LINKS_AT), read });
     }
     return one;
   }
 
   /** Whether an inode of another tree was only read since it was the same here. Not asked for where that is not likely. */
-  wasRead({ inode, record, mayBeRead }: TreeInode): boolean {
-    if (!mayBeRead) return false;
+  wasRead({ inode, read }: TreeInode): boolean {
+    if (read === undefined) return false;
     const key = { object: inode, type: INODE_ITEM, offset: 0n };
     let same = false;
     this.#search.each(this.#fd, this.#id, key, key, () => {
-      same = recordOf(this.#search.data).equals(record);
+      same = recordOf(this.#search.data).equals(read);
     });
     return same;
   }
 
   /** All paths of an inode of this tree that changed: what is known of it need not be searched for. */
-  pathsOfChanged({ inode, record, names }: TreeInode): Buffer[] {
+  pathsOfChanged({ inode, links, names }: TreeInode): Buffer[] {
     if (inode === FIRST_FREE_OBJECT) return [ROOT];
-    return this.#paths(names.length === record.readUInt32LE(LINKS_AT) ? names : this.#references(inode));
+    return this.#paths(names.length === links ? names : this.#references(inode));
   }
 
   /** All paths of an inode, with a slash before each name; the root's is empty. None when it has no name any more. */
