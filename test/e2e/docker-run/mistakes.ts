@@ -87,7 +87,6 @@ const FLAGS = [
   '--hostname a/b',
   '--cidfile ""',
   '--storage-opt size',
-  '--storage-opt size=10G',
   '--storage-opt nosuch=1',
 ];
 
@@ -110,6 +109,11 @@ const MEANT: readonly (readonly [flags: string, reason: string, lines: RegExp])[
     '--security-opt seccomp=/etc/passwd',
     "is said in Node's words",
     /stderr: compacting json for seccomp profile \(\/etc\/passwd\) failed: /,
+  ],
+  [
+    '--storage-opt size=10G',
+    '`size=` works on ext4 with project quotas as well',
+    /stderr: --storage-opt is supported only for overlay over xfs with 'pquota' mount option(?:, or ext4 with 'prjquota')?$/,
   ],
   [
     '--network nosuch',
