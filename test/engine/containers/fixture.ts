@@ -83,7 +83,7 @@ export function commandLines(): Map<number, string[]> {
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  seconds = 20,
+  seconds = 120,
 ): Promise<void> {
   for (let waited = 0; waited < seconds * 1000; waited += 25) {
     if (await holds()) return;
