@@ -139,7 +139,7 @@ export function machineOf(flags: MachineFlags) {
 }
 
 /** Takes any value but an empty one, of which it says what it must be. */
-function named(what: string): (text: string) => string {
+export function named(what: string): (text: string) => string {
   return (text) => {
     if (text.trim() !== '') return text;
     throw new TsengineError('InvalidParameter', what);

@@ -5,7 +5,7 @@ export interface TypedTerminal {
   setRawMode(isRaw: boolean): unknown;
   pause(): unknown;
   resume(): unknown;
-  on(event: 'data' | 'end', listener: (data: Buffer) => void): unknown;
+  on(event: 'data' | 'end' | 'error', listener: (data: Buffer) => void): unknown;
   off(event: 'data' | 'end', listener: (data: Buffer) => void): unknown;
 }
 
@@ -51,6 +51,8 @@ export class TypedInput implements AsyncIterableIterator<Buffer> {
 
   #open(): void {
     this.#isOpen = true;
+    // A terminal that was closed gives errors for all that is asked of it, giving it back included: it has ended, and so for good.
+    this.#terminal.on('error', this.#end);
     this.#terminal.setRawMode(true);
     this.#terminal.on('data', this.#take);
     this.#terminal.on('end', this.#end);

@@ -15,6 +15,7 @@ import {
   makeDirectory,
   pathExists,
   readTextIfAny,
+  removeFile,
   renameFile,
   writeNewFile,
 } from '../linux/files.ts';
@@ -25,6 +26,8 @@ import type { LabContext } from './context.ts';
 import { cacheFolder } from './place.ts';
 import { DISK_FULL } from './run-program.ts';
 
+/** The file that makes a folder an entry. */
+const RECORD = 'entry.json';
 /** Between two looks at a lock that somebody else holds. Milliseconds. */
 const LOOK_AGAIN = 100;
 /** After so many looks it is said that we wait. */
@@ -187,11 +190,12 @@ export class LabCache {
         made: new Date().toISOString(),
         details,
       };
-      writeNewFile(join(work.path, 'entry.json'), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });
+      writeNewFile(join(work.path, RECORD), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });
     } catch (error) {
       throw explainFull(error, name, this.folder);
     }
-    if (fresh) this.#discard(name);
+    // Without a record it is what is left of one that was taken away file by file.
+    if (fresh || this.#read(name) === undefined) this.#discard(name);
     renameFile(work.path, join(this.folder, name));
   }
 
@@ -202,7 +206,15 @@ export class LabCache {
     // It is locked under either name: a sweep of somebody else's keeps away from it.
     using _ours = tryLockIfAny(path, join(this.folder, 'locks'));
     if (!pathExists(path)) return;
-    renameFile(path, aside);
+    try {
+      renameFile(path, aside);
+    } catch (error) {
+      // On overlayfs, a folder of a lower layer. Without its record it is no entry any more, and the rest goes when that can.
+      if (!hasErrno(error, 'EXDEV')) throw error;
+      removeFile(join(path, RECORD));
+      removeTree(path);
+      return;
+    }
     removeTree(aside);
   }
 
@@ -223,7 +235,7 @@ export class LabCache {
   #read(name: string): EntryRecord | undefined {
     if (/^(machine|making)-|^\.|\//.test(name)) return undefined;
     try {
-      const text = readTextIfAny(join(this.folder, name, 'entry.json'));
+      const text = readTextIfAny(join(this.folder, name, RECORD));
       return text === undefined ? undefined : parseRecord(text);
     } catch (error) {
       // A file beside the entries, as the answers of accelerator.ts are.

@@ -23,7 +23,7 @@ export function causeOfEnd(lines: readonly string[], end: QemuEnd, started: bool
     case 'panic':
       return {
         kind: 'panic',
-        message: `the kernel panicked ${when}: ${verdict.why}`,
+        message: `the kernel panicked ${when}: ${verdict.why}${brokenInitrd(lines)}`,
       };
     default:
       return (
@@ -33,6 +33,14 @@ export function causeOfEnd(lines: readonly string[], end: QemuEnd, started: bool
         }
       );
   }
+}
+
+/** What the kernel said before of an initial RAM disk that it could not unpack: ours is behind the user's, and then not there. */
+function brokenInitrd(lines: readonly string[]): string {
+  const why = lines.map((line) => /Initramfs unpacking failed: (.*)/.exec(line)?.[1]).find(Boolean);
+  return why === undefined
+    ? ''
+    : `: the initial RAM disk could not be unpacked (${why.trim()}): look at --initrd`;
 }
 
 /** What QEMU and glib say when this machine has no memory for them. */
@@ -57,5 +65,9 @@ function troubleOfQemu({ code, signal, complaint }: QemuEnd, what: string, size:
       kind: 'host',
       message: `${what}: ${why}, as this machine's kernel does when memory is short (see dmesg): ${smaller}`,
     };
-  return { kind: 'host', message: `${what}: ${why}: ${complaint ?? 'it said nothing'}` };
+  const forced =
+    process.env.TSENGINE_LAB_ACCELERATOR === 'kvm'
+      ? ': TSENGINE_LAB_ACCELERATOR asks for KVM, whether it works here or not: unset it'
+      : '';
+  return { kind: 'host', message: `${what}: ${why}: ${complaint ?? 'it said nothing'}${forced}` };
 }

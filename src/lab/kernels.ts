@@ -243,6 +243,8 @@ export function findModules(named: string, release: string): string {
   const found = candidates.find((folder) => pathExists(join(folder, 'modules.dep')));
   if (found !== undefined && (found !== named || named.endsWith(`/${release}`) || hasNoRelease(named)))
     return found;
+  if (pathExists(named) && !statSync(named).isDirectory())
+    throw new TsengineError('InvalidParameter', `--modules names ${named}, which is no folder`);
   const others = listDirectory(named).filter((name) => pathExists(join(named, name, 'modules.dep')));
   const has = found !== undefined ? `modules of another kernel` : others.length > 0 ? others.join(', ') : '';
   throw new TsengineError(

@@ -40,9 +40,11 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
   checkRequest(request);
   qemuVersion();
   wantedAccelerator();
-  if (request.results !== undefined) makeResultsFolder(request.results);
   const context = contextOf(request);
   const cache = new LabCache(context);
+  // Whoever names no kernel is told so, and left no folder.
+  kernelPlan(request.kernel, cache, context);
+  if (request.results !== undefined) makeResultsFolder(request.results);
   using images = await holdImages(request.kernel, request.with ?? [], cache, context);
   const withheld = withheldModules(request, images.moduleTable);
   const accelerator = await chooseAccelerator(images, cache, context);
@@ -58,7 +60,7 @@ export async function runInMachine(request: MachineRequest): Promise<MachineResu
     disks: [...systemDisks({ ...images, code }), ...others],
   };
   const { timeoutMs = DEFAULT_TIMEOUT, bootTimeoutMs = DEFAULT_TIMEOUT } = request;
-  const work = { ...request, timeoutMs, bootTimeoutMs };
+  const work = { ...request, timeoutMs, bootTimeoutMs, env: { ...withoutUdev(request), ...request.env } };
   const bring = (): Promise<string | undefined> => bringResults(results, request);
   let result: MachineResult;
   try {
@@ -87,6 +89,11 @@ async function bringResults(
     end?.throwIfAborted();
     return errorMessage(error);
   }
+}
+
+/** LVM waits for udev to make its nodes, which only systemd brings; it makes them itself when it is told. */
+function withoutUdev({ with: features = [] }: MachineRequest): Readonly<Record<string, string>> {
+  return features.includes('lvm') && !features.includes('systemd') ? { DM_DISABLE_UDEV: '1' } : {};
 }
 
 function notice({

@@ -32,6 +32,7 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const AT_REMOVEDIR = 0x200;
+const AT_EMPTY_PATH = 0x1000;
 
 const openatCall = declare('openat', 'int', ['int', 'void *', 'int', 'uint']);
 const openat2Call = declareSyscall(437, 'openat2', ['int', 'void *', 'void *', 'size_t']);
@@ -162,6 +163,11 @@ export function chmodAt(dirfd: number, name: BytePath, mode: number): void {
   fchmodatCall({ path: name }, dirfd, cString(name), mode, 0);
 }
 
+/** The same for what a descriptor stands for, which may be one of `O_PATH` and of a symbolic link. */
+export function chownHandle(fd: number, uid: number, gid: number): void {
+  fchownatCall(undefined, fd, cString(''), uid, gid, AT_EMPTY_PATH);
+}
+
 /** Changes owner and group of an open file. */
 export function fchown(fd: number, uid: number, gid: number): void {
   fchownCall(undefined, fd, uid, gid);
@@ -194,6 +200,13 @@ export function utimensAt(dirfd: number, name: BytePath, atime: SetTime, mtime: 
   fillTime(0, atime);
   fillTime(16, mtime);
   utimensatCall({ path: name }, dirfd, cString(name), times, AT_SYMLINK_NOFOLLOW);
+}
+
+/** The same for what a descriptor stands for, as `chownHandle`. Linux 5.8. */
+export function utimensHandle(fd: number, atime: SetTime, mtime: SetTime): void {
+  fillTime(0, atime);
+  fillTime(16, mtime);
+  utimensatCall(undefined, fd, cString(''), times, AT_EMPTY_PATH);
 }
 
 /** Sets access and modification time of an open file, to the nanosecond. */

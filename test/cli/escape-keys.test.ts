@@ -66,6 +66,17 @@ describe('typed input', () => {
     assert.equal((await input.next()).done, true);
   });
 
+  test('ends with a terminal that was closed, which gives errors for all that is asked of it', async () => {
+    const terminal = new FakeTerminal();
+    const input = new TypedInput(terminal, () => assert.fail());
+    const waiting = input.next();
+    terminal.emit('error', new Error('read EIO'));
+    assert.equal((await waiting).done, true);
+    await input.return();
+    // Giving it back is asked for once more, or answered late.
+    terminal.emit('error', new Error('setRawMode EIO'));
+  });
+
   test('ends when the machine wants no more', async () => {
     const terminal = new FakeTerminal();
     const input = new TypedInput(terminal, () => assert.fail());

@@ -20,6 +20,8 @@ describe('empty values of flags', () => {
     ['--modules', { kernel: './bzImage', modules: '' }, 'it must name a folder'],
     ['--initrd', { kernel: './bzImage', initrd: '' }, 'it must name a file'],
     ['--results', { results: '' }, 'it must name a folder'],
+    ['-w, --with', { with: [''] }, 'a name is empty'],
+    ['--withhold', { withhold: [''] }, 'a name is empty'],
   ] as const)
     test(`${flag} says what it takes`, () => {
       assert.throws(() => machineOf({ ...flags, ...given }), {

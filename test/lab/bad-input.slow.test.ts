@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -97,6 +107,11 @@ describe('one line says what is wrong', () => {
     assert.match(failing(run('--modules', '/lib')), /--modules goes with a kernel of your own/);
   });
 
+  test('with modules that are no folder', () => {
+    const words = ['run', '--kernel', kernel, '--modules', '/etc/passwd', '--', 'true'];
+    assert.match(failing(words), /--modules names \/etc\/passwd, which is no folder/);
+  });
+
   test('with a kernel without virtio', () => {
     const modules = join(folder, 'modules', release);
     mkdirSync(join(modules, 'kernel'), { recursive: true });
@@ -180,7 +195,10 @@ describe('one line says what is wrong', () => {
     assert.deepEqual(made, []);
   });
 
-  test('with a folder for results that cannot be made or written', () => {
+  test('with a folder for results that cannot be made or written, which is not made for a kernel that is none', () => {
+    const never = join(folder, 'never/made');
+    assert.match(failing(['run', '-k', 'debian:nosuch', '--results', never, '--', 'true']), /no kernel/);
+    assert.equal(existsSync(join(folder, 'never')), false);
     assert.match(
       failing(run('--results', join(kernel, 'below'))),
       /results cannot be written to .*not a directory/,
@@ -214,6 +232,20 @@ describe('a machine ends with its lab', () => {
     assert.ok(qemu !== undefined, 'no QEMU was started');
     return { lab, qemu };
   }
+
+  test('whose terminal is closed, as by SIGHUP, and the results come', async () => {
+    const results = join(folder, 'hung up');
+    const script = fileURLToPath(new URL('hang-up.py', import.meta.url));
+    const words = [script, launcher, 'lab', 'shell', '--results', results];
+    const child = spawn('python3', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    await once(child, 'close');
+    assert.equal(said, '129\n');
+    assert.equal(readFileSync(join(results, 'left'), 'utf8'), 'left\n');
+  });
 
   for (const [signal, code] of [
     ['SIGKILL', null],

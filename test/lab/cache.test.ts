@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntryPlan, LabCache } from '../../src/lab/cache.ts';
+import { mount, unmount } from '../../src/linux/mount.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
 
 function temporaryCache(): { readonly path: string; open(): LabCache; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(tmpdir(), 'lab-cache-'));
@@ -14,6 +24,23 @@ function temporaryCache(): { readonly path: string; open(): LabCache; [Symbol.di
     path,
     open: () => new LabCache({ progress: () => undefined, signal: undefined }, path),
     [Symbol.dispose]: () => rmSync(path, { recursive: true }),
+  };
+}
+
+/** A cache on overlayfs over this one, as one that is part of a container image. */
+function mountedOver(lower: string): { readonly path: string; open(): LabCache; [Symbol.dispose](): void } {
+  const disk = makeFilesystem('tmpfs');
+  const path = join(disk.path, 'merged');
+  for (const name of ['upper', 'work', 'merged']) mkdirSync(join(disk.path, name));
+  const data = `lowerdir=${lower},upperdir=${disk.path}/upper,workdir=${disk.path}/work,redirect_dir=off`;
+  mount({ source: 'overlay', target: path, type: 'overlay', data });
+  return {
+    path,
+    open: () => new LabCache({ progress: () => undefined, signal: undefined }, path),
+    [Symbol.dispose]: () => {
+      unmount(path);
+      disk[Symbol.dispose]();
+    },
   };
 }
 
@@ -109,6 +136,25 @@ describe("the lab's cache", () => {
     cache.open().remove(held.name);
     assert.deepEqual(cache.open().list(), []);
     assert.throws(() => cache.open().remove(held.name), /has no entry/);
+  });
+
+  test('on overlayfs removes what a lower layer brings, and what is left of it does not stay in the way', async () => {
+    using lower = temporaryCache();
+    const wanted = plan('a');
+    (await lower.open().hold(wanted))[Symbol.dispose]();
+    using above = mountedOver(lower.path);
+    const cache = above.open();
+    const [entry] = cache.list();
+    assert.ok(entry);
+    cache.remove(entry.name);
+    assert.deepEqual(cache.list(), []);
+    assert.equal(existsSync(join(above.path, entry.name)), false);
+    // As a crash in the middle leaves it: no record, and files.
+    mkdirSync(join(above.path, entry.name));
+    writeFileSync(join(above.path, entry.name, 'file'), 'left');
+    using held = await cache.hold(wanted);
+    assert.equal(readFileSync(join(held.folder, 'file'), 'utf8'), '2');
+    assert.deepEqual(halfMade(above.path), []);
   });
 
   test('removes what a maker left that was killed, and nothing of one that lives', async () => {

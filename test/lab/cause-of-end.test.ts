@@ -62,6 +62,17 @@ describe('a QEMU that ends by itself', () => {
   });
 });
 
+test('a panic behind a RAM disk that could not be unpacked names that', () => {
+  const lines = [
+    'Initramfs unpacking failed: compression method gzip not configured',
+    'Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)',
+  ];
+  assert.match(
+    causeOfEnd(lines, { code: 0, signal: null, complaint: undefined }, false, 2 ** 30).message,
+    /unknown-block\(0,0\): the initial RAM disk could not be unpacked \(compression .* configured\): look at --initrd$/,
+  );
+});
+
 test('under the command the same holds, and a kernel’s file that QEMU cannot load is the kernel’s', () => {
   const kindOf = (code: number | null, signal: NodeJS.Signals | null, complaint?: string, started = true) =>
     causeOfEnd([], { code, signal, complaint }, started, 2 ** 30).kind;

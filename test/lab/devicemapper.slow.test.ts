@@ -102,6 +102,11 @@ test('a thin pool that LVM makes on one device, and one that was made before', {
   await runThere(request, `bash ${FOLDER}/direct-lvm.sh`);
 });
 
+test('LVM makes its nodes itself where nobody else does', { timeout: HOUR, skip }, async () => {
+  const script = `vgcreate v /dev/lab/disk1 && lvcreate -q -L 300M -T v/p -V 1G -n t && mkfs.ext4 -q /dev/v/t`;
+  await runThere({ kernel: 'debian:6.1', with: ['lvm'], disks: [1024 * MIB] }, script);
+});
+
 test("Docker's roots open here, and ours in Docker", { timeout: HOUR, skip }, async () => {
   await runThere(
     { kernel: 'debian:6.1', with: ['docker', 'systemd'] },

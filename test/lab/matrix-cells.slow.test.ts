@@ -25,7 +25,7 @@ import { mustBeSameCode, packCode } from '../../src/lab/matrix/packed-code.ts';
 import { BACKINGS } from '../../src/lab/matrix/schema.ts';
 import { codeIdentity } from '../../src/lab/matrix/self.ts';
 import { commandLine, processIds } from '../../src/linux/processes.ts';
-import { kernel, matrix as sample } from '../helpers/matrix-samples.ts';
+import { cell, kernel, matrix as sample } from '../helpers/matrix-samples.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-cells-test-'));
@@ -222,12 +222,26 @@ test('what cannot be run is told in one line before anything is made', () => {
   const [brief, full] = [`${folder}/brief.json`, `${folder}/full.json`];
   writeFileSync(brief, matrixText(sample(kernel())));
   writeFileSync(full, matrixText({ ...sample(kernel()), slow: true }));
+  const [twins, twinCells] = [`${folder}/twins.json`, `${folder}/twin-cells.json`];
+  writeFileSync(twins, matrixText(sample(kernel(), kernel())));
+  writeFileSync(twinCells, matrixText(sample(kernel({ cells: [cell(), cell({ status: 'failed' })] }))));
+  const [taken, noted] = [`${folder}/taken`, `${folder}/noted`];
+  mkdirSync(`${taken}/matrix.html`, { recursive: true });
+  mkdirSync(`${noted}/progress.jsonl`, { recursive: true });
   const wrong: readonly (readonly [words: readonly string[], status: number, message: RegExp])[] = [
     [['--kernels', 'nonsense'], 125, /there is no kernel nonsense/],
     [['--kernels', 'debian:9.9'], 125, /there is no kernel debian:9.9/],
     [['--kernels', '/nonsense'], 125, /no kernel is at \/nonsense/],
     [['--drivers', 'nonsense'], 125, /unknown storage driver "nonsense"/],
-    [['--backing', 'ext4,,xfs'], 125, /a name is empty/],
+    [['--backing', 'ext4,,xfs'], 125, /^invalid argument "ext4,,xfs" for "--backing" flag: a name is empty$/],
+    [['--backing', ''], 125, /a name is empty/],
+    [['--drivers', ''], 125, /a name is empty/],
+    [['--out', ''], 125, /it must name a folder/],
+    [['--out', taken], 125, /cannot write to --out .*: matrix\.html is a folder there/],
+    [['--out', noted], 125, /cannot write to --out: .*progress\.jsonl: is a directory/],
+    [['--diff', brief, twins], 125, /twins\.json is no matrix: it has the kernel .* twice/],
+    [['--diff', brief, twinCells], 125, /is no matrix: it has .* on .* of the kernel .* twice/],
+    [['--diff', brief, '/dev/zero'], 125, /from \/dev\/zero: it is larger than 256 MiB/],
     [['--backing', 'ntfs'], 125, /unknown backing filesystem "ntfs"/],
     [
       ['--kernels', 'debian:6.1', '--withhold', 'squashfs'],

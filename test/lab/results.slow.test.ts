@@ -25,7 +25,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Ext4Image } from '../../src/lab/ext4.ts';
 import { collectResults, makeResultsDisk } from '../../src/lab/results.ts';
-import { bringTree } from '../../src/lab/results-tree.ts';
+import { bringTree, finishNode } from '../../src/lab/results-tree.ts';
+import { withRoot } from '../../src/linux/open-directory.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { describeTree } from '../helpers/trees.ts';
 
@@ -128,6 +129,37 @@ describe('results', () => {
     assert.deepEqual(readdirSync(inside), []);
     assert.equal(readFileSync(join(out, 'folder/a'), 'utf8'), 'new');
     assert.equal(readFileSync(join(out, 'file'), 'utf8'), 'new');
+  });
+
+  test('are not given to a file that somebody puts in the place of a fifo or a link', () => {
+    const own = newFolder();
+    const secret = join(own, 'secret');
+    writeFileSync(secret, 'root only', { mode: 0o600 });
+    symlinkSync(secret, join(own, 'to it'));
+    linkSync(secret, join(own, 'a name of it'));
+    execFileSync('mkfifo', ['-m', '600', join(own, 'fifo')]);
+    linkSync(join(own, 'fifo'), join(own, 'another name'));
+    const times = { sec: 1000, nsec: 0 };
+    const node = (mode: number) => ({ mode, uid: 65534, gid: 65534, atime: times, mtime: times });
+    withRoot(own, (fd) => {
+      for (const name of ['to it', 'a name of it', 'another name'])
+        assert.throws(() => finishNode(fd, Buffer.from(name), node(0o010777), true), {
+          message: 'something else was put in its place',
+        });
+      // A symbolic link's own owner and time are not those of what it leads to; a hard link in its place is refused.
+      finishNode(fd, Buffer.from('to it'), node(0o120777), true);
+      assert.throws(() => finishNode(fd, Buffer.from('a name of it'), node(0o120777), true));
+      execFileSync('mkfifo', ['-m', '600', join(own, 'ours')]);
+      finishNode(fd, Buffer.from('ours'), node(0o010640), true);
+    });
+    for (const name of ['secret', 'fifo']) {
+      const { mode, uid, mtimeMs } = lstatSync(join(own, name));
+      assert.deepEqual([mode & 0o777, uid, mtimeMs === 1_000_000], [0o600, 0, false], name);
+    }
+    const link = lstatSync(join(own, 'to it'));
+    assert.deepEqual([link.uid, link.mtimeMs], [65534, 1_000_000]);
+    const made = lstatSync(join(own, 'ours'));
+    assert.deepEqual([made.mode & 0o777, made.uid, made.mtimeMs], [0o640, 65534, 1_000_000]);
   });
 
   test('with a folder in itself come to an end', async () => {

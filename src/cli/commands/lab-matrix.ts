@@ -9,15 +9,15 @@ import { parseFlag, usageError } from '../flags/flag-error.ts';
 import { nameList } from '../flags/name-list.ts';
 import { positiveWhole } from '../flags/positive.ts';
 import { ramInBytes } from '../format/units.ts';
-import { untilInterrupted } from '../lab-flags.ts';
+import { named, untilInterrupted } from '../lab-flags.ts';
 import { showMatrixProgress } from '../matrix-progress.ts';
 import { writeOutNow } from '../output.ts';
 
 interface MatrixFlags {
-  readonly backing: string;
+  readonly backing?: string;
   readonly cellTimeout: string;
   readonly diff?: boolean;
-  readonly drivers: string;
+  readonly drivers?: string;
   readonly fresh?: boolean;
   readonly full?: boolean;
   readonly initrd?: string;
@@ -27,7 +27,7 @@ interface MatrixFlags {
   readonly modules?: string;
   readonly out: string;
   readonly quiet?: boolean;
-  readonly withhold: string;
+  readonly withhold?: string;
 }
 
 const CELL_SECONDS = '1800';
@@ -96,15 +96,15 @@ function addKernelFlags(command: Command): Command {
     .option('--modules <path>', 'Folder of the modules of kernels given by a path')
     .option('--initrd <file>', 'An initial RAM disk for kernels given by a path')
     .option('--memory <bytes>', 'Memory of each virtual machine, 128m or more (default "2g")')
-    .option('--withhold <list>', 'Modules that the kernels of virtual machines do without', '');
+    .option('--withhold <list>', 'Modules that the kernels of virtual machines do without');
 }
 
 function addCellFlags(command: Command): Command {
   const filesystems = `Filesystems under the data root, separated by commas: ${BACKINGS.join(', ')} (default all)`;
   const drivers = `Storage drivers, separated by commas: ${DRIVER_NAMES.join(', ')} (default all)`;
   return command
-    .option('--backing <list>', filesystems, '')
-    .option('--drivers <list>', drivers, '')
+    .option('--backing <list>', filesystems)
+    .option('--drivers <list>', drivers)
     .option(
       '--cell-timeout <seconds>',
       `Seconds that one driver on one filesystem may take (default ${CELL_SECONDS})`,
@@ -151,7 +151,7 @@ async function requestOf(flags: MatrixFlags, { commandPath }: CommandContext): P
     ...(await kernelsOf(flags)),
     ...(await cellsOf(flags)),
     slow: flags.full === true,
-    out: flags.out,
+    out: parseFlag('--out', flags.out, named('it must name a folder')),
     fresh: flags.fresh === true,
     limitMs: positiveWhole('--cell-timeout', flags.cellTimeout, MOST_CELL_SECONDS) * 1000,
     parallel: flags.jobs === undefined ? undefined : positiveWhole('--jobs', flags.jobs),
@@ -166,19 +166,18 @@ async function kernelsOf(
 ): Promise<Pick<MatrixRequest, 'kernels' | 'ownParts' | 'withheldModules'>> {
   const { kernelChoice, withoutRepeats } = await import('../../lab/matrix/kernel-names.ts');
   const kernels = withoutRepeats(nameList('--kernels', flags.kernels));
-  if (kernels.length === 0) throw usageError('--kernels names no kernel: give host or debian:VERSION');
   for (const name of kernels) parseFlag('--kernels', flags.kernels, () => kernelChoice(name));
-  const { modules, initrd } = flags;
+  const { modules, initrd, withhold } = flags;
   for (const [flag, value] of Object.entries({ modules, initrd }))
     if (value !== undefined && !kernels.some((name) => name.includes('/')))
       throw usageError(`--${flag} goes with a kernel of your own, given by its path: --kernels has none`);
-  if (flags.withhold !== '' && kernels.every((name) => name === 'host'))
+  if (withhold !== undefined && kernels.every((name) => name === 'host'))
     throw usageError(
       '--withhold is for virtual machines: --kernels names only this machine, which keeps its modules',
     );
-  const withheldModules = nameList('--withhold', flags.withhold);
+  const withheldModules = withhold === undefined ? [] : nameList('--withhold', withhold);
   const { mustBeWithholdable } = await import('../../lab/withheld.ts');
-  parseFlag('--withhold', flags.withhold, () => mustBeWithholdable(withheldModules));
+  parseFlag('--withhold', withhold ?? '', () => mustBeWithholdable(withheldModules));
   const ownParts = {
     ...(modules === undefined ? {} : { modules }),
     ...(initrd === undefined ? {} : { initrd }),
@@ -189,15 +188,14 @@ async function kernelsOf(
 /** The drivers and the filesystems. */
 async function cellsOf(flags: MatrixFlags): Promise<Pick<MatrixRequest, 'drivers' | 'backings'>> {
   const { chosenBackings, chosenDrivers } = await import('../../lab/matrix/cells.ts');
-  const names = nameList('--drivers', flags.drivers);
-  const drivers = await chosenDrivers(names).catch((error: unknown) =>
-    parseFlag('--drivers', flags.drivers, () => {
+  const named = flags.drivers === undefined ? [] : nameList('--drivers', flags.drivers);
+  const drivers = await chosenDrivers(named).catch((error: unknown) =>
+    parseFlag('--drivers', flags.drivers ?? '', () => {
       throw error;
     }),
   );
-  const backings = parseFlag('--backing', flags.backing, () =>
-    chosenBackings(nameList('--backing', flags.backing)),
-  );
+  const places = flags.backing === undefined ? [] : nameList('--backing', flags.backing);
+  const backings = parseFlag('--backing', flags.backing ?? '', () => chosenBackings(places));
   return { drivers, backings };
 }
 
@@ -236,8 +234,9 @@ export function commandOf(flags: MatrixFlags, commandPath: string): string {
 
 async function run(request: MatrixRequest, quiet: boolean): Promise<void> {
   const { runMatrix } = await import('../../lab/matrix/run-matrix.ts');
-  const { writeMatrix } = await import('../../lab/matrix/matrix-file.ts');
+  const { mustTakeMatrix, writeMatrix } = await import('../../lab/matrix/matrix-file.ts');
   const { hasFailures, summaryText } = await import('../../lab/matrix/summary.ts');
+  mustTakeMatrix(request.out);
   using progress = showMatrixProgress(quiet);
   const matrix = await untilInterrupted(
     (signal) => runMatrix({ ...request, signal }, progress.listener),

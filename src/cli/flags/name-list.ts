@@ -1,9 +1,8 @@
 import { TsengineError } from '../../errors.ts';
 import { parseFlag } from './flag-error.ts';
 
-/** The names of `a,b,c`, without the spaces around them; none of nothing. Fails on an empty one among them, as `parseFlag` words it. */
+/** The names of `a,b,c`, without the spaces around them. Fails on an empty one, an empty list included, as `parseFlag` words it. */
 export function nameList(flag: string, text: string): readonly string[] {
-  if (text === '') return [];
   return parseFlag(flag, text, () => {
     const names = text.split(',').map((name) => name.trim());
     if (names.includes('')) throw new TsengineError('InvalidParameter', 'a name is empty');

@@ -40,8 +40,14 @@ export function openProgressFile(folder: string, fresh: boolean): ProgressFile {
     };
   } catch (error) {
     lock[Symbol.dispose]();
-    throw error;
+    throw cannotWrite(error);
   }
+}
+
+function cannotWrite(error: unknown): TsengineError {
+  return new TsengineError('InvalidParameter', `cannot write to --out: ${errorMessage(error)}`, {
+    cause: error,
+  });
 }
 
 function lockFolder(folder: string): Lock {
@@ -50,9 +56,7 @@ function lockFolder(folder: string): Lock {
     makeDirectories(folder);
     lock = tryLockFile(`${folder}/.lock`, 'exclusive', { ephemeral: true });
   } catch (error) {
-    throw new TsengineError('InvalidParameter', `cannot write to --out: ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw cannotWrite(error);
   }
   if (lock !== undefined) return lock;
   throw new TsengineError(
