@@ -19,7 +19,10 @@ export function pathBytes(path: BytePath): Buffer {
   return typeof path === 'string' ? Buffer.from(path, 'utf8') : path;
 }
 
-/** The path for people: UTF-8 where it is, other bytes and control characters as `\xNN`. */
+/** Characters that turn the direction in which those behind them are shown: a name with one passes for another. */
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/** The path for people: UTF-8 where it is, other bytes and control characters as `\xNN`, those that turn the direction as `\u{NNNN}`. */
 export function printablePath(path: BytePath): string {
   const bytes = pathBytes(path);
   const text = bytes.toString('utf8');
@@ -29,7 +32,9 @@ export function printablePath(path: BytePath): string {
   for (const char of source) {
     const code = char.codePointAt(0) ?? 0;
     const plain = code >= 0x20 && code !== 0x7f && (faithful ? !(code >= 0x80 && code < 0xa0) : code < 0x80);
-    out += plain ? char : `\\x${code.toString(16).padStart(2, '0')}`;
+    const hex = code.toString(16).padStart(2, '0');
+    if (faithful && TURNS.test(char)) out += `\\u{${hex}}`;
+    else out += plain ? char : `\\x${hex}`;
   }
   return out;
 }

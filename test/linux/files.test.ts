@@ -302,6 +302,7 @@ test('paths for the kernel and for people', () => {
   assert.equal(printablePath('plain ä 漢'), 'plain ä 漢');
   assert.equal(printablePath(Buffer.from([0x61, 0xff, 0x0a, 0x7f])), 'a\\xff\\x0a\\x7f');
   assert.equal(printablePath('\u0085\u001b[2J'), '\\x85\\x1b[2J');
+  assert.equal(printablePath('a\u202etxt.sh'), 'a\\u{202e}txt.sh');
   assert.equal(joinPath('a', 'b'), 'a/b');
   assert.deepEqual(joinPath(Buffer.from([0xff]), 'b'), Buffer.from([0xff, 0x2f, 0x62]));
 });
