@@ -24,6 +24,7 @@ import {
   type StoredContainer,
 } from './container-file.ts';
 import { ContainerFolders, type ContainerPaths, pathsIn, VOID_PREFIXES } from './container-folders.ts';
+import { isAnonymous } from './volumes.ts';
 
 /** In the folder of a container that is being made: the names of volumes that are made with it, one a line. */
 const VOLUMES_NOTE = 'volumes';
@@ -39,6 +40,10 @@ interface Remembered {
 function look(path: string): string {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? '-' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`;
+}
+
+function volumesText(names: readonly string[]): string {
+  return `${names.join('\n')}\n`;
 }
 
 /** The containers of one data root. */
@@ -89,14 +94,18 @@ export class ContainerStore extends ContainerFolders {
     if (durable) fsyncDirectory(folder);
     await appear(() => renameFile(folder, this.paths(id).folder));
     if (durable) fsyncDirectory(this.root.containersDir);
-    if (this.#noted.delete(id)) removeFile(`${this.paths(id).folder}/${VOLUMES_NOTE}`);
+    // Of one that goes with the machine the file that names its volumes may be lost, and the note is not.
+    if (this.#noted.delete(id) && durable) removeFile(`${this.paths(id).folder}/${VOLUMES_NOTE}`);
     this.#remember(id, container);
     return container;
   }
 
-  #noteVoid(folder: string): void {
+  #noteVoid(folder: string, volumes: readonly string[] = []): void {
     const note = this.voidNote(folder);
-    if (!pathExists(note)) writeNewFile(note, '', { durable: false });
+    if (pathExists(note)) return;
+    if (volumes.length > 0)
+      writeFileAtomic(`${folder}/${VOLUMES_NOTE}`, volumesText(volumes), { alone: true });
+    writeNewFile(note, '', { durable: false });
   }
 
   /** Whether the container does not outlive the machine's running. */
@@ -110,16 +119,19 @@ export class ContainerStore extends ContainerFolders {
     for (const path of [config, hostname, hosts, resolvConf]) removeFile(temporaryName(path));
   }
 
-  /** Notes, in the folder of a container that is being made, which volumes are about to be made for it. */
+  /**
+   * Notes, in the folder of a container that is being made, which volumes are about to be made for it. Durably, because they would
+   * belong to nobody: a journal that others commit may have the volumes, and of a note that nobody synced the name alone.
+   */
   noteVolumes(id: string, volumes: readonly string[]): void {
     this.#noted.add(id);
-    const note = `${this.root.containersDir}/.new-${id}/${VOLUMES_NOTE}`;
-    writeNewFile(note, `${volumes.join('\n')}\n`, { durable: false });
+    writeNewFile(`${this.root.containersDir}/.new-${id}/${VOLUMES_NOTE}`, volumesText(volumes));
   }
 
-  /** The volumes that a container which was never finished has made, or was about to. */
+  /** The volumes that a container which was never finished, or went with the machine, has made, or was about to. */
   notedVolumes(id: string): string[] {
-    const text = readTextIfAny(`${this.root.containersDir}/.new-${id}/${VOLUMES_NOTE}`) ?? '';
+    const folders = ['.new-', '.gone-'].map((prefix) => `${this.root.containersDir}/${prefix}${id}`);
+    const text = folders.map((folder) => readTextIfAny(`${folder}/${VOLUMES_NOTE}`) ?? '').join('\n');
     return text.split('\n').filter((name) => VOLUME_NAME.test(name));
   }
 
@@ -127,7 +139,12 @@ export class ContainerStore extends ContainerFolders {
   write(container: StoredContainer): void {
     const { file, hostConfig } = container;
     const { folder, config } = this.paths(file.ID);
-    if (hostConfig.AutoRemove) this.#noteVoid(folder);
+    const volumes = Object.values(file.MountPoints ?? {}).filter(isAnonymous);
+    if (hostConfig.AutoRemove)
+      this.#noteVoid(
+        folder,
+        volumes.map(({ Name }) => Name),
+      );
     const options = { mode: 0o600, durable: !hostConfig.AutoRemove, alone: true };
     writeFileAtomic(config, containerFileText(file), options);
     this.#remember(file.ID, container);

@@ -109,7 +109,8 @@ async function eraseHidden(
       if (anonymous.length > 0) removeUnused(context, id, anonymous);
     }
   }
-  const noted = context.store.notedVolumes(id);
+  // Else its own file names them.
+  const noted = hidden === undefined ? context.store.notedVolumes(id) : [];
   if (noted.length > 0) abandonVolumes(context.root, id, noted, context.store.volumeUse(id));
   context.store.clear(id);
 }

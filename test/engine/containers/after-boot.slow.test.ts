@@ -1,6 +1,15 @@
 /** What a power cut leaves of containers, made by hand: names without contents, and layers without a container. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+} from 'node:fs';
 import { after, before, test } from 'node:test';
 import { tinyRootfs } from '../../helpers/base-image.ts';
 import { type Cli, openCli } from '../../helpers/cli.ts';
@@ -47,6 +56,38 @@ test('a container that was not to outlive the machine goes, whatever is left of 
   assert.deepEqual(layers(), before);
   const names = readdirSync(`${cli.dataRoot}/overlay2/l`);
   assert.equal(names.length, layers().length, 'no short name is left');
+});
+
+test('volumes that nobody named go with such a container, though nothing is left of the file that names them', () => {
+  const volumes = (): string[] => readdirSync(`${cli.dataRoot}/volumes`).filter((name) => name.length === 64);
+  const note = (id: string): string => readFileSync(`${cli.dataRoot}/containers/${id}/volumes`, 'utf8');
+  // Of one that stays the note goes when its own file is on the disk.
+  const plain = create('-v', '/data');
+  assert.throws(() => note(plain), /ENOENT/);
+  create('--rm', '-v', '/data', '--name', 'later');
+  const job = ['--network', 'none', 'tiny', 'sh', '-c', 'while [ ! -e /data/end ]; do sleep 0.1; done'];
+  const running = cli.ok(['run', '-d', '--rm', '-v', '/data', ...job]).trim();
+  cli.ok(['start', '-a', 'later']);
+  assert.equal(volumes().length, 2);
+  assert.match(note(running), /^[0-9a-f]{64}\n$/);
+  const name = note(running).trim();
+  const folder = `${cli.dataRoot}/containers/${running}`;
+  const left = `${folder}-left`;
+  cpSync(folder, left, { recursive: true });
+  cli.ok(['rm', '-f', running]);
+  assert.deepEqual(volumes().length, 1);
+  // As the power cut leaves it that came while it ran.
+  renameSync(left, folder);
+  mkdirSync(`${cli.dataRoot}/volumes/${name}/_data`, { recursive: true });
+  empty(folder, 'config.v2.json', 'hostconfig.json');
+  assert.equal(volumes().length, 2);
+  stopMachine();
+  assert.equal(cli.ok(['ps', '-aq', '--no-trunc']).trim(), plain);
+  assert.equal(existsSync(folder), false);
+  assert.equal(volumes().length, 1);
+  assert.notEqual(volumes()[0], name);
+  cli.ok(['rm', '-v', plain]);
+  assert.deepEqual(volumes(), []);
 });
 
 test('create --rm outlives a stop of the machine, as with Docker, and one that was started does not', () => {

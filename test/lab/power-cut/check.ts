@@ -46,22 +46,25 @@ async function useAll(dataRoot: string, execRoot: string, driver: string): Promi
   if (warnings.length > 0) throw new Error(`warned: ${warnings.join('; ')}`);
 }
 
-/** What is wrong with the root on the mounted filesystem; `undefined` when nothing is. Throws what cannot be read, or not used. */
-async function faultOf(
-  { driver, looks }: Recording,
-  cut: Cut,
-  mounted: string,
-  execRoot: string,
-): Promise<string | undefined> {
-  const dataRoot = `${mounted}/data`;
-  await useAll(dataRoot, execRoot, driver);
-  const counted = recount(dataRoot, execRoot, driver);
-  if (counted.problems.length > 0) return counted.problems.join('; ');
-  // What was reported done is there, and of what was under way all or nothing.
+/** Uses a data root, and says what it holds. Throws what cannot be read, or not used. */
+export type Looker = (dataRoot: string, execRoot: string) => Promise<Look>;
+
+/** Uses it with the engine, and looks at it without. */
+function lookAside(driver: string): Looker {
+  return async (dataRoot, execRoot) => {
+    await useAll(dataRoot, execRoot, driver);
+    const counted = recount(dataRoot, execRoot, driver);
+    if (counted.problems.length > 0) throw new Error(counted.problems.join('; '));
+    return look(counted, dataRoot, driver);
+  };
+}
+
+/** What has been lost of what was reported done, or is there in parts of what was under way; `undefined` when nothing is. */
+function lostAt({ looks }: Recording, cut: Cut, found: Look): string | undefined {
   const at = Number.parseInt(cut.mark, 10);
   const done = looks[at];
   if (done === undefined) throw new Error(`nothing was noted at the mark ${cut.mark}`);
-  return lost(look(counted, dataRoot, driver), done, looks[at + 1]);
+  return lost(found, done, looks[at + 1]);
 }
 
 /** Mounts the copy, and gives what is wrong with what is on it. */
@@ -69,10 +72,11 @@ async function faultOfCopy(
   recording: Recording,
   cut: Cut,
   { copy, mounted, execRoot }: Readonly<Record<'copy' | 'mounted' | 'execRoot', string>>,
+  looker: Looker,
 ): Promise<string | undefined> {
   try {
     execFileSync('mount', ['-t', recording.filesystem, '-o', 'loop', copy, mounted], { stdio: 'pipe' });
-    return await faultOf(recording, cut, mounted, execRoot);
+    return lostAt(recording, cut, await looker(`${mounted}/data`, execRoot));
   } catch (error) {
     return errorMessage(error);
   } finally {
@@ -126,6 +130,7 @@ export async function checkCuts(
   recording: Recording,
   folder: string,
   cuts: readonly Cut[],
+  looker = lookAside(recording.driver),
 ): Promise<readonly string[]> {
   const { log, size } = recording;
   const [disk, copy, mounted] = [`${folder}/disk`, `${folder}/copy`, `${folder}/mounted`];
@@ -142,7 +147,8 @@ export async function checkCuts(
       durable = cut.durable;
       execFileSync('cp', ['--sparse=always', disk, copy]);
       writeRest(log, cut, copy);
-      const fault = await faultOfCopy(recording, cut, { copy, mounted, execRoot: `${folder}/exec-${nth}` });
+      const at = { copy, mounted, execRoot: `${folder}/exec-${nth}` };
+      const fault = await faultOfCopy(recording, cut, at, looker);
       if (fault === undefined) continue;
       faults.push(`${cut.kind}, ${cut.entries} writes, ${cut.lost.size} lost, after "${cut.mark}": ${fault}`);
     }

@@ -6,16 +6,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { recount } from '../../helpers/recount.ts';
 import { openBlockLog } from './block-log.ts';
+import type { RecordingTask } from './cut-task.ts';
+import { takeDown } from './devicemapper-pool.ts';
+import { lookByEngine } from './engine-look.ts';
 import { type Look, look } from './look.ts';
 import { steps } from './steps.ts';
 
 /** What is to be recorded. The test sets it before this program's text. */
-declare const TASK: {
-  readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
-  readonly driver: string;
-  /** Archives by name, in base64. */
-  readonly archives: Readonly<Record<string, string>>;
-};
+declare const TASK: RecordingTask;
 
 const [DEVICE, LOG] = ['/dev/lab/disk1', '/dev/lab/disk2'];
 const ROOT = '/mnt/cut';
@@ -32,7 +30,8 @@ const mark = (text: string): void => sh('dmsetup', 'message', 'cut', '0', 'mark'
 
 function tsengine(words: readonly string[]): void {
   const roots = ['--data-root', `${ROOT}/data`, '--exec-root', EXEC, '--storage-driver', TASK.driver];
-  const { status, stderr } = spawnSync('tsengine', [...roots, ...words], { encoding: 'utf8' });
+  const options = TASK.options.flatMap((option) => ['--storage-opt', option]);
+  const { status, stderr } = spawnSync('tsengine', [...roots, ...options, ...words], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`tsengine ${words.join(' ')}: ${status}: ${stderr}`);
 }
 
@@ -59,19 +58,37 @@ tsengine(['info']);
 execFileSync('sync');
 
 const looks: Look[] = [];
-const note = (name: string): void => {
-  const counted = recount(`${ROOT}/data`, EXEC, TASK.driver);
-  if (counted.problems.length > 0) throw new Error(`${name}: ${counted.problems.join('; ')}`);
-  looks.push(look(counted, `${ROOT}/data`, TASK.driver));
+const note = async (name: string): Promise<void> => {
+  looks.push(await lookHere());
   mark(`${looks.length - 1} ${name}`);
 };
-note('begin');
-for (const { name, words } of steps(ARCHIVES)) {
-  tsengine(words);
-  note(name);
+/** What is in layers of devicemapper only its driver can show. */
+async function lookHere(): Promise<Look> {
+  if (TASK.driver === 'devicemapper') return await lookByEngine(`${ROOT}/data`, EXEC, TASK);
+  const counted = recount(`${ROOT}/data`, EXEC, TASK.driver);
+  if (counted.problems.length > 0) throw new Error(counted.problems.join('; '));
+  return look(counted, `${ROOT}/data`, TASK.driver);
 }
-sh('umount', ROOT);
-sh('dmsetup', 'remove', '--noudevsync', 'cut');
-writeFileSync('/results/looks.json', JSON.stringify(looks));
-using log = openBlockLog(LOG);
-execFileSync('sh', ['-c', `head -c ${log.length} ${LOG} | gzip -1 >/results/log.gz`]);
+
+async function work(): Promise<void> {
+  await note('begin');
+  for (const { name, words } of steps(ARCHIVES)) {
+    tsengine(words);
+    await note(name);
+  }
+  if (TASK.driver === 'devicemapper') takeDown(`${ROOT}/data`);
+  sh('umount', ROOT);
+  sh('dmsetup', 'remove', '--noudevsync', 'cut');
+}
+
+/** Ends the recording. */
+export const recorded: Promise<readonly Look[]> = work().then(() => looks);
+
+/** Brings it to where the caller of the machine finds it. */
+async function bring(): Promise<void> {
+  writeFileSync('/results/looks.json', JSON.stringify(await recorded));
+  using log = openBlockLog(LOG);
+  execFileSync('sh', ['-c', `head -c ${log.length} ${LOG} | gzip -1 >/results/log.gz`]);
+}
+// A failure ends the program.
+if (TASK.driver !== 'devicemapper') void bring();

@@ -7,8 +7,9 @@ import { smallRootfs } from '../../e2e/no-loss/operations.ts';
 import { dockerArchive, makeImage, manyLayers } from '../../helpers/images.ts';
 import { guestProgram, onceText } from '../guest-program.ts';
 import { succeedsInMachine } from '../in-machine.ts';
-import { openBlockLog } from './block-log.ts';
+import { type DrawnCuts, openBlockLog } from './block-log.ts';
 import type { Recording } from './check.ts';
+import type { CutTask, RecordingTask } from './cut-task.ts';
 import { lookSchema } from './look.ts';
 
 /** What is recorded. */
@@ -22,25 +23,27 @@ const MIB = 1024 * 1024;
 const DISK = 320 * MIB;
 const LOG = 2048 * MIB;
 
-const program = resolve(import.meta.dirname, 'record.ts');
-
-/** The program that runs in the machine, as one text with its task. */
-function programText(task: RecordTask): string {
+/** What the machine works with. */
+function archives(): RecordingTask['archives'] {
   const first = makeImage(manyLayers(2));
   const second = makeImage([...first.layers.slice(0, 1), ...manyLayers(1, 'second')]);
-  const archives = {
+  return {
     'small.tar': smallRootfs().toString('base64'),
     'first.tar': dockerArchive([{ image: first, tags: ['first:1'] }]).toString('base64'),
     'second.tar': dockerArchive([{ image: second, tags: ['second:1'] }]).toString('base64'),
   };
-  return guestProgram(program, `const TASK = ${JSON.stringify({ ...task, archives })};`);
+}
+
+/** A program that runs in the machine, as one text with its task. */
+function programText(name: string, task: RecordingTask): string {
+  return guestProgram(resolve(import.meta.dirname, name), `const TASK = ${JSON.stringify(task)};`);
 }
 
 /** Records, and brings the log to `folder`. Throws with what the machine said when something fails in it. */
 export async function record(task: RecordTask, folder: string): Promise<Recording> {
   await succeedsInMachine({
     command: ['node', '-'],
-    stdin: onceText(programText(task)),
+    stdin: onceText(programText('record.ts', { ...task, options: [], archives: archives() })),
     disks: [DISK, LOG],
     timeoutMs: 1_200_000,
     results: folder,
@@ -48,4 +51,36 @@ export async function record(task: RecordTask, folder: string): Promise<Recordin
   execFileSync('gunzip', ['-k', `${folder}/log.gz`]);
   const looks = z.array(lookSchema).parse(JSON.parse(readFileSync(`${folder}/looks.json`, 'utf8')));
   return { ...task, log: openBlockLog(`${folder}/log`), looks, size: DISK };
+}
+
+const cutSchema = z.object({
+  writes: z.number(),
+  all: z.number(),
+  counts: z.record(z.string(), z.number()),
+  faults: z.array(z.string()),
+});
+
+/** Records devicemapper on loop files and cuts its power, all in one machine: see devicemapper.ts. */
+export async function cutDevicemapper(
+  drawn: DrawnCuts,
+  oneFlushIn: number,
+): Promise<z.infer<typeof cutSchema>> {
+  const task: CutTask = {
+    ...{ driver: 'devicemapper', filesystem: 'ext4', size: DISK, drawn, oneFlushIn, archives: archives() },
+    options: [
+      'dm.fs=ext4',
+      'dm.loopdatasize=192M',
+      'dm.loopmetadatasize=4M',
+      'dm.basesize=64M',
+      'dm.min_free_space=0%',
+    ],
+  };
+  const { stdout } = await succeedsInMachine({
+    command: ['node', '-'],
+    stdin: onceText(programText('devicemapper.ts', task)),
+    disks: [DISK, LOG],
+    memory: 3072 * MIB,
+    timeoutMs: 7_200_000,
+  });
+  return cutSchema.parse(JSON.parse(stdout));
 }
