@@ -97,18 +97,7 @@ const FOR_CONTAINERS = [
     'pid',
     'pids-limit',
   ],
-  ...[
-    'platform',
-    'publish',
-    'publish-all',
-    'pull',
-    'restart',
-    'runtime',
-    'shm-size',
-    'stop-timeout',
-    'sysctl',
-    'tty',
-  ],
+  ...['platform', 'publish', 'publish-all', 'pull', 'restart', 'shm-size', 'stop-timeout', 'sysctl', 'tty'],
   ...['userns', 'uts', 'volume-driver', 'volumes-from'],
 ];
 const SHORT_FOR_CONTAINERS = ['a', 'c', 'm', 'p', 'P', 't'];
@@ -135,6 +124,7 @@ const GLOBAL_FLAGS = [
   'exec-root',
   'log-level',
   'read-only-root',
+  'runtime',
   'storage-driver',
 ];
 

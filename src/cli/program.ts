@@ -74,7 +74,11 @@ function resolve(
   if (next === undefined || next === '--help' || next === '-h') return { help };
   if (!Object.hasOwn(entry.commands, next)) {
     const yet = commandYet(name, next);
-    if (yet === '') throw new UsageError(help.trimEnd(), 1);
+    if (yet === '')
+      throw new UsageError(
+        `${program}: unknown command: ${program} ${name} ${next}\nSee '${commandPath} --help'`,
+        1,
+      );
     const message = `${program}: '${name} ${next}' is not a ${program} command${yet}.`;
     throw new UsageError(`${message}\nSee '${commandPath} --help'`, 1);
   }

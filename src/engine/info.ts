@@ -171,5 +171,6 @@ function runtimes(config: EngineConfig): Record<string, { readonly path: string 
     name,
     { path },
   ]);
-  return { crun: { path: 'crun' }, runc: { path: 'runc' }, ...Object.fromEntries(configured) };
+  const known = ['crun', 'runc'].filter((name) => findProgram(name) !== undefined);
+  return { ...Object.fromEntries(known.map((path) => [path, { path }])), ...Object.fromEntries(configured) };
 }

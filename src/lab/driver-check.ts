@@ -8,6 +8,7 @@ import { DRIVER_NAMES, driverFactory } from '../drivers/registry.ts';
 import { refuseNonDirectory } from '../engine/root.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
+import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import { type CheckOptions, type CheckOutcome, runCheck, runChecks } from './checks.ts';
 import { mountsBelow } from './matrix/backings.ts';
@@ -92,7 +93,10 @@ export async function checkDriver(
     throw new TsengineError('InvalidParameter', `no check has a name that ${only} matches`);
   const support = await factory.probe({ ...contextAt(factory.name, place), options });
   if (!support.supported) throw new TsengineError('Unavailable', support.reason);
-  const path = mkdtempSync(`${existingFolder(place)}/.tsengine-check-`);
+  // A store that `driver setup` made for the driver is mounted where its layers are.
+  const home = `${place}/${factory.name}`;
+  const above = findMountAt(home) === undefined ? existingFolder(place) : home;
+  const path = mkdtempSync(`${above}/.tsengine-check-`);
   try {
     const context = contextOn(path, `${path}/run`, factory.name, [], options);
     await using subject = await makeSubject(context, factory.name, `${path}/scratch`);

@@ -126,7 +126,7 @@ mount -t squashfs -o ro "$code" /root/opt/tsengine || give_up "the kernel cannot
 mount -t squashfs -o ro "$packages" /root/opt/tsengine/node_modules || give_up "the disk of npm packages does not mount"
 mount -t tmpfs -o mode=755 tmpfs /root/opt/tsengine/.cache
 if [ -n "$results" ]; then
-  mount -t ext4 -o commit=1,noinit_itable "$results" /root/results || give_up "the disk for results does not mount"
+  mount -t ext4 -o commit=1,nodelalloc,noinit_itable "$results" /root/results || give_up "the disk for results does not mount"
   rmdir /root/results/lost+found
 fi
 mount -t tmpfs -o mode=755 tmpfs /root/run

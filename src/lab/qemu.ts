@@ -55,9 +55,10 @@ const TRANSLATED_WORDS = ['norandmaps'];
 
 /**
  * The processor of a machine that is translated. Five-level page tables make every look-up in translation longer, and so
- * do the checks of SMAP and its like at each entry into the kernel.
+ * do the checks of SMAP and its like at each entry into the kernel. QEMU (7.2) may leave nonsense in the flags after a
+ * cmpxchg16b, and a kernel whose allocator goes by them (SLUB: 6.12.95) dies of double faults before it has started anything.
  */
-const TRANSLATED_PROCESSOR = 'max,la57=off,smap=off,smep=off,umip=off,pku=off';
+const TRANSLATED_PROCESSOR = 'max,la57=off,smap=off,smep=off,umip=off,pku=off,cx16=off';
 
 /** The words of the kernel's command line. AppArmor is on where systemd is, as on people's machines; else it only costs time. */
 export function kernelWords(features: readonly LabFeature[], withheld: readonly string[]): readonly string[] {

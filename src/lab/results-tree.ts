@@ -7,7 +7,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import {
   chmodAt,
-  chownHandle,
   closeFd,
   fchmod,
   fchown,
@@ -29,14 +28,12 @@ import {
   symlinkAt,
   unlinkAt,
   utimensAt,
-  utimensHandle,
 } from '../linux/at.ts';
 import { writeAll } from '../linux/files.ts';
 import { printablePath } from '../linux/path.ts';
 import { ftruncate } from '../linux/space.ts';
 import {
   AT_FDCWD,
-  fstat,
   lstatIfAny,
   S_IFBLK,
   S_IFCHR,
@@ -49,6 +46,7 @@ import {
 } from '../linux/stat.ts';
 import { statfs } from '../linux/statfs.ts';
 import { type DirectoryEntry, Ext4Image, type Inode, ROOT_INODE } from './ext4.ts';
+import { finishNode, permissions } from './results-node.ts';
 import { type Shortfall, Tally } from './shortfall.ts';
 
 /** Bytes that are copied at once. */
@@ -347,11 +345,6 @@ function isWhiteout({ device }: Inode): boolean {
   return device.major === 0 && device.minor === 0;
 }
 
-/** Without set-ID bits: a program of the guest's must not run with rights of this machine's. */
-function permissions({ mode }: Pick<Inode, 'mode'>): number {
-  return mode & 0o1777;
-}
-
 function lastName(path: Buffer): Buffer {
   return path.subarray(path.lastIndexOf('/') + 1);
 }
@@ -360,28 +353,6 @@ function openFolderOf(root: number, path: Buffer): number {
   const slash = path.lastIndexOf('/');
   return openBelow(root, slash < 0 ? Buffer.from('.') : path.subarray(0, slash));
 }
-
-/**
- * Gives the symbolic link, fifo or whiteout that was just made its owner, mode and times. The folder may be another user's, who
- * puts something of somebody else's in its place: so by a descriptor, and only where that is what was made. Exported for its test.
- */
-export function finishNode(parent: number, name: Buffer, inode: NodeOwner, setsOwner: boolean): void {
-  const type = inode.mode & S_IFMT;
-  const fd = openAt(parent, name, O_PATH | O_NOFOLLOW);
-  try {
-    const there = fstat(fd);
-    if ((there.mode & S_IFMT) !== type || there.nlink !== 1)
-      throw new TsengineError('System', 'something else was put in its place');
-    if (setsOwner) chownHandle(fd, inode.uid, inode.gid);
-    if (type !== S_IFLNK) chmodAt(AT_FDCWD, `/proc/self/fd/${fd}`, permissions(inode));
-    utimensHandle(fd, inode.atime, inode.mtime);
-  } finally {
-    closeFd(fd);
-  }
-}
-
-/** What of an inode a name gets that is no file and no folder. */
-export type NodeOwner = Pick<Inode, 'mode' | 'uid' | 'gid' | 'atime' | 'mtime'>;
 
 /** Makes a hard link to the file of that path below `root`. */
 function linkTo(root: number, path: Buffer, parent: number, name: Buffer): void {

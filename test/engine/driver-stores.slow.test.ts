@@ -34,6 +34,14 @@ function nothingLeft(cli: Cli): void {
   assert.deepEqual(existsSync(stores(cli)) ? readdirSync(stores(cli)) : [], []);
 }
 
+test('driver check takes the store that was made', async () => {
+  await using cli = await withStore();
+  assert.match(
+    cli.ok(['driver', 'check', 'btrfs', '--only', 'named as Docker names']),
+    /^1 passed, 0 failed, 0 excused$/m,
+  );
+});
+
 test('a store is made, used, attached again after a boot and taken away', async () => {
   await using cli = await withStore();
   assert.equal(findMountAt(home(cli))?.type, 'btrfs');
