@@ -141,17 +141,20 @@ function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { rea
     if (side !== undefined) compareOne(side, base, path, into);
     else if (base !== undefined) into.changes.push({ kind: 'deleted', path });
   };
-  const named = into.guide.names.get(key) ?? [];
+  const named = into.guide.names.get(key) ?? NO_NAMES;
   if (!into.guide.listed.has(key)) {
     for (const name of named) visit(name, true, true);
     return;
   }
-  const own = new Set(latin1NamesIn(fd));
   const others = new Set(latin1NamesIn(baseFd));
-  for (const name of own) if (!others.has(name)) visit(name, true, false);
-  for (const name of others) if (!own.has(name)) visit(name, false, true);
-  for (const name of named) if (own.has(name) && others.has(name)) visit(name, true, true);
+  for (const name of latin1NamesIn(fd)) {
+    if (!others.delete(name)) visit(name, true, false);
+    else if (named.has(name)) visit(name, true, true);
+  }
+  for (const name of others) visit(name, false, true);
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** A name in an open directory; nothing when it is not there. */
 function sideOf(fd: number, name: Buffer): Side | undefined {
