@@ -10,8 +10,8 @@ const KEY_SIZE = 104;
 const BUFFER_AT = KEY_SIZE + 8;
 /** No item is larger than the node that it is in: `BTRFS_MAX_METADATA_BLOCKSIZE`. */
 const LARGEST_NODE = 1 << 16;
-/** Room for many items, and for those of one inode. */
-const LARGE = 1 << 20;
+/** Room for many items, which stay in a processor's own cache from the kernel's writing to our reading; and for those of one inode. */
+const LARGE = 1 << 18;
 const SMALL = 1 << 17;
 /** `struct btrfs_ioctl_search_header`: transid, objectid, offset u64, type, len u32. */
 const HEADER_SIZE = 32;
