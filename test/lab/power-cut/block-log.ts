@@ -157,7 +157,9 @@ function fixedPlaces(entries: readonly LogEntry[], first: number): Map<number, C
   const kinds = new Map<number, Cut['kind']>();
   for (const [index, entry] of entries.entries()) {
     if (index <= first) continue;
-    if (entry.isFlush || entry.isFua) kinds.set(index, 'flush').set(index + 1, 'flush');
+    // Before the flush that comes right after a mark is the place after the mark.
+    for (const place of entry.isFlush || entry.isFua ? [index, index + 1] : [])
+      if (kinds.get(place) !== 'mark') kinds.set(place, 'flush');
     if (entry.mark !== undefined) kinds.set(index + 1, 'mark');
   }
   return kinds;
