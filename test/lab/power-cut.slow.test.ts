@@ -46,7 +46,10 @@ function assertCovers(cuts: readonly Cut[], { log, looks }: Recording, drawn: Dr
   const count = (kind: Cut['kind']): number => cuts.filter((cut) => cut.kind === kind).length;
   assert.ok(flushes.length > looks.length, `${flushes.length} flushes`);
   assert.ok(count('mark') >= looks.length - 1, `${count('mark')} marks`);
-  assert.deepEqual({ random: count('random'), torn: count('torn') }, drawn);
+  // Where there are fewer other places to draw from, each one is cut.
+  const isEvery = places.size === log.entries.length - first;
+  assert.ok(count('random') === drawn.random || isEvery, `${count('random')} at random places`);
+  assert.equal(count('torn'), drawn.torn);
 }
 
 /** Writes that a disk loses although it has been told to flush them, and the step that had reported them done. */
