@@ -85,7 +85,7 @@ export class KeptFacts<T> {
 }
 
 /** What tells files from any others, earlier versions of themselves included, and when the youngest was changed, in milliseconds since 1970. */
-function lookOf(files: readonly string[]): { readonly look: string; readonly changed: number } {
+export function lookOf(files: readonly string[]): { readonly look: string; readonly changed: number } {
   let look = '';
   let changed = 0;
   for (const file of files) {

@@ -1,5 +1,4 @@
 /** Reading and writing whole containers. The layout and what a crash leaves are in container-folders.ts. */
-import { statSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import {
   fsyncDirectory,
@@ -15,6 +14,7 @@ import {
 import { removeTree } from '../../linux/remove-tree.ts';
 import { hostConfigSchema } from '../api/host-config.ts';
 import { parseJson } from '../json.ts';
+import { lookOf } from '../kept-facts.ts';
 import { ensureDirectory } from '../root.ts';
 import {
   type ContainerFile,
@@ -36,12 +36,6 @@ interface Remembered {
   readonly container: StoredContainer;
 }
 
-/** What tells one version of a file from another: each version is a file of its own, renamed into place. */
-function look(path: string): string {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? '-' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`;
-}
-
 function volumesText(names: readonly string[]): string {
   return `${names.join('\n')}\n`;
 }
@@ -55,7 +49,7 @@ export class ContainerStore extends ContainerFolders {
   /** The container, whole and checked; `undefined` when there is none of this driver. Fails with `Corrupt`, naming file and field. */
   read(id: string): StoredContainer | undefined {
     const paths = this.paths(id);
-    const now = `${look(paths.config)} ${look(paths.hostConfig)}`;
+    const now = lookOf([paths.config, paths.hostConfig]).look;
     const remembered = this.#remembered.get(id);
     if (remembered?.look === now) return remembered.container;
     const text = readTextIfAny(paths.config);
@@ -115,8 +109,9 @@ export class ContainerStore extends ContainerFolders {
 
   /** Removes files that a killed process was replacing. The caller holds the container's lock. */
   clearWrites(id: string): void {
-    const { config, hostname, hosts, resolvConf } = this.paths(id);
-    for (const path of [config, hostname, hosts, resolvConf]) removeFile(temporaryName(path));
+    const { folder, config, hostname, hosts, resolvConf } = this.paths(id);
+    const volumes = `${folder}/${VOLUMES_NOTE}`;
+    for (const path of [config, hostname, hosts, resolvConf, volumes]) removeFile(temporaryName(path));
   }
 
   /**
@@ -201,6 +196,6 @@ export class ContainerStore extends ContainerFolders {
 
   #remember(id: string, container: StoredContainer): void {
     const paths = this.paths(id);
-    this.#remembered.set(id, { look: `${look(paths.config)} ${look(paths.hostConfig)}`, container });
+    this.#remembered.set(id, { look: lookOf([paths.config, paths.hostConfig]).look, container });
   }
 }

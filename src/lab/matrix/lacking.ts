@@ -1,7 +1,18 @@
 /** What a filesystem itself cannot do, so that no driver on it can: a limit, and no failure of the driver's. */
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 import { CAPABILITY } from '../../drivers/conformance/trees.ts';
 import { hasErrno } from '../../errors.ts';
+import { namesIn } from '../../linux/directory-names.ts';
+import { withRoot } from '../../linux/open-directory.ts';
 import { ftruncate, seekHole } from '../../linux/space.ts';
 import { fsetxattr } from '../../linux/xattr.ts';
 
@@ -33,6 +44,7 @@ export function lackingAbilities(path: string): Lacking[] {
     const refused = ATTRIBUTES.filter(([prefix]) => !takesAttribute(fd, prefix));
     return [
       ...holes,
+      ...(leavesTimes(path) ? [] : [TIMES]),
       ...refused.map(([attributes, loss]) => ({
         reason: `the filesystem takes no extended attributes of ${attributes}*: ${loss}`,
         attributes,
@@ -48,6 +60,23 @@ const HOLES: Lacking = {
   reason: 'the filesystem does not say where files have holes: copies of them are full',
   checks: /^sparse files/,
 };
+
+const TIMES: Lacking = {
+  reason: 'the filesystem writes the time of access whoever reads: looking at a layer writes to it',
+  checks: /^reading what a layer changed writes no time of access/,
+};
+
+/** Whether a reader that asks for it leaves the time as it is: what another machine or a program serves, that reads itself. */
+function leavesTimes(path: string): boolean {
+  const folder = mkdtempSync(`${path}/.probe-`);
+  try {
+    utimesSync(folder, 1000, 2000);
+    withRoot(folder, namesIn);
+    return statSync(folder).atimeMs === 1_000_000;
+  } finally {
+    rmdirSync(folder);
+  }
+}
 
 function takesAttribute(fd: number, prefix: string): boolean {
   const [name, value] = prefix === 'security.' ? ['capability', CAPABILITY] : ['probe', Buffer.from('y')];

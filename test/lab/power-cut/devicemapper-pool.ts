@@ -16,17 +16,17 @@ const below = (dataRoot: string, name: string): string => `${dataRoot}/devicemap
 export function takeDown(dataRoot: string): void {
   const home = `${dataRoot}/devicemapper`;
   if (statSync(home, { throwIfNoEntry: false }) === undefined) return;
-  const prefix = new RegExp(`^(docker-[0-9]+:[0-9]+-${statSync(home).ino}-)(\\S+)`);
-  const found = run('dmsetup', 'ls')
+  const ours = new RegExp(`^docker-[0-9]+:[0-9]+-${statSync(home).ino}-\\S+`);
+  const devices = run('dmsetup', 'ls')
     .split('\n')
-    .flatMap((line) => prefix.exec(line)?.slice(1) ?? []);
-  const devices = found.filter((_, nth) => nth % 2 === 1);
-  for (const name of [...devices.filter((one) => one !== 'pool'), ...devices.filter((one) => one === 'pool')])
-    run('dmsetup', 'remove', '--retry', '--noudevsync', `${found[0]}${name}`);
+    .flatMap((line) => ours.exec(line)?.[0] ?? []);
+  const isPool = (name: string): number => Number(name.endsWith('-pool'));
+  for (const name of devices.sort((a, b) => isPool(a) - isPool(b)))
+    run('dmsetup', 'remove', '--retry', '--noudevsync', name);
 }
 
 /** What is wrong with the metadata of a pool that is down, and with what the driver has on record of it; `undefined` when nothing is. */
-export function poolFault(dataRoot: string, driver = 'devicemapper'): string | undefined {
+export function poolFault(dataRoot: string): string | undefined {
   const metadata = below(dataRoot, 'devicemapper/metadata');
   if (statSync(metadata, { throwIfNoEntry: false }) === undefined) return undefined;
   run('thin_check', '-q', metadata);
@@ -39,7 +39,7 @@ export function poolFault(dataRoot: string, driver = 'devicemapper'): string | u
   });
   if (inPool.join() !== onRecord.sort().join())
     return `the pool has the devices ${inPool.join()}, and on record are ${onRecord.join()}`;
-  const needed = ['base', ...layersOnRecord(`${dataRoot}/image/${driver}/layerdb`)].sort();
+  const needed = ['base', ...layersOnRecord(`${dataRoot}/image/devicemapper/layerdb`)].sort();
   const found = files.sort();
   return needed.join() === found.join()
     ? undefined
