@@ -77,10 +77,13 @@ export const WEIGHTS: Readonly<Record<Operation['kind'], number>> = {
   ...{ 'prune-images': 2, 'prune-containers': 1, 'prune-system': 1, start: 4, stop: 3, kill: 3 },
 };
 
-/** What all lanes together have named and not heard to be gone. Nothing in it need be there already, or still. */
+/**
+ * What all lanes together have named, or heard to be loaded, and not heard to be gone. Nothing in it need be there already,
+ * or still.
+ */
 export class World {
-  readonly tags: string[];
-  readonly ids: string[];
+  readonly tags: string[] = [];
+  readonly ids: string[] = [];
   readonly containers: string[] = [];
   /** Containers that were made to run until somebody ends them. */
   readonly #sleepers = new Set<string>();
@@ -95,8 +98,6 @@ export class World {
   constructor(material: Material, scratch: string) {
     this.#material = material;
     this.#scratch = scratch;
-    this.tags = material.archives.flatMap(({ tags }) => [...tags.keys()]);
-    this.ids = material.archives.flatMap(({ images }) => images);
   }
 
   /** The next operation of a lane. */
