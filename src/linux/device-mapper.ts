@@ -6,7 +6,7 @@
  * Devices are made without udev's help, and with it where it runs: see udev-cookie.ts and device-node.ts.
  */
 import { hasErrno } from '../errors.ts';
-import { makeNode, removeNode } from './device-node.ts';
+import { linkNode, makeNode, removeNode } from './device-node.ts';
 import { SyscallError } from './errno.ts';
 import { closeFile } from './files.ts';
 import { declare } from './libc.ts';
@@ -106,12 +106,30 @@ function callForData(command: Command, name: string, flags: number): Buffer {
   }
 }
 
-/** A call after which the kernel tells udev, and that returns when udev is done. */
-function callWithUdev(command: Command, name: string, flags: number): Buffer {
-  using cookie = udevCookie();
+/** What udev has been told of devices, and nobody has waited for yet. */
+const unsettled = new Map<string, UdevCookie>();
+
+/** A call after which the kernel tells udev, and that returns when udev is done; unless it is `later`. */
+function callWithUdev(command: Command, name: string, flags: number, later = false): Buffer {
+  settleDevice(name);
+  using stack = new DisposableStack();
+  const cookie = udevCookie();
+  if (cookie !== undefined) stack.use(cookie);
   const answer = call(command, name, { flags, cookie });
-  if ((answer.readUInt32LE(28) & UEVENT_GENERATED) !== 0) cookie?.wait();
+  if (cookie === undefined || (answer.readUInt32LE(28) & UEVENT_GENERATED) === 0) return answer;
+  if (!later) cookie.wait();
+  else {
+    stack.move();
+    unsettled.set(name, cookie);
+  }
   return answer;
+}
+
+/** Returns when udev is done with what `beginDevice` told it of a device. */
+export function settleDevice(name: string): void {
+  using cookie = unsettled.get(name);
+  unsettled.delete(name);
+  cookie?.wait();
 }
 
 function decode(answer: Buffer): MappedDevice {
@@ -161,11 +179,23 @@ function spec({ type, sectors, parameters }: Target): Buffer {
  * it does not like its parameters; nothing is left then. A kill leaves a device without a table.
  */
 export function createDevice(name: string, target: Target, isReadOnly = false): MappedDevice {
-  const flags = isReadOnly ? READ_ONLY : 0;
+  return makeDevice(name, target, isReadOnly ? READ_ONLY : 0, false);
+}
+
+/**
+ * The same, while udev is still at work on the device, which takes it longer than mounting does: `settleDevice` waits for that, and
+ * whatever here is done with the device next does so first.
+ */
+export function beginDevice(name: string, target: Target): MappedDevice {
+  return makeDevice(name, target, 0, true);
+}
+
+function makeDevice(name: string, target: Target, flags: number, later: boolean): MappedDevice {
   call(DEV_CREATE, name, { flags });
   try {
     call(TABLE_LOAD, name, { flags, data: spec(target), targets: 1 });
-    const device = decode(callWithUdev(DEV_SUSPEND, name, flags));
+    const device = decode(callWithUdev(DEV_SUSPEND, name, flags, later));
+    if (later) linkNode(name, device.major, device.minor);
     makeNode(name, device.major, device.minor);
     return device;
   } catch (error) {
@@ -267,9 +297,22 @@ export function listDevices(): string[] {
  * fails with `EBUSY`. Gives whether it is gone now.
  */
 export function removeDevice(name: string, deferred = false): boolean {
+  return remove(name, deferred, callWithUdev);
+}
+
+/**
+ * The same, without a word to wait for: udev removes its link a moment later. That is all it does for a device that goes, and as it
+ * goes when the kernel removes one that was in use.
+ */
+export function dropDevice(name: string, deferred = false): boolean {
+  settleDevice(name);
+  return remove(name, deferred, (command, _name, flags) => call(command, name, { flags }));
+}
+
+function remove(name: string, deferred: boolean, ask: typeof callWithUdev): boolean {
   let isLeaving = false;
   unlessGone(name, () => {
-    const answer = callWithUdev(DEV_REMOVE, name, deferred ? DEFERRED_REMOVE : 0);
+    const answer = ask(DEV_REMOVE, name, deferred ? DEFERRED_REMOVE : 0);
     isLeaving = (answer.readUInt32LE(28) & DEFERRED_REMOVE) !== 0;
   });
   if (!isLeaving) removeNode(name);

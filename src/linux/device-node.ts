@@ -2,7 +2,7 @@
  * Names of device-mapper's devices in `/dev/mapper`. Where udev runs they are its links to `/dev/dm-MINOR`; where it does not
  * they are nodes that we make and remove, as libdevmapper does, so that others find the devices by them.
  */
-import { statSync } from 'node:fs';
+import { statSync, symlinkSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { makeDev, mknodAt } from './at.ts';
 import { makeDirectories, pathExists, removeFile } from './files.ts';
@@ -34,6 +34,19 @@ export function makeNode(name: string, major: number, minor: number): void {
     mknodAt(AT_FDCWD, path, S_IFBLK | 0o600, major, minor);
   } catch (error) {
     // Somebody else was quicker.
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  }
+}
+
+/** Makes udev's link to a device before udev does, which then leaves it as it is. Where udev does not run nothing is made. */
+export function linkNode(name: string, major: number, minor: number): void {
+  const path = `${FOLDER}/${name}`;
+  if (!isUdevRunning() || isNodeOf(path, major, minor)) return;
+  removeFile(path);
+  try {
+    symlinkSync(`../dm-${minor}`, path);
+  } catch (error) {
+    // udev was quicker.
     if (!hasErrno(error, 'EEXIST')) throw error;
   }
 }

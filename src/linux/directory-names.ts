@@ -18,7 +18,7 @@ const ALIGNMENT = 8;
 let room: Buffer | undefined;
 
 /** Visits the names but for `.` and `..`, each where it lies in a buffer that is used again. */
-function each(fd: number, visit: (entries: Buffer, from: number, end: number) => void): void {
+function each(fd: number, visit: (entries: Buffer, from: number, end: number, at: number) => void): void {
   room ??= Buffer.allocUnsafeSlow(ROOM);
   lseekCall(undefined, fd, 0, SEEK_SET);
   for (;;) {
@@ -30,7 +30,7 @@ function each(fd: number, visit: (entries: Buffer, from: number, end: number) =>
       const next = at + (room[at + LENGTH_AT] ?? 0) + ((room[at + LENGTH_AT + 1] ?? 0) << 8);
       let end = Math.max(from, next - ALIGNMENT);
       while (room[end] !== 0) end += 1;
-      if (!isDots(room, from, end)) visit(room, from, end);
+      if (!isDots(room, from, end)) visit(room, from, end, at);
       at = next;
     }
   }
@@ -51,5 +51,15 @@ export function namesIn(fd: number): Buffer[] {
 export function latin1NamesIn(fd: number): string[] {
   const names: string[] = [];
   each(fd, (entries, from, end) => names.push(entries.toString('latin1', from, end)));
+  return names;
+}
+
+/** The names of some inodes in an open directory, each byte a character. Inode numbers from 2^53 on are not found. */
+export function namesOfInodes(fd: number, wanted: ReadonlySet<number>): Map<number, string> {
+  const names = new Map<number, string>();
+  each(fd, (entries, from, end, at) => {
+    const inode = entries.readUInt32LE(at) + entries.readUInt32LE(at + 4) * 2 ** 32;
+    if (wanted.has(inode)) names.set(inode, entries.toString('latin1', from, end));
+  });
   return names;
 }

@@ -5,12 +5,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import {
-  createDevice,
+  beginDevice,
   deviceStatus,
+  dropDevice,
   keepDevice,
   listDevices,
   removeDevice,
   resumeDevice,
+  settleDevice,
 } from '../../linux/device-mapper.ts';
 import { nodeOf } from '../../linux/device-node.ts';
 import type { DeviceInfo } from './metadata.ts';
@@ -56,7 +58,7 @@ export class ActiveDevices {
     for (const name of this.names()) if (deviceStatus(name)?.isSuspended === true) resumeDevice(name);
   }
 
-  /** Gives a layer's device a name, at which it can be mounted. With the lock held. */
+  /** Gives a layer's device a name, at which it can be mounted; udev may be at work on it still (`settle`). With the lock held. */
   async activate(id: string, info: DeviceInfo): Promise<ActiveDevice> {
     const name = this.nameOf(id);
     for (let tries = 0; ; tries++) {
@@ -75,7 +77,7 @@ export class ActiveDevices {
     if (pool === undefined)
       throw new TsengineError('Unavailable', `devicemapper: the pool ${this.#pool.name} is not there`);
     try {
-      const device = createDevice(name, thinTable(`${pool.major}:${pool.minor}`, info.device_id, info.size));
+      const device = beginDevice(name, thinTable(`${pool.major}:${pool.minor}`, info.device_id, info.size));
       return { node: nodeOf(name, device.major, device.minor), minor: device.minor };
     } catch (error) {
       if (!hasErrno(error, 'ENODATA', 'ENOENT')) throw error;
@@ -87,16 +89,21 @@ export class ActiveDevices {
     }
   }
 
+  /** Returns when udev is done with a device that was activated. */
+  settle(id: string): void {
+    settleDevice(this.nameOf(id));
+  }
+
   /** Takes the name of a device away, at once or, where that may be deferred, as soon as nobody uses it. */
   deactivate(id: string): void {
     const name = this.nameOf(id);
     if (this.#options.defersRemoval) {
-      removeDevice(name, true);
+      dropDevice(name, true);
       return;
     }
     for (let tries = 0; ; tries++) {
       try {
-        removeDevice(name);
+        dropDevice(name);
         return;
       } catch (error) {
         if (!hasErrno(error, 'EBUSY')) throw error;
@@ -111,7 +118,7 @@ export class ActiveDevices {
     const name = this.nameOf(id);
     for (let tries = 0; ; tries++) {
       try {
-        if (removeDevice(name)) return true;
+        if (dropDevice(name)) return true;
       } catch (error) {
         if (!hasErrno(error, 'EBUSY')) throw error;
         if (this.#options.defersDeletion && tries >= 2) return false;

@@ -10,6 +10,7 @@ import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { discardDevice } from '../../linux/block-device.ts';
 import {
   deviceStatus,
+  dropDevice,
   removeDevice,
   resumeDevice,
   suspendDevice,
@@ -298,7 +299,7 @@ export class DeviceSet {
     } catch (error) {
       this.#warn(`devicemapper: could not discard the blocks of ${id}: ${errorMessage(error)}`);
     } finally {
-      removeDevice(this.active.nameOf(id));
+      dropDevice(this.active.nameOf(id));
     }
   }
 

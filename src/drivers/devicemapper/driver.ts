@@ -110,9 +110,11 @@ export class DevicemapperDriver implements GraphDriver {
     let wasActive = true;
     try {
       this.#metadata.sweep();
-      this.#pool.dropStale();
-      wasActive = this.#pool.isActive();
-      this.#pool.activate();
+      if (!this.#pool.isUnchanged()) {
+        this.#pool.dropStale();
+        wasActive = this.#pool.isActive();
+        this.#pool.activate();
+      }
       const isKnown = wasActive && this.#base.isVerified();
       if (!isKnown) await this.#base.verify();
       this.#set.recover();
@@ -183,6 +185,7 @@ export class DevicemapperDriver implements GraphDriver {
       if (!pathExists(`${target}/${ROOTFS}`)) makeDirectory(`${target}/${ROOTFS}`, 0o755);
       // For people who look for what a device is; that of the first one, as its snapshots keep it.
       if (!pathExists(`${target}/id`)) writeNewFile(`${target}/id`, id, { durable: false });
+      this.#set.active.settle(id);
     } catch (error) {
       this.#unmount(id);
       throw error;

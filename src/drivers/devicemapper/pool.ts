@@ -66,6 +66,8 @@ export class Pool {
   readonly isOurs: boolean;
   readonly #folder: string;
   readonly #options: DevicemapperOptions;
+  /** The table of the pool as `activate` left it. */
+  #table: string | undefined;
 
   /** `home` is there. */
   constructor(home: string, options: DevicemapperOptions, name?: string) {
@@ -160,8 +162,19 @@ export class Pool {
     messageDevice(this.name, words.join(' '));
   }
 
+  /** Whether the pool is as `activate` left it, so that nothing is to be done but to use it. */
+  isUnchanged(): boolean {
+    if (this.#table === undefined || this.device()?.isSuspended !== false) return false;
+    return targetOf(this.name, 'table')?.parameters === this.#table;
+  }
+
   /** Makes the pool when it is not there, and lets it grow where a larger loop file was asked for. With the set's lock held. */
   activate(): void {
+    this.#activate();
+    this.#table = targetOf(this.name, 'table')?.parameters;
+  }
+
+  #activate(): void {
     if (this.isActive()) {
       // A kill while it grew.
       if (this.device()?.isSuspended === true) resumeDevice(this.name);
@@ -174,7 +187,7 @@ export class Pool {
     // What a kill left before it had a table.
     removeDevice(this.name);
     using parts = this.#parts();
-    createDevice(this.name, this.#table(parts));
+    createDevice(this.name, this.#tableOf(parts));
   }
 
   /** Devices that were named and that the pool is not on would be passed over without a word. */
@@ -203,7 +216,7 @@ export class Pool {
     }
   }
 
-  #table({ data, metadata }: Parts): Target {
+  #tableOf({ data, metadata }: Parts): Target {
     const block = checkedBlockSize(metadata, this.#options);
     const size = blockDeviceSize(data.node);
     if (size < block)

@@ -13,7 +13,7 @@ import { SyscallError } from '../../linux/errno.ts';
 import { removeFile, writeNewFile } from '../../linux/files.ts';
 import { withRoot } from '../../linux/open-directory.ts';
 import { makePipe } from '../../linux/spawn.ts';
-import { lstatIfAny } from '../../linux/stat.ts';
+import { type FileStat, lstatIfAny } from '../../linux/stat.ts';
 import { syncFilesystemOf } from '../../linux/sync.ts';
 import { zfsSend } from '../../linux/zfs-core.ts';
 import { ZfsObjectPaths } from '../../linux/zfs-objects.ts';
@@ -23,6 +23,7 @@ import type { Guided } from '../naive-diff.ts';
 import { PathGuide } from '../path-guide.ts';
 import type { Staging } from '../staging.ts';
 import type { Datasets } from './datasets.ts';
+import { ObjectPaths } from './object-paths.ts';
 import { SendStream } from './send-stream.ts';
 
 /** What is in the way of a guide: everything is compared then. */
@@ -67,10 +68,11 @@ async function findGuide(
   const [snapshot, baseSnapshot] = [datasets.snapshotName(own.id), datasets.snapshotName(base.id)];
   const record = staging.name(own.id);
   writeNewFile(record, `${snapshot}\n${baseSnapshot}`, { durable: false });
+  const asOf = Math.trunc(Date.now() / 1000);
   try {
     await datasets.snapshot(snapshot, baseSnapshot);
     const layers = { own: { root: own.root, snapshot }, base: { root: base.root, snapshot: baseSnapshot } };
-    return await guideOf({ ...layers, origin, madeAt });
+    return await guideOf({ ...layers, origin, madeAt, asOf });
   } catch (error) {
     // A pool that is full has no room for snapshots. Whatever else the kernel will not tell, comparing finds out.
     if (error instanceof NoGuide || error instanceof SyscallError) return undefined;
@@ -97,25 +99,27 @@ interface ComparedLayers {
   readonly origin: string;
   /** The second since 1970 in which the layer was made. */
   readonly madeAt: bigint;
+  /** The second since 1970 before the snapshots of now were taken. */
+  readonly asOf: number;
 }
 
 /** A snapshot's time, the clock of the kernel's files, and ours may differ by so many seconds. */
 const LEEWAY = 2n;
 
 /** The guide to what may differ. Fails with `NoGuide`. */
-async function guideOf({ own, base, origin, madeAt }: ComparedLayers): Promise<Guide> {
-  if (BigInt(Math.trunc(Date.now() / 1000)) < madeAt) throw new NoGuide('the clock was set back');
-  const changed = await changedObjects(own.snapshot, origin, madeAt - LEEWAY);
+async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Promise<Guide> {
+  if (BigInt(asOf) < madeAt) throw new NoGuide('the clock was set back');
+  const changed = await readStream(own.snapshot, origin, madeAt - LEEWAY);
   // By contract the base stays as it is: whatever its stream has counts.
-  const changedBelow = await changedObjects(base.snapshot, origin, 0n);
+  const changedBelow = await readStream(base.snapshot, origin, 0n);
   const guide = new ObjectGuide();
-  using paths = new ZfsObjectPaths();
-  addAll(guide, paths, own, changed);
-  addAll(guide, paths, base, changedBelow);
+  using kernel = new ZfsObjectPaths();
+  addAll(guide, kernel, { ...own, asOf }, changed);
+  addAll(guide, kernel, { ...base, asOf }, changedBelow);
   return guide;
 }
 
-async function changedObjects(snapshot: string, origin: string, since: bigint): Promise<ReadonlySet<bigint>> {
+async function readStream(snapshot: string, origin: string, since: bigint): Promise<SendStream> {
   const stream = new SendStream(since);
   const pipe = makePipe();
   let sent: Promise<void>;
@@ -128,7 +132,7 @@ async function changedObjects(snapshot: string, origin: string, since: bigint): 
   }
   await sent;
   if (!stream.isWhole()) throw new NoGuide('the stream was cut off');
-  return stream.changed();
+  return stream;
 }
 
 /** What is read at a time: as much as a pipe holds. */
@@ -148,34 +152,42 @@ const ATTRIBUTES = '/<xattrdir>';
 
 function addAll(
   guide: ObjectGuide,
-  paths: ZfsObjectPaths,
-  { root, snapshot }: ComparedLayer,
-  objects: ReadonlySet<bigint>,
+  kernel: ZfsObjectPaths,
+  { root, snapshot, asOf }: ComparedLayer & Pick<ComparedLayers, 'asOf'>,
+  stream: SendStream,
 ): void {
   withRoot(root, (fd) => {
-    for (const object of objects) {
-      const path = paths.pathOf(snapshot, object);
+    const paths = new ObjectPaths({ root: fd, snapshot, asOf: asOf - Number(LEEWAY) }, kernel, stream);
+    for (const object of stream.changed()) {
+      const path = paths.pathOf(object);
       if (path === 'deleted') continue;
       if (path === undefined) throw new NoGuide(`object ${object} has no path`);
-      addOne(guide, fd, path, object);
+      const stat = addOne(guide, fd, path, object);
+      if (stat === undefined || stat.ctime.sec < asOf - Number(LEEWAY)) continue;
+      // It may have been moved since the snapshot.
+      const before = paths.inSnapshot(object);
+      if (before === undefined || before === 'deleted' || !before.equals(path))
+        throw new NoGuide(`object ${object} was elsewhere`);
     }
   });
 }
 
-function addOne(guide: ObjectGuide, root: number, path: Buffer, object: bigint): void {
+/** Gives the file that is at the path, where it is the object itself. */
+function addOne(guide: ObjectGuide, root: number, path: Buffer, object: bigint): FileStat | undefined {
   const relative = path.length <= 1 ? Buffer.from('.') : path.subarray(1);
   const stat = lstatIfAny(root, relative);
   const attributes = path.lastIndexOf(ATTRIBUTES);
   if (stat === undefined && attributes > 0) {
     // A change of an attribute is one of the file, whichever that is by now.
     guide.addPath(path.toString('latin1', 0, attributes), false);
-    return;
+    return undefined;
   }
   // Changed since: a running container works on.
   if (stat === undefined || stat.ino !== object) throw new NoGuide(`object ${object} is elsewhere`);
   const isDirectory = isDirectoryStat(stat);
   if (!isDirectory && stat.nlink > 1) throw new NoGuide(`object ${object} has several names`);
   guide.addPath(path.length <= 1 ? '' : path.toString('latin1'), isDirectory);
+  return stat;
 }
 
 class ObjectGuide extends PathGuide {

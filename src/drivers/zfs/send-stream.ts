@@ -23,6 +23,12 @@ const MAGIC = 0x2_f5ba_cbacn;
 /** `DMU_OT_PLAIN_FILE_CONTENTS`, `DMU_OT_DIRECTORY_CONTENTS` */
 const FILE_TYPES: ReadonlySet<number> = new Set([19, 20]);
 const CONTENTS: ReadonlySet<number> = new Set([WRITE, FREE, SPILL, WRITE_EMBEDDED]);
+/**
+ * Metadata begins with `SA_MAGIC` and 4 bytes more; the first attributes of a file are in the order in which `zfs_mknode` gives them: mode,
+ * size, generation, owner, group, and the directory that it is in. Other orders may be found: see `parentOf`.
+ */
+const SA_MAGIC = 0x2f505a;
+const PARENT_AT = 48;
 /** Objects whose metadata is in one block. */
 const IN_A_BLOCK = 32n;
 
@@ -60,6 +66,7 @@ export class SendStream {
   /** Files and directories of which the stream has metadata. */
   readonly #seen = new Set<bigint>();
   readonly #changed = new Set<bigint>();
+  readonly #parents = new Map<bigint, bigint>();
   /** Blocks of which is known why they were sent. */
   readonly #explained = new Set<bigint>();
   readonly #since: bigint;
@@ -107,6 +114,11 @@ export class SendStream {
     return this.#changed;
   }
 
+  /** The directory that an object is in, most likely: whoever relies on it looks there. */
+  parentOf(object: bigint): bigint | undefined {
+    return this.#parents.get(object);
+  }
+
   /** Whether it is such a stream, from its beginning to its end. */
   isWhole(): boolean {
     return this.#begun && this.#ended && this.#have === 0 && this.#skip === 0;
@@ -152,6 +164,8 @@ export class SendStream {
     this.#object = undefined;
     this.#need = RECORD;
     this.#seen.add(object);
+    if (bonus.length >= PARENT_AT + 8 && bonus.readUInt32LE(0) === SA_MAGIC)
+      this.#parents.set(object, bonus.readBigUInt64LE(PARENT_AT));
     for (let at = 0; at + 8 <= bonus.length; at += 8) {
       // Seconds since 1970, to the year 2106: a larger number is none, but part of an access list, say.
       if (bonus.readUInt32LE(at + 4) !== 0 || bonus.readUInt32LE(at) < this.#since) continue;
