@@ -1,12 +1,14 @@
 /**
  * A thin pool that LVM makes on one block device, as Docker does it (`dm.directlvm_device`): volume group `docker`, pool
  * `thinpool` in it, whose device is `docker-thinpool`. `setup-config.json` in the driver's home says that it was made, in
- * Docker's words; it is written last, so that a kill leaves a volume group that a second attempt refuses.
+ * Docker's words; it is written last. What fails is undone; a kill leaves a volume group on that device, which a second attempt
+ * refuses and removes when it is forced.
  */
+import { realpathSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { LackingHereError, TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
-import { findCommand, runOrFail } from '../../linux/command.ts';
+import { findCommand, runCommand, runOrFail } from '../../linux/command.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
 import type { LvmSetup } from './options.ts';
 
@@ -14,7 +16,10 @@ const GROUP = 'docker';
 const POOL = 'thinpool';
 const PROFILES = '/etc/lvm/profile';
 const PROFILE = 'docker-thinpool';
-const TOOLS = ['pvcreate', 'vgcreate', 'lvcreate', 'lvconvert', 'lvchange', 'thin_check'] as const;
+const TOOLS = [
+  ...(['vgs', 'pvcreate', 'vgcreate', 'lvcreate', 'lvconvert', 'lvchange', 'vgremove', 'pvremove'] as const),
+  'thin_check',
+] as const;
 type Tool = (typeof TOOLS)[number];
 
 /** Docker's `directLVMConfig`. */
@@ -46,7 +51,8 @@ export async function setUpDirectLvm(home: string, setup: LvmSetup): Promise<voi
   }
   const tools = findTools();
   await mustBeFree(setup);
-  await makePool(setup, tools);
+  await clearGroup(setup, tools);
+  await makeOrUndo(setup, tools);
   makeDirectories(home, 0o700);
   writeFileAtomic(path, JSON.stringify(wanted), { mode: 0o600 });
 }
@@ -63,7 +69,7 @@ function readConfig(path: string): z.infer<typeof CONFIG> | undefined {
   }
 }
 
-function findTools(): (tool: Tool) => string {
+function findTools(): (name: Tool) => string {
   const found = new Map(TOOLS.map((tool) => [tool, findCommand(tool)]));
   for (const [tool, path] of found) {
     if (path !== undefined) continue;
@@ -72,7 +78,7 @@ function findTools(): (tool: Tool) => string {
       `devicemapper: dm.directlvm_device needs ${tool}, which is missing: install the package ${from}`,
     );
   }
-  return (tool) => found.get(tool) ?? tool;
+  return (name) => found.get(name) ?? name;
 }
 
 /** How much of a device is looked at: where LVM and all common filesystems have their marks. */
@@ -87,7 +93,51 @@ async function mustBeFree({ device, force }: LvmSetup): Promise<void> {
   );
 }
 
-async function makePool(setup: LvmSetup, tool: (name: Tool) => string): Promise<void> {
+type FindTool = ReturnType<typeof findTools>;
+
+/** Fails where there is a volume group of the pool's name already. One that an attempt left on the device goes, when that is forced. */
+async function clearGroup({ device, force }: LvmSetup, tool: FindTool): Promise<void> {
+  const listed = ['--noheadings', '--separator', '|', '-o', 'vg_name,pv_name'];
+  const all = (await runOrFail(tool('vgs'), listed, 'devicemapper')).split('\n').map((line) => line.trim());
+  const devices = all
+    .filter((line) => line.startsWith(`${GROUP}|`))
+    .map((line) => line.slice(GROUP.length + 1));
+  if (devices.length === 0) return;
+  if (force && devices.length === 1 && sameDevice(devices[0], device)) {
+    await runOrFail(tool('vgremove'), ['-f', '-y', GROUP], 'devicemapper');
+    return;
+  }
+  throw new TsengineError(
+    'Conflict',
+    `devicemapper: dm.directlvm_device makes a volume group ${GROUP}, and there is one on ${devices.join(', ')}: if that is Docker's, use its pool with dm.thinpooldev=${GROUP}-${POOL}, else rename it with vgrename`,
+  );
+}
+
+function sameDevice(one: string | undefined, other: string): boolean {
+  try {
+    return one !== undefined && realpathSync(one) === realpathSync(other);
+  } catch {
+    // LVM calls a device that is gone `[unknown]`.
+    return false;
+  }
+}
+
+/** Makes the pool, or leaves an empty device. */
+async function makeOrUndo(setup: LvmSetup, tool: FindTool): Promise<void> {
+  const undo: (readonly [Tool, ...string[]])[] = [];
+  try {
+    await makePool(setup, tool, undo);
+  } catch (error) {
+    for (const [name, ...args] of undo.reverse()) await runCommand(tool(name), args);
+    throw error;
+  }
+}
+
+async function makePool(
+  setup: LvmSetup,
+  tool: FindTool,
+  undo: (readonly [Tool, ...string[]])[],
+): Promise<void> {
   const data = setup.dataPercent || 95;
   const metadata = setup.metadataPercent || 1;
   const volume = (name: string, percent: number): string[] => [
@@ -101,7 +151,9 @@ async function makePool(setup: LvmSetup, tool: (name: Tool) => string): Promise<
     `${percent}%VG`,
   ];
   await runOrFail(tool('pvcreate'), ['-f', '-y', setup.device], 'devicemapper');
+  undo.push(['pvremove', '-f', '-y', setup.device]);
   await runOrFail(tool('vgcreate'), [GROUP, setup.device], 'devicemapper');
+  undo.push(['vgremove', '-f', '-y', GROUP]);
   await runOrFail(tool('lvcreate'), volume(POOL, data), 'devicemapper');
   await runOrFail(tool('lvcreate'), volume(`${POOL}meta`, metadata), 'devicemapper');
   const convert = ['-y', '--zero', 'n', '-c', '512K', '--thinpool', `${GROUP}/${POOL}`];

@@ -9,6 +9,24 @@ echo something | dd of=$one conv=notrunc 2>/dev/null
 expect 'a device that holds something' "*$one is not empty: use dm.directlvm_device_force=true*" \
   direct --storage-opt dm.directlvm_device=$one import /store/image.tar box
 [ -z "$(pvs --noheadings)" ] || fail 'LVM took a device that holds something'
+
+# A group of that name: nothing is touched.
+vgcreate -q -y docker $three >/dev/null
+expect 'a volume group docker that is there' "*there is one on $three: *dm.thinpooldev=docker-thinpool*" \
+  direct --storage-opt dm.directlvm_device=$two import /store/image.tar box
+expect 'and forced' "*there is one on $three: *" \
+  direct --storage-opt dm.directlvm_device=$two --storage-opt dm.directlvm_device_force=true import /store/image.tar box
+expect 'LVM has what it had' "$three" sh -c 'pvs --noheadings -o pv_name | tr -d " "'
+vgremove -q -y docker >/dev/null && pvremove -q -y $three >/dev/null
+# What cannot be made is undone: the spare of so much metadata has no room.
+expect 'a pool that has no room' '*devicemapper: *' \
+  direct --storage-opt dm.directlvm_device=$two --storage-opt dm.thinp_percent=55 --storage-opt dm.thinp_metapercent=44 \
+  import /store/image.tar box
+[ -z "$(pvs --noheadings)" ] || fail 'LVM keeps a device on which nothing could be made'
+# A kill on the way.
+pvcreate -q -y $one >/dev/null && vgcreate -q docker $one >/dev/null
+expect 'what a kill left' "*$one is not empty: use dm.directlvm_device_force=true*" \
+  direct --storage-opt dm.directlvm_device=$one import /store/image.tar box
 made="--storage-opt dm.directlvm_device=$one --storage-opt dm.directlvm_device_force=true --storage-opt dm.thinp_percent=90
   --storage-opt dm.thinp_metapercent=2 --storage-opt dm.thinp_autoextend_threshold=70 --storage-opt dm.thinp_autoextend_percent=30"
 direct $made import /store/image.tar box >/dev/null || fail 'direct-lvm'
