@@ -1,6 +1,6 @@
 /** What is btrfs's own, on a filesystem of the test's. The suite: conformance-filesystems.slow.test.ts. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { guidedByTrees } from '../../src/drivers/btrfs/changes.ts';
@@ -8,6 +8,7 @@ import { compareTrees, type Guide } from '../../src/drivers/compare-trees.ts';
 import { changeLines, collect, imageLayer, streamOf } from '../../src/drivers/conformance/layers.ts';
 import { newId } from '../../src/drivers/conformance/suite.ts';
 import type { GraphDriver } from '../../src/drivers/driver.ts';
+import { driverFactory } from '../../src/drivers/registry.ts';
 import { createSnapshot, createSubvolume, isSubvolume } from '../../src/linux/btrfs.ts';
 import { makeFilesystem, type TestFilesystem } from '../helpers/loop.ts';
 import { makeStore, type TestStore } from '../helpers/stores.ts';
@@ -143,7 +144,8 @@ describe('btrfs', () => {
     assert.deepEqual(fs.readdirSync(`${home()}/quotas`), []);
     const wrong = (size: string) => driver.createReadWrite(newId(), image, { storageOptions: { size } });
     await assert.rejects(wrong('0'), /btrfs: invalid storage size/);
-    await assert.rejects(wrong('x'), /invalid size: 'x'/);
+    await assert.rejects(wrong('x'), /--storage-opt size: invalid size: 'x'/);
+    await assert.rejects(wrong('99999p'), /--storage-opt size=99999p is out of range: give less than 8P$/);
     await assert.rejects(
       driver.create(newId(), image, { storageOptions: { size: '1G' } }),
       /only supported for ReadWrite/,
@@ -162,8 +164,54 @@ describe('btrfs', () => {
     assert.deepEqual(fs.readdirSync(elsewhere.dataRoot), []);
     await assert.rejects(
       store.open('btrfs', [['btrfs.nosuch', '1']]),
-      /unknown option btrfs\.nosuch for btrfs/,
+      /^TsengineError: btrfs has no option btrfs\.nosuch: it takes btrfs\.min_space$/,
     );
+  });
+
+  test('a size that is no number of bytes is refused by its name, before the filesystem counts', async () => {
+    using filesystem = makeFilesystem('btrfs');
+    using other = makeStore(filesystem.path);
+    const counts = (): boolean =>
+      spawnSync('btrfs', ['qgroup', 'show', filesystem.path], { stdio: 'pipe' }).status === 0;
+    for (const [value, words] of [
+      ['99999p', /^TsengineError: btrfs\.min_space=99999p is out of range: give less than 8P$/],
+      [
+        'abc',
+        /^TsengineError: btrfs\.min_space: invalid size: 'abc': give a number with a unit, such as 10G$/,
+      ],
+    ] as const) {
+      await assert.rejects(other.open('btrfs', [['btrfs.min_space', value]]), words);
+    }
+    const fresh = await other.open('btrfs');
+    const options = { storageOptions: { size: '99999p' } };
+    await assert.rejects(fresh.createReadWrite(newId(), undefined, options), /size=99999p is out of range/);
+    assert.equal(counts(), false);
+    await other.open('btrfs', [['btrfs.min_space', '1M']]);
+    assert.equal(counts(), true);
+  });
+
+  test('a store that cannot be written says so, and can be looked at', async () => {
+    using filesystem = makeFilesystem('btrfs');
+    using other = makeStore(filesystem.path);
+    const opened = await other.open('btrfs');
+    const image = await imageLayer(opened, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
+    execFileSync('mount', ['-o', 'remount,ro', filesystem.path]);
+    const refused = {
+      code: 'Unavailable',
+      message: `btrfs: ${other.dataRoot}/btrfs is on a read-only file system: choose another data root, or look at it with --read-only-root`,
+    };
+    for (const driver of [opened, await other.open('btrfs')]) {
+      await assert.rejects(driver.create(newId(), image), refused);
+      await assert.rejects(driver.createReadWrite(newId(), image), refused);
+      await assert.rejects(driver.remove(image), refused);
+      await using mounted = await driver.get(image);
+      assert.equal(fs.readFileSync(`${mounted.path}/a`, 'utf8'), 'a');
+    }
+    const factory = await driverFactory('btrfs');
+    const looking = await factory.open({ ...other.context('btrfs'), readOnly: true });
+    await using mounted = await looking.get(image);
+    assert.equal(fs.readFileSync(`${mounted.path}/a`, 'utf8'), 'a');
+    execFileSync('mount', ['-o', 'remount,rw', filesystem.path]);
   });
 
   test('a folder that is no subvolume is said to be none', async () => {

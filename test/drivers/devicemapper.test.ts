@@ -97,11 +97,19 @@ describe('the options of devicemapper', () => {
 
   test('are refused by name when they are unknown, out of range, or do not go together', () => {
     const wrong: readonly (readonly [RegExp, Pairs])[] = [
-      [/unknown option dm\.nosuch/, [['dm.nosuch', '1']]],
-      [/unknown option overlay2\.size/, [['overlay2.size', '1G']]],
+      [/devicemapper has no option dm\.nosuch: it takes /, [['dm.nosuch', '1']]],
+      [/devicemapper has no option overlay2\.size: .* --storage-driver overlay2$/, [['overlay2.size', '1G']]],
       [/dm\.fs=btrfs: choose ext4 or xfs/, [['dm.fs', 'btrfs']]],
-      [/invalid size: 'ten'/, [['dm.basesize', 'ten']]],
-      [/dm\.basesize=0 is too small/, [['dm.basesize', '0']]],
+      [/dm\.basesize: invalid size: 'ten'/, [['dm.basesize', 'ten']]],
+      [/dm\.basesize=0 is out of range: give 16M to 16T$/, [['dm.basesize', '0']]],
+      [/dm\.basesize=1M is out of range: give 16M to 16T$/, [['dm.basesize', '1M']]],
+      [/dm\.basesize=7000p is out of range: give 16M to 16T$/, [['dm.basesize', '7000p']]],
+      [/dm\.basesize=99999p is out of range: give 16M to 16T$/, [['dm.basesize', '99999p']]],
+      [/dm\.loopdatasize=1M is out of range: give 16M to 64T$/, [['dm.loopdatasize', '1M']]],
+      [/dm\.loopdatasize=7000p is out of range: give 16M to 64T$/, [['dm.loopdatasize', '7000p']]],
+      [/dm\.loopdatasize=99999p is out of range: give 16M to 64T$/, [['dm.loopdatasize', '99999p']]],
+      [/dm\.loopmetadatasize=4k is out of range: give 2M to 16G$/, [['dm.loopmetadatasize', '4k']]],
+      [/dm\.loopmetadatasize=99999p is out of range: give 2M to 16G$/, [['dm.loopmetadatasize', '99999p']]],
       [/dm\.blocksize=100K is out of range/, [['dm.blocksize', '100K']]],
       [/dm\.blocksize=2G is out of range/, [['dm.blocksize', '2G']]],
       [/dm\.min_free_space=10 is out of range/, [['dm.min_free_space', '10']]],
@@ -166,6 +174,10 @@ describe('the options of devicemapper', () => {
     assert.equal(requestedSize(undefined), undefined);
     assert.equal(requestedSize({ storageOptions: { size: '20G' } }), 20 * 1024 ** 3);
     assert.throws(() => requestedSize({ storageOptions: { size: '0' } }), /invalid storage size: 0/);
+    assert.throws(
+      () => requestedSize({ storageOptions: { size: '7000p' } }),
+      /--storage-opt size=7000p is out of range: give at most 16T$/,
+    );
     assert.throws(() => requestedSize({ storageOptions: { nonsense: '1' } }), /unknown option nonsense/);
   });
 });

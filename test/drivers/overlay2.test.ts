@@ -260,10 +260,10 @@ describe('crash leftovers', () => {
 
 describe('options', () => {
   const cases = [
-    ['overlay2.foo', '1', /^overlay2: unknown option overlay2\.foo$/],
-    ['size', '10G', /^overlay2: unknown option size$/],
-    ['dm.basesize', '10G', /^overlay2: unknown option dm\.basesize$/],
-    ['overlay2.size', 'abc', /^invalid size: 'abc'$/],
+    ['overlay2.foo', '1', /^overlay2 has no option overlay2\.foo: it takes /],
+    ['size', '10G', /^overlay2 has no option size: it takes /],
+    ['dm.basesize', '10G', /^overlay2 has no option dm\.basesize: .*devicemapper$/],
+    ['overlay2.size', 'abc', /^overlay2\.size: invalid size: 'abc'/],
     [
       'overlay2.size',
       '10G',

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
 import { chooseDriver, DRIVER_NAMES, driversWithData } from '../../src/drivers/registry.ts';
 import { parseBool, parseSize, parseStorageOption } from '../../src/drivers/storage-options.ts';
+import { TsengineError } from '../../src/errors.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 /** What Docker leaves of one layer of each driver. */
@@ -102,9 +103,23 @@ describe('storage options', () => {
       '10 GB': 10_737_418_240,
       '1TiB': 1024 ** 4,
     };
-    for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseSize(text), bytes, text);
+    for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseSize('x.size', text), bytes, text);
     for (const text of ['', 'abc', '-1', '1x', '10 G B', '1e3'])
-      assert.throws(() => parseSize(text), /invalid size/);
+      assert.throws(
+        () => parseSize('x.size', text),
+        /x\.size: invalid size: '.*': give a number with a unit/,
+      );
+    assert.equal(parseSize('x.size', '8191T'), 8191 * 1024 ** 4);
+    for (const text of ['8P', '8192T', '99999p', `${'9'.repeat(400)}p`]) {
+      assert.throws(
+        () => parseSize('x.size', text),
+        (error) => {
+          assert.ok(error instanceof TsengineError && error.exitCode === 125);
+          assert.match(error.message, /^x\.size=[^ ]{1,42} is out of range: give less than 8P$/);
+          return true;
+        },
+      );
+    }
   });
 
   test('booleans are those that Go takes', () => {
@@ -113,12 +128,41 @@ describe('storage options', () => {
     assert.throws(() => parseBool('key', 'yes'), /key: cannot read "yes"/);
   });
 
+  test("another driver's are refused with its name, and those without a prefix with the right one", async () => {
+    using store = makeStore();
+    const refused = [
+      [
+        'overlay2',
+        'dm.fs',
+        /^overlay2 has no option dm\.fs: those that begin with dm\. are devicemapper's: leave it out, or choose --storage-driver devicemapper$/,
+      ],
+      ['vfs', 'dm.fs', /^vfs has no option dm\.fs: .* --storage-driver devicemapper$/],
+      ['btrfs', 'dm.basesize', /^btrfs has no option dm\.basesize: .* --storage-driver devicemapper$/],
+      ['zfs', 'btrfs.min_space', /^zfs has no option btrfs\.min_space: .* --storage-driver btrfs$/],
+      ['aufs', 'overlay2.size', /^aufs has no option overlay2\.size: .* --storage-driver overlay2$/],
+      ['devicemapper', 'zfs.fsname', /^devicemapper has no option zfs\.fsname: .* --storage-driver zfs$/],
+      [
+        'overlay2',
+        'size',
+        /^overlay2 has no option size: it takes overlay2\.override_kernel_check, overlay2\.size$/,
+      ],
+      ['btrfs', 'min_space', /^btrfs has no option min_space: it takes btrfs\.min_space$/],
+      ['zfs', 'fsname', /^zfs has no option fsname: it takes zfs\.fsname$/],
+      ['aufs', 'mount_program', /^aufs has no option mount_program: it takes aufs\.mount_program$/],
+      ['devicemapper', 'basesize', /^devicemapper has no option basesize: it takes dm\.basesize$/],
+    ] as const;
+    for (const [driver, key, words] of refused) {
+      await assertFails(store.open(driver, [[key, '1']]), 'InvalidParameter', words);
+    }
+    assert.deepEqual(fs.readdirSync(store.dataRoot), []);
+  });
+
   test('vfs refuses its own in Docker’s words', async () => {
     using store = makeStore();
     await assertFails(
       store.open('vfs', [['vfs.foo', '1']]),
       'InvalidParameter',
-      /^unknown option vfs.foo for vfs$/,
+      /^vfs has no option vfs\.foo: it takes size$/,
     );
     const quota = /^Filesystem does not support, or has not enabled quotas$/;
     await assertFails(store.open('vfs', [['size', '1G']]), 'InvalidParameter', quota);

@@ -9,17 +9,16 @@ import { markOf, readMark } from '../../src/drivers/zfs/store-mark.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 describe('the options of zfs', () => {
-  test('are the dataset alone, with and without the prefix', () => {
+  test('are the dataset alone', () => {
     assert.deepEqual(readEngineOptions({ options: [] }), { fsName: undefined });
     assert.deepEqual(readEngineOptions({ options: [['zfs.fsname', 'tank/a-b/c_d.e:f']] }), {
       fsName: 'tank/a-b/c_d.e:f',
     });
-    assert.deepEqual(readEngineOptions({ options: [['fsname', 'tank']] }), { fsName: 'tank' });
   });
 
   test('are refused by name, and so is what is no name of a dataset', () => {
     const read = (key: string, value: string) => () => readEngineOptions({ options: [[key, value]] });
-    assert.throws(read('zfs.foo', '1'), /^TsengineError: unknown option zfs.foo for zfs$/);
+    assert.throws(read('zfs.foo', '1'), /^TsengineError: zfs has no option zfs\.foo: it takes zfs\.fsname$/);
     for (const name of ['', '/tank', 'tank/', 'tank//a', 'tank a', 'tank@snap', '-r', '1tank', 'tank\n']) {
       assert.throws(read('zfs.fsname', name), /zfs\.fsname: ".*" is no name of a dataset: give one/, name);
     }
@@ -30,7 +29,8 @@ describe('the options of zfs', () => {
     assert.equal(requestedSize({ storageOptions: { size: '10G' } }), 10 * 1024 ** 3);
     const size = (storageOptions: Record<string, string>) => () => requestedSize({ storageOptions });
     assert.throws(size({ size: '0' }), /zfs: invalid storage size: 0/);
-    assert.throws(size({ size: '1x' }), /invalid size: '1x'/);
+    assert.throws(size({ size: '1x' }), /--storage-opt size: invalid size: '1x'/);
+    assert.throws(size({ size: '99999p' }), /--storage-opt size=99999p is out of range: give less than 8P$/);
     assert.throws(size({ quota: '1' }), /^TsengineError: Unknown option quota$/);
   });
 });

@@ -64,7 +64,22 @@ const REFUSED: readonly Refused[] = [
   [['run', '--rm', 'tiny', '/etc'], 126, /permission denied|is a directory/],
   [['run', '--rm', '--nosuch-flag', 'tiny'], 125, /unknown flag: --nosuch-flag/],
   [['--runtime', '/nosuch-runtime', 'run', '--rm', 'tiny', 'true'], 125, /\/nosuch-runtime/],
-  [['--storage-opt', 'overlay2.nosuch=1', 'run', '--rm', 'tiny', 'true'], 125, /overlay2: unknown option/],
+  [
+    ['--storage-opt', 'overlay2.nosuch=1', 'run', '--rm', 'tiny', 'true'],
+    125,
+    /overlay2 has no option overlay2\.nosuch: it takes /,
+  ],
+  [
+    ['--storage-opt', 'dm.fs=xfs', 'images'],
+    125,
+    /overlay2 has no option dm\.fs: .* choose --storage-driver devicemapper/,
+  ],
+  [['--storage-opt', 'overlay2.size=-5', 'images'], 125, /overlay2\.size: invalid size: '-5': give a number/],
+  [
+    ['--storage-opt', 'overlay2.size=99999p', 'images'],
+    125,
+    /overlay2\.size=99999p is out of range: give less/,
+  ],
   [['--config-file', '/nosuch-config', 'images'], 1, /\/nosuch-config/],
   [['start', 'nosuch'], 1, /No such container: nosuch/],
   [['stop', 'nosuch'], 1, /No such container: nosuch/],

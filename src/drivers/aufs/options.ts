@@ -2,6 +2,7 @@
 import { TsengineError } from '../../errors.ts';
 import { findCommand, isExecutable } from '../../linux/command.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
+import { badOption, unknownOption } from '../storage-options.ts';
 
 /** What mounts unions where the kernel has no AUFS. */
 const DEFAULT_PROGRAM = 'fuse-overlayfs';
@@ -12,15 +13,14 @@ export interface AufsOptions {
   readonly program: string | undefined;
 }
 
+const MOUNT_PROGRAM = 'aufs.mount_program';
+
 /** Reads the engine's `--storage-opt` values. */
 export function readEngineOptions({ options }: Pick<DriverContext, 'options'>): AufsOptions {
   let program: string | undefined;
   for (const [key, value] of options) {
-    if (key.toLowerCase() !== 'aufs.mount_program') {
-      throw new TsengineError('InvalidParameter', `aufs: unknown option ${key}: it takes aufs.mount_program`);
-    }
-    if (value === '')
-      throw new TsengineError('InvalidParameter', `${key}: name a program like ${DEFAULT_PROGRAM}`);
+    if (key.toLowerCase() !== MOUNT_PROGRAM) throw unknownOption('aufs', key, [MOUNT_PROGRAM]);
+    if (value === '') throw badOption(`${key}: name a program like ${DEFAULT_PROGRAM}`);
     program = value;
   }
   return { program };

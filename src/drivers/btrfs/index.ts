@@ -4,7 +4,7 @@ import { isOnBtrfs } from '../../linux/btrfs.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, Support } from '../driver.ts';
-import { existingFolder, onlyReading, refusalOfReadOnly } from '../read-only.ts';
+import { existingFolder, onlyReading, openedToWrite, refusalOfReadOnly } from '../read-only.ts';
 import { BtrfsDriver } from './driver.ts';
 import { readEngineOptions } from './options.ts';
 
@@ -34,7 +34,6 @@ export const btrfsFactory: DriverFactory = {
     if (reason !== undefined) throw new TsengineError('Unavailable', reason);
     const driver = new BtrfsDriver(context, options);
     if (context.readOnly === true) return onlyReading(driver, context.home);
-    driver.prepare();
-    return driver;
+    return await openedToWrite(driver, context.home);
   },
 };

@@ -1,7 +1,7 @@
 /** The storage options of btrfs, in Docker's words. */
 import { TsengineError } from '../../errors.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
-import { parseSize, requestedQuota } from '../storage-options.ts';
+import { parseSize, requestedQuota, SIZE_OPTION, unknownOption } from '../storage-options.ts';
 
 /** The engine's. */
 export interface BtrfsOptions {
@@ -9,14 +9,14 @@ export interface BtrfsOptions {
   readonly minSpace: number;
 }
 
+const MIN_SPACE = 'btrfs.min_space';
+
 /** Reads the engine's `--storage-opt` values. */
 export function readEngineOptions({ options }: Pick<DriverContext, 'options'>): BtrfsOptions {
   let minSpace = 0;
   for (const [key, value] of options) {
-    if (key.toLowerCase().replace(/^btrfs\./, '') !== 'min_space') {
-      throw new TsengineError('InvalidParameter', `unknown option ${key} for btrfs`);
-    }
-    minSpace = parseSize(value);
+    if (key.toLowerCase() !== MIN_SPACE) throw unknownOption('btrfs', key, [MIN_SPACE]);
+    minSpace = parseSize(MIN_SPACE, value);
   }
   return { minSpace };
 }
@@ -28,7 +28,7 @@ export function requestedSize(
 ): number | undefined {
   const quota = requestedQuota(options, (key) => `Unknown option ${key}`);
   if (quota === undefined) return undefined;
-  const size = parseSize(quota.text);
+  const size = parseSize(SIZE_OPTION, quota.text);
   if (size <= 0) throw new TsengineError('InvalidParameter', `btrfs: invalid storage size: ${quota.text}`);
   if (size < minSpace) {
     throw new TsengineError('InvalidParameter', `btrfs: storage size cannot be less than ${minSpace} bytes`);

@@ -1,7 +1,14 @@
 /** The storage options of devicemapper, in Docker's words. What each means: docs of dockerd, "Devicemapper options". */
-import { TsengineError } from '../../errors.ts';
+import type { TsengineError } from '../../errors.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
-import { parseBool, parseSize, requestedQuota } from '../storage-options.ts';
+import {
+  badOption,
+  parseBool,
+  parseSize,
+  requestedQuota,
+  SIZE_OPTION,
+  unknownOption,
+} from '../storage-options.ts';
 
 /** The filesystems that layers can have. */
 export type LayerFilesystem = 'ext4' | 'xfs';
@@ -53,7 +60,9 @@ export interface DevicemapperOptions {
   readonly xfsNospaceRetries: string;
 }
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
+const TIB = 1024 ** 4;
 /** Of a pool that is made, where nobody asked for another: Docker's 128 sectors. */
 export const DEFAULT_BLOCK_SIZE = 64 * 1024;
 /** Of loop files that are made, where nobody asked for another size. They are sparse. */
@@ -61,8 +70,27 @@ export const DEFAULT_LOOP_SIZES = { data: 100 * GIB, metadata: 2 * GIB } as cons
 const LEAST_BLOCK_SIZE = 64 * 1024;
 const MOST_BLOCK_SIZE = GIB;
 
+/** Sizes that an option takes, in bytes and in words. */
+interface Range {
+  readonly least: number;
+  readonly most: number;
+  readonly words: string;
+}
+/**
+ * Of a layer's device. The least is that of an old mkfs.xfs; a newer one wants 300M and says so. The most is what ext4 takes
+ * with block numbers of 32 bits; above it mkfs and growing write for minutes, and then hours, what no pool of ours has room for.
+ */
+const LAYER_SIZES: Range = { least: 16 * MIB, most: 16 * TIB, words: '16M to 16T' };
+/**
+ * Of the pool's data. The kernel writes two bits for each block of it to the metadata while the pool is made: 256 MiB for 64T
+ * in the smallest blocks, which takes it seconds, and hours for the 8P that files may have.
+ */
+const DATA_SIZES: Range = { least: 16 * MIB, most: 64 * TIB, words: '16M to 64T' };
+/** Of its metadata. The kernel's documentation wants 2 MiB at least, and it does not use what is above 16 GiB. */
+const METADATA_SIZES: Range = { least: 2 * MIB, most: 16 * GIB, words: '2M to 16G' };
+
 function invalid(message: string): TsengineError {
-  return new TsengineError('InvalidParameter', `devicemapper: ${message}`);
+  return badOption(`devicemapper: ${message}`);
 }
 
 type Given = Map<string, string[]>;
@@ -78,11 +106,20 @@ const KEYS: ReadonlySet<string> = new Set(
     .map((key) => `dm.${key}`),
 );
 
+/** There are too many to name all. */
+function unknown(key: string): TsengineError {
+  const meant = `dm.${key.toLowerCase()}`;
+  const own = KEYS.has(meant)
+    ? [meant]
+    : ['dm.basesize, dm.loopdatasize, dm.fs and more: see docs/devicemapper.md'];
+  return unknownOption('devicemapper', key, own);
+}
+
 function collect({ options }: Pick<DriverContext, 'options'>): Given {
   const given: Given = new Map();
   for (const [key, value] of options) {
     const lower = key.toLowerCase();
-    if (!KEYS.has(lower)) throw invalid(`unknown option ${key}`);
+    if (!KEYS.has(lower)) throw unknown(key);
     given.set(lower, [...(given.get(lower) ?? []), value]);
   }
   return given;
@@ -96,7 +133,10 @@ export function readEngineOptions(context: Pick<DriverContext, 'options'>): Devi
     const text = last(key);
     return text === undefined ? otherwise : parseBool(`dm.${key}`, text);
   };
-  const size = (key: string): number | undefined => sizeOption(key, last(key));
+  const size = (key: string, range: Range): number | undefined => {
+    const text = last(key);
+    return text === undefined ? undefined : sizeWithin(`dm.${key}`, text, range);
+  };
   // They say how Docker talks to libdevmapper, which is not asked here.
   bool('override_udev_sync_check', false);
   wholeNumber('libdm_log_level', last('libdm_log_level'), 2, 7);
@@ -110,10 +150,10 @@ export function readEngineOptions(context: Pick<DriverContext, 'options'>): Devi
   }
   return {
     source,
-    baseSize: size('basesize') ?? 10 * GIB,
+    baseSize: size('basesize', LAYER_SIZES) ?? 10 * GIB,
     isBaseSizeGiven: given.has('dm.basesize'),
-    loopDataSize: size('loopdatasize'),
-    loopMetadataSize: size('loopmetadatasize'),
+    loopDataSize: size('loopdatasize', DATA_SIZES),
+    loopMetadataSize: size('loopmetadatasize', METADATA_SIZES),
     filesystem: filesystemOption(last('fs')),
     mkfsArguments: given.get('dm.mkfsarg') ?? [],
     mountOptions: (given.get('dm.mountopt') ?? []).filter((text) => text !== '').join(','),
@@ -128,12 +168,11 @@ export function readEngineOptions(context: Pick<DriverContext, 'options'>): Devi
   };
 }
 
-function sizeOption(key: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const bytes = parseSize(text);
-  // A block of metadata, and far too little for any filesystem.
-  if (bytes < 4096) throw invalid(`dm.${key}=${text} is too small: give a size such as 10G`);
-  return Math.floor(bytes / 512) * 512;
+/** In whole sectors. */
+function sizeWithin(option: string, text: string, { least, most, words }: Range): number {
+  const bytes = parseSize(`devicemapper: ${option}`, text, words);
+  if (bytes >= least && bytes <= most) return Math.floor(bytes / 512) * 512;
+  throw invalid(`${option}=${text} is out of range: give ${words}`);
 }
 
 function filesystemOption(text: string | undefined): LayerFilesystem | undefined {
@@ -143,7 +182,7 @@ function filesystemOption(text: string | undefined): LayerFilesystem | undefined
 
 function blockSizeOption(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const bytes = parseSize(text);
+  const bytes = parseSize('devicemapper: dm.blocksize', text);
   // What the kernel's thin-pool takes.
   if (bytes >= LEAST_BLOCK_SIZE && bytes <= MOST_BLOCK_SIZE && bytes % LEAST_BLOCK_SIZE === 0) return bytes;
   throw invalid(`dm.blocksize=${text} is out of range: a pool's blocks have 64K to 1G, in multiples of 64K`);
@@ -217,7 +256,7 @@ function lvmSetup(
 export function requestedSize(options: CreateOptions | undefined): number | undefined {
   const quota = requestedQuota(options, (key) => `devicemapper: unknown option ${key}`);
   if (quota === undefined) return undefined;
-  const bytes = parseSize(quota.text);
-  if (bytes > 0) return Math.floor(bytes / 512) * 512;
+  const size = sizeWithin(SIZE_OPTION, quota.text, { ...LAYER_SIZES, least: 0, words: 'at most 16T' });
+  if (size > 0) return size;
   throw invalid(`invalid storage size: ${quota.text}`);
 }

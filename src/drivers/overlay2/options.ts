@@ -2,22 +2,32 @@ import { TsengineError } from '../../errors.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
 import type { LayerQuotas } from '../layer-quotas.ts';
-import { parseBool, parseSize, requestedQuota } from '../storage-options.ts';
+import {
+  badOption,
+  parseBool,
+  parseSize,
+  requestedQuota,
+  SIZE_OPTION,
+  unknownOption,
+} from '../storage-options.ts';
+
+const OVERRIDE = 'overlay2.override_kernel_check';
+const SIZE = 'overlay2.size';
 
 /** Reads the engine's `--storage-opt` values for overlay2. Gives the size that containers have unless they say another; 0 is none. */
 export function readEngineOptions(context: DriverContext): number {
   let size = 0;
   for (const [key, value] of context.options) {
     switch (key.toLowerCase()) {
-      case 'overlay2.override_kernel_check':
+      case OVERRIDE:
         parseBool(key, value);
         context.warn(`${key} has no effect: what the kernel can do is tried, not told from its version`);
         break;
-      case 'overlay2.size':
-        size = parseSize(value);
+      case SIZE:
+        size = parseSize(SIZE, value);
         break;
       default:
-        throw new TsengineError('InvalidParameter', `overlay2: unknown option ${key}`);
+        throw unknownOption('overlay2', key, [OVERRIDE, SIZE]);
     }
   }
   return size;
@@ -27,8 +37,7 @@ export function readEngineOptions(context: DriverContext): number {
 export function checkDefaultSize(size: number, home: string, quotas: LayerQuotas): void {
   if (size === 0 || quotas.available) return;
   const backing = fsName(statfs(home).magic);
-  throw new TsengineError(
-    'InvalidParameter',
+  throw badOption(
     backing === 'xfs'
       ? 'Storage Option overlay2.size not supported. Filesystem does not support Project Quota: mount it with pquota'
       : `Storage Option overlay2.size only supported for backingFS XFS. Found ${backing}`,
@@ -45,7 +54,7 @@ export function sizeOf(options: CreateOptions | undefined, byDefault: number, qu
       "--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota'",
     );
   }
-  return parseSize(quota.text);
+  return parseSize(SIZE_OPTION, quota.text);
 }
 
 /** An image layer takes no options at all. */

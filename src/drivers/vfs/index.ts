@@ -25,7 +25,7 @@ import { LayerQuotas } from '../layer-quotas.ts';
 import { PlainDriver } from '../plain-driver.ts';
 import { refusalOfReadOnly } from '../read-only.ts';
 import { isDirectory } from '../staging.ts';
-import { parseSize, requestedQuota } from '../storage-options.ts';
+import { parseSize, requestedQuota, SIZE_OPTION, unknownOption } from '../storage-options.ts';
 import { copyTree } from './copy-tree.ts';
 
 const NO_QUOTA = 'Filesystem does not support, or has not enabled quotas';
@@ -99,7 +99,8 @@ export class VfsDriver extends PlainDriver {
   async createReadWrite(id: string, parent: string | undefined, options?: CreateOptions): Promise<void> {
     const quota = requestedQuota(options, (key) => `Storage opt ${key} not supported`);
     if (quota !== undefined) this.#mustLimit();
-    await this.#create(id, parent, quota === undefined ? this.#defaultSize : parseSize(quota.text));
+    const size = quota === undefined ? this.#defaultSize : parseSize(SIZE_OPTION, quota.text);
+    await this.#create(id, parent, size);
   }
 
   async #create(id: string, parent: string | undefined, size: number): Promise<void> {
@@ -124,9 +125,8 @@ export class VfsDriver extends PlainDriver {
 function readEngineOptions(context: DriverContext): number {
   let size = 0;
   for (const [key, value] of context.options) {
-    if (key.toLowerCase() !== 'size')
-      throw new TsengineError('InvalidParameter', `unknown option ${key} for vfs`);
-    size = parseSize(value);
+    if (key.toLowerCase() !== 'size') throw unknownOption('vfs', key, ['size']);
+    size = parseSize(SIZE_OPTION, value);
   }
   return size;
 }

@@ -2,7 +2,7 @@
 import { TsengineError } from '../../errors.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverFactory, Support } from '../driver.ts';
-import { refusalOfReadOnly } from '../read-only.ts';
+import { openedToWrite, refusalOfReadOnly } from '../read-only.ts';
 import { Datasets } from './datasets.ts';
 import { kernelTitle, ZfsDriver } from './driver.ts';
 import { FUSE_TITLE } from './fuse-daemon.ts';
@@ -41,7 +41,6 @@ export const zfsFactory: DriverFactory = {
       by === 'zfs-fuse'
         ? new (await import('./fuse-driver.ts')).FuseZfsDriver(context, dataset)
         : new ZfsDriver(context, new Datasets(dataset));
-    await driver.prepare();
-    return driver;
+    return await openedToWrite(driver, context.home);
   },
 };

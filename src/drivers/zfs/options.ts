@@ -1,7 +1,7 @@
 /** The storage options of zfs, in Docker's words. */
 import { TsengineError } from '../../errors.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
-import { parseSize, requestedQuota } from '../storage-options.ts';
+import { badOption, parseSize, requestedQuota, SIZE_OPTION, unknownOption } from '../storage-options.ts';
 
 /** The engine's. */
 export interface ZfsOptions {
@@ -12,16 +12,15 @@ export interface ZfsOptions {
 /** What a dataset may be called. Source: zfs(8), "ZFS File System Hierarchy". A blank would be one, and breaks what reads lists. */
 const DATASET = /^[a-zA-Z][a-zA-Z0-9_.:-]*(\/[a-zA-Z0-9_.:-]+)*$/;
 
+const FSNAME = 'zfs.fsname';
+
 /** Reads the engine's `--storage-opt` values. */
 export function readEngineOptions({ options }: Pick<DriverContext, 'options'>): ZfsOptions {
   let fsName: string | undefined;
   for (const [key, value] of options) {
-    if (key.toLowerCase().replace(/^zfs\./, '') !== 'fsname') {
-      throw new TsengineError('InvalidParameter', `unknown option ${key} for zfs`);
-    }
+    if (key.toLowerCase() !== FSNAME) throw unknownOption('zfs', key, [FSNAME]);
     if (!DATASET.test(value)) {
-      throw new TsengineError(
-        'InvalidParameter',
+      throw badOption(
         `zfs.fsname: ${JSON.stringify(value)} is no name of a dataset: give one as zfs list shows it, such as tank/tsengine`,
       );
     }
@@ -34,7 +33,7 @@ export function readEngineOptions({ options }: Pick<DriverContext, 'options'>): 
 export function requestedSize(options: CreateOptions | undefined): number | undefined {
   const quota = requestedQuota(options, (key) => `Unknown option ${key}`);
   if (quota === undefined) return undefined;
-  const size = parseSize(quota.text);
+  const size = parseSize(SIZE_OPTION, quota.text);
   if (size <= 0) throw new TsengineError('InvalidParameter', `zfs: invalid storage size: ${quota.text}`);
   return size;
 }
