@@ -5,6 +5,7 @@ import { differenceChecks } from './differences.ts';
 import { historyChecks } from './histories.ts';
 import { lifeChecks } from './life.ts';
 import { openingChecks } from './openings.ts';
+import { quotaChecks } from './quotas.ts';
 import { readingChecks } from './readings.ts';
 import type { Check } from './suite.ts';
 
@@ -15,6 +16,7 @@ export type { Check, Subject } from './suite.ts';
 /** All checks, in an order in which the first failure says most. */
 export const CHECKS: readonly Check[] = [
   ...lifeChecks,
+  ...quotaChecks,
   ...openingChecks,
   ...readingChecks,
   ...contentChecks,

@@ -256,16 +256,6 @@ export const lifeChecks: readonly Check[] = [
     },
   },
   {
-    name: 'a quota is kept or refused, never ignored',
-    excused: ({ quota }) => (quota ? 'it has quotas, which checks of its own measure' : undefined),
-    run: async ({ driver }) => {
-      const id = newId();
-      const options = { storageOptions: { size: '10M' } };
-      await assertFails(driver.createReadWrite(id, undefined, options), 'InvalidParameter');
-      assert.equal(await driver.exists(id), false);
-    },
-  },
-  {
     name: 'status and metadata say something that is true',
     run: async ({ driver }) => {
       const rows = await driver.status();
