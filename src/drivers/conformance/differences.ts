@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeTree } from './describe-tree.ts';
 import {
+  applied,
   assertFails,
   changeLines,
   collect,
@@ -16,14 +17,6 @@ import {
 import { type Check, newId, type Subject } from './suite.ts';
 import { namesOf, tarOf } from './tar.ts';
 import { BYTES_NAME, directory, everything, sparse, stamp, write } from './trees.ts';
-
-/** Makes a layer on `parent` from a tar. */
-async function applied({ driver }: Subject, parent: string | undefined, tar: Buffer): Promise<string> {
-  const id = newId();
-  await driver.create(id, parent);
-  await driver.applyDiff(id, parent, streamOf(tar));
-  return id;
-}
 
 /** A base with what the checks change. */
 function makeBase(root: string): void {
@@ -152,26 +145,6 @@ export const differenceChecks: readonly Check[] = [
         'added /again/sub',
         'added /kept',
       ]);
-    },
-  },
-  {
-    name: 'a file whose attributes alone changed is modified: mode, owner, time, attribute',
-    run: async ({ driver }) => {
-      const names = ['attribute', 'mode', 'nanosecond', 'owner', 'type'];
-      const base = await imageLayer(driver, undefined, (root) => {
-        for (const name of names) write(`${root}/${name}`, name);
-      });
-      const top = await imageLayer(driver, base, (root) => {
-        fs.chmodSync(`${root}/mode`, 0o4644);
-        fs.lchownSync(`${root}/owner`, 0, 5);
-        stamp(`${root}/nanosecond`);
-        fs.rmSync(`${root}/type`);
-        fs.symlinkSync('mode', `${root}/type`);
-        fs.rmSync(`${root}/attribute`);
-        write(`${root}/attribute`, 'other');
-      });
-      const lines = names.map((name) => `modified /${name}`);
-      assert.deepEqual(changeLines(await driver.changes(top, base)), lines);
     },
   },
   {

@@ -1,9 +1,11 @@
+import { attributeChecks } from './attributes.ts';
 import { contentChecks } from './contents.ts';
 import { crashChecks } from './crashes.ts';
 import { depthChecks } from './depth.ts';
 import { differenceChecks } from './differences.ts';
 import { historyChecks } from './histories.ts';
 import { lifeChecks } from './life.ts';
+import { manyChecks } from './many.ts';
 import { openingChecks } from './openings.ts';
 import { quotaChecks } from './quotas.ts';
 import { readingChecks } from './readings.ts';
@@ -21,6 +23,8 @@ export const CHECKS: readonly Check[] = [
   ...readingChecks,
   ...contentChecks,
   ...differenceChecks,
+  ...attributeChecks,
+  ...manyChecks,
   ...depthChecks,
   ...historyChecks,
   ...crashChecks,

@@ -5,7 +5,7 @@ import { findMountAt } from '../../linux/mountinfo.ts';
 import { printablePath } from '../../linux/path.ts';
 import type { Change, GraphDriver } from '../driver.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
-import { newId } from './suite.ts';
+import { newId, type Subject } from './suite.ts';
 import { type Member, tarOf } from './tar.ts';
 
 /** Makes an image layer on `parent`, lets `fill` work in it through `get`, and gives its id. */
@@ -57,6 +57,18 @@ export async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
 /** A stream of these bytes, in pieces of an odd size. */
 export async function* streamOf(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += 10_007) yield bytes.subarray(at, at + 10_007);
+}
+
+/** Makes a layer on `parent` from a tar. */
+export async function applied(
+  { driver }: Pick<Subject, 'driver'>,
+  parent: string | undefined,
+  tar: Buffer,
+): Promise<string> {
+  const id = newId();
+  await driver.create(id, parent);
+  await driver.applyDiff(id, parent, streamOf(tar));
+  return id;
 }
 
 /** Changes as `added /path`, in the order given. */

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { mknodAt, utimensAt } from '../../linux/at.ts';
 import { ftruncate } from '../../linux/space.ts';
 import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO } from '../../linux/stat.ts';
-import { lsetxattr } from '../../linux/xattr.ts';
+import { lremovexattr, lsetxattr } from '../../linux/xattr.ts';
 import type { Subject } from './suite.ts';
 
 let clock = 0;
@@ -32,6 +32,11 @@ export function directory(path: string, mode = 0o755): void {
 /** Sets an extended attribute. */
 export function setAttribute(path: string, name: string, value: string | Buffer): void {
   lsetxattr(path, name, typeof value === 'string' ? Buffer.from(value) : value);
+}
+
+/** Takes an extended attribute away. */
+export function removeAttribute(path: string, name: string): void {
+  lremovexattr(path, name);
 }
 
 /** `cap_net_raw=ep` in the kernel's form (`struct vfs_cap_data`, revision 2): what `ping` has. */
@@ -65,7 +70,8 @@ export function noise(size: number): Buffer {
 /** What the filesystem takes no extended attributes of, such as `security.`, and what the driver says of names. */
 type Without = Pick<Subject, 'without'> & Partial<Pick<Subject, 'driver'>>;
 
-function takes({ without = [] }: Without, name: string): boolean {
+/** Whether the filesystem takes an extended attribute of this name. */
+export function takes({ without = [] }: Without, name: string): boolean {
   return !without.some((prefix) => name.startsWith(prefix));
 }
 
@@ -110,6 +116,8 @@ export function makeEverything(root: string, subject: Without = {}): void {
   fs.linkSync(`${root}/hard-1`, `${root}/hard-2`);
   fs.linkSync(`${root}/hard-1`, `${root}/usr/hard-3`);
   makeSpecialFiles(root);
+  // What is no file and no directory has none of `user.`.
+  for (const name of ['link', 'fifo', 'null', 'disk']) attribute(`${root}/${name}`, 'trusted.mark', name);
   sparse(`${root}/sparse`, 5_000_000, 1_048_576, 'data in the middle');
   write(Buffer.concat([Buffer.from(`${root}/`), BYTES_NAME]), 'a name of bytes');
   write(`${root}/${longestName(subject.driver)}`, 'a long name');
