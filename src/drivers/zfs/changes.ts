@@ -104,14 +104,14 @@ interface ComparedLayers {
 }
 
 /** A snapshot's time, the clock of the kernel's files, and ours may differ by so many seconds. */
-const LEEWAY = 2n;
+const LEEWAY = 2;
 
 /** The guide to what may differ. Fails with `NoGuide`. */
 async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Promise<Guide> {
-  if (BigInt(asOf) < madeAt) throw new NoGuide('the clock was set back');
-  const changed = await readStream(own.snapshot, origin, madeAt - LEEWAY);
+  if (asOf < Number(madeAt)) throw new NoGuide('the clock was set back');
+  const changed = await readStream(own.snapshot, origin, Number(madeAt) - LEEWAY);
   // By contract the base stays as it is: whatever its stream has counts.
-  const changedBelow = await readStream(base.snapshot, origin, 0n);
+  const changedBelow = await readStream(base.snapshot, origin, 0);
   const guide = new ObjectGuide();
   using kernel = new ZfsObjectPaths();
   addAll(guide, kernel, { ...own, asOf }, changed);
@@ -119,7 +119,7 @@ async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Pro
   return guide;
 }
 
-async function readStream(snapshot: string, origin: string, since: bigint): Promise<SendStream> {
+async function readStream(snapshot: string, origin: string, since: number): Promise<SendStream> {
   const stream = new SendStream(since);
   const pipe = makePipe();
   let sent: Promise<void>;
@@ -157,13 +157,13 @@ function addAll(
   stream: SendStream,
 ): void {
   withRoot(root, (fd) => {
-    const paths = new ObjectPaths({ root: fd, snapshot, asOf: asOf - Number(LEEWAY) }, kernel, stream);
+    const paths = new ObjectPaths({ root: fd, snapshot, asOf: asOf - LEEWAY }, kernel, stream);
     for (const object of stream.changed()) {
       const path = paths.pathOf(object);
       if (path === 'deleted') continue;
       if (path === undefined) throw new NoGuide(`object ${object} has no path`);
       const stat = addOne(guide, fd, path, object);
-      if (stat === undefined || stat.ctime.sec < asOf - Number(LEEWAY)) continue;
+      if (stat === undefined || stat.ctime.sec < asOf - LEEWAY) continue;
       // It may have been moved since the snapshot.
       const before = paths.inSnapshot(object);
       if (before === undefined || before === 'deleted' || !before.equals(path))
@@ -173,7 +173,7 @@ function addAll(
 }
 
 /** Gives the file that is at the path, where it is the object itself. */
-function addOne(guide: ObjectGuide, root: number, path: Buffer, object: bigint): FileStat | undefined {
+function addOne(guide: ObjectGuide, root: number, path: Buffer, object: number): FileStat | undefined {
   const relative = path.length <= 1 ? Buffer.from('.') : path.subarray(1);
   const stat = lstatIfAny(root, relative);
   const attributes = path.lastIndexOf(ATTRIBUTES);
@@ -183,7 +183,7 @@ function addOne(guide: ObjectGuide, root: number, path: Buffer, object: bigint):
     return undefined;
   }
   // Changed since: a running container works on.
-  if (stat === undefined || stat.ino !== object) throw new NoGuide(`object ${object} is elsewhere`);
+  if (stat === undefined || Number(stat.ino) !== object) throw new NoGuide(`object ${object} is elsewhere`);
   const isDirectory = isDirectoryStat(stat);
   if (!isDirectory && stat.nlink > 1) throw new NoGuide(`object ${object} has several names`);
   guide.addPath(path.length <= 1 ? '' : path.toString('latin1'), isDirectory);

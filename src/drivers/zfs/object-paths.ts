@@ -43,33 +43,33 @@ export class ObjectPaths {
   /** Paths without a slash at the end, each byte a character. */
   readonly #found = new Map<number, string>();
   /** Folders that were read, or are being looked for. */
-  readonly #begun = new Set<string | bigint>();
+  readonly #begun = new Set<string | number>();
 
   constructor(layer: SearchedLayer, kernel: ZfsObjectPaths, stream: SendStream) {
     this.#layer = layer;
     this.#kernel = kernel;
     this.#stream = stream;
     for (const object of stream.changed()) {
-      this.#wanted.add(Number(object));
+      this.#wanted.add(object);
       const parent = stream.parentOf(object);
-      if (parent !== undefined) this.#wanted.add(Number(parent));
+      if (parent !== undefined) this.#wanted.add(parent);
     }
   }
 
   /** A path as `inSnapshot` gives it, most often without asking the kernel. */
-  pathOf(object: bigint): Buffer | 'deleted' | undefined {
+  pathOf(object: number): Buffer | 'deleted' | undefined {
     const path = this.#find(object);
     if (path === undefined) return this.inSnapshot(object);
     return Buffer.from(path === '' ? '/' : path, 'latin1');
   }
 
   /** What the kernel says: see `ZfsObjectPaths.pathOf`. */
-  inSnapshot(object: bigint): Buffer | 'deleted' | undefined {
-    return this.#kernel.pathOf(this.#layer.snapshot, object);
+  inSnapshot(object: number): Buffer | 'deleted' | undefined {
+    return this.#kernel.pathOf(this.#layer.snapshot, BigInt(object));
   }
 
-  #find(object: bigint): string | undefined {
-    const known = this.#found.get(Number(object));
+  #find(object: number): string | undefined {
+    const known = this.#found.get(object);
     if (known !== undefined) return known;
     const parent = this.#stream.parentOf(object);
     // What is being looked for is below itself, and then this is no parent.
@@ -77,17 +77,17 @@ export class ObjectPaths {
     this.#begun.add(object);
     const folder = this.#folder(parent);
     if (folder !== undefined) this.#read(folder);
-    return this.#found.get(Number(object));
+    return this.#found.get(object);
   }
 
   /** Where a directory is. One that is in no stream has siblings that are not either, and more of them may be asked for. */
-  #folder(object: bigint): string | undefined {
+  #folder(object: number): string | undefined {
     const found = this.#find(object);
     if (found !== undefined) return found;
     const path = this.inSnapshot(object);
     if (path === undefined || path === 'deleted') return undefined;
     const text = path.length <= 1 ? '' : path.toString('latin1');
-    this.#found.set(Number(object), text);
+    this.#found.set(object, text);
     if (text !== '') this.#read(text.slice(0, text.lastIndexOf('/')));
     return text;
   }

@@ -30,46 +30,53 @@ const CONTENTS: ReadonlySet<number> = new Set([WRITE, FREE, SPILL, WRITE_EMBEDDE
 const SA_MAGIC = 0x2f505a;
 const PARENT_AT = 48;
 /** Objects whose metadata is in one block. */
-const IN_A_BLOCK = 32n;
+const IN_A_BLOCK = 32;
+/** Half of `-1` as 64 bits. */
+const ALL = 0xffff_ffff;
 
-/** What of a record follows it, in bytes. */
-function payloadOf(type: number, record: Buffer): number {
+/** A number of 64 bits. Numbers of objects have 48, and lengths fewer than 53. */
+function u64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}
+
+/** What of the record at `at` follows it, in bytes. */
+function payloadOf(type: number, bytes: Buffer, at: number): number {
   switch (type) {
     case OBJECT: {
-      const raw = record.readUInt32LE(36);
-      return raw !== 0 ? raw : roundUp(record.readUInt32LE(28));
+      const raw = bytes.readUInt32LE(at + 36);
+      return raw !== 0 ? raw : roundUp(bytes.readUInt32LE(at + 28));
     }
     case WRITE:
-      return Number(record.readBigUInt64LE(record.readUInt8(50) !== 0 ? 96 : 32));
+      return u64(bytes, at + (bytes.readUInt8(at + 50) !== 0 ? 96 : 32));
     case SPILL: {
-      const compressed = record.readBigUInt64LE(40);
-      return Number(compressed !== 0n ? compressed : record.readBigUInt64LE(16));
+      const compressed = u64(bytes, at + 40);
+      return compressed !== 0 ? compressed : u64(bytes, at + 16);
     }
     case WRITE_EMBEDDED:
-      return roundUp(record.readUInt32LE(52));
+      return roundUp(bytes.readUInt32LE(at + 52));
     default:
-      return record.readUInt32LE(4);
+      return bytes.readUInt32LE(at + 4);
   }
 }
 
 /** Whether a record says that nothing comes after an object's end, as one does of every object that is sent. */
-function isTail(type: number, record: Buffer): boolean {
-  return type === FREE && record.readBigUInt64LE(24) === 0xffff_ffff_ffff_ffffn;
+function isTail(type: number, bytes: Buffer, at: number): boolean {
+  return type === FREE && bytes.readUInt32LE(at + 24) === ALL && bytes.readUInt32LE(at + 28) === ALL;
 }
 
 function roundUp(length: number): number {
   return Math.ceil(length / 8) * 8;
 }
 
-/** Reads a stream as it comes. */
+/** Reads a stream as it comes. A change of a few files sends tens of thousands of records, so nothing is copied that need not be. */
 export class SendStream {
   /** Files and directories of which the stream has metadata. */
-  readonly #seen = new Set<bigint>();
-  readonly #changed = new Set<bigint>();
-  readonly #parents = new Map<bigint, bigint>();
+  readonly #seen = new Set<number>();
+  readonly #changed = new Set<number>();
+  readonly #parents = new Map<number, number>();
   /** Blocks of which is known why they were sent. */
-  readonly #explained = new Set<bigint>();
-  readonly #since: bigint;
+  readonly #explained = new Set<number>();
+  readonly #since: number;
   /** What of a record, or of an object's metadata, is there. */
   #held: Buffer[] = [];
   #have = 0;
@@ -77,12 +84,12 @@ export class SendStream {
   /** Bytes of contents that are passed over. */
   #skip = 0;
   /** The object whose metadata comes. */
-  #object: bigint | undefined;
+  #object: number | undefined;
   #begun = false;
   #ended = false;
 
   /** `since`: the second since 1970 from which on a time in the metadata is a change. */
-  constructor(since: bigint) {
+  constructor(since: number) {
     this.#since = since;
   }
 
@@ -95,27 +102,29 @@ export class SendStream {
         at += passed;
         continue;
       }
-      const part = chunk.subarray(at, at + this.#need - this.#have);
-      at += part.length;
-      if (part.length < this.#need) {
-        this.#held.push(Buffer.from(part));
-        this.#have += part.length;
-        if (this.#have < this.#need) continue;
+      const from = at;
+      const missing = this.#need - this.#have;
+      at = Math.min(chunk.length, at + missing);
+      if (this.#have === 0 && at - from === missing) {
+        this.#take(chunk, from);
+        continue;
       }
-      this.#take(this.#have === 0 ? part : Buffer.concat(this.#held));
+      this.#held.push(Buffer.from(chunk.subarray(from, at)));
+      this.#have += at - from;
+      if (this.#have === this.#need) this.#takeHeld();
     }
   }
 
   /** The files and directories that may have changed, and those that extended attributes are in; freed ones left out. */
-  changed(): ReadonlySet<bigint> {
+  changed(): ReadonlySet<number> {
     for (const object of this.#seen) {
-      if (!this.#explained.has(object / IN_A_BLOCK)) this.#changed.add(object);
+      if (!this.#explained.has(blockOf(object))) this.#changed.add(object);
     }
     return this.#changed;
   }
 
   /** The directory that an object is in, most likely: whoever relies on it looks there. */
-  parentOf(object: bigint): bigint | undefined {
+  parentOf(object: number): number | undefined {
     return this.#parents.get(object);
   }
 
@@ -124,58 +133,64 @@ export class SendStream {
     return this.#begun && this.#ended && this.#have === 0 && this.#skip === 0;
   }
 
-  #take(bytes: Buffer): void {
+  #takeHeld(): void {
+    const bytes = Buffer.concat(this.#held);
     this.#held = [];
     this.#have = 0;
-    if (this.#object === undefined) this.#record(bytes);
-    else this.#metadata(this.#object, bytes);
+    this.#take(bytes, 0);
   }
 
-  #record(record: Buffer): void {
-    const type = record.readUInt32LE(0);
-    const payload = payloadOf(type, record);
-    const object = record.readBigUInt64LE(8);
-    if (type === BEGIN) this.#begun = object === MAGIC;
+  #take(bytes: Buffer, at: number): void {
+    if (this.#object === undefined) this.#record(bytes, at);
+    else this.#metadata(this.#object, bytes, at, at + this.#need);
+  }
+
+  #record(bytes: Buffer, at: number): void {
+    const type = bytes.readUInt32LE(at);
+    const payload = payloadOf(type, bytes, at);
+    if (type === BEGIN) this.#begun = bytes.readBigUInt64LE(at + 8) === MAGIC;
     // Nothing comes after the end.
     this.#ended = type === END && !this.#ended;
-    if (type === OBJECT && payload > 0 && FILE_TYPES.has(record.readUInt32LE(16))) {
+    const object = u64(bytes, at + 8);
+    if (type === OBJECT && payload > 0 && FILE_TYPES.has(bytes.readUInt32LE(at + 16))) {
       this.#object = object;
       this.#need = payload;
       return;
     }
     this.#skip = payload;
-    if (CONTENTS.has(type) && !isTail(type, record)) this.#contents(object);
-    if (type === FREE_OBJECTS) this.#explainFreed(object, record.readBigUInt64LE(16));
+    if (CONTENTS.has(type) && !isTail(type, bytes, at)) this.#contents(object);
+    if (type === FREE_OBJECTS) this.#explainFreed(object, u64(bytes, at + 16));
   }
 
   /** An object's metadata comes before its contents. Of what ZFS keeps for itself there is no path. */
-  #contents(object: bigint): void {
+  #contents(object: number): void {
     if (this.#seen.has(object)) this.#changed.add(object);
-    this.#explained.add(object / IN_A_BLOCK);
+    this.#explained.add(blockOf(object));
   }
 
   /** The last of a run of freed objects may be the end of all numbers: the blocks at both ends are all that matter. */
-  #explainFreed(first: bigint, count: bigint): void {
-    if (count === 0n) return;
-    this.#explained.add(first / IN_A_BLOCK).add((first + count - 1n) / IN_A_BLOCK);
+  #explainFreed(first: number, count: number): void {
+    if (count === 0) return;
+    this.#explained.add(blockOf(first)).add(blockOf(first + count - 1));
   }
 
-  #metadata(object: bigint, bonus: Buffer): void {
+  #metadata(object: number, bytes: Buffer, from: number, end: number): void {
     this.#object = undefined;
     this.#need = RECORD;
     this.#seen.add(object);
-    if (bonus.length >= PARENT_AT + 8 && bonus.readUInt32LE(0) === SA_MAGIC)
-      this.#parents.set(object, bonus.readBigUInt64LE(PARENT_AT));
-    for (let at = 0; at + 8 <= bonus.length; at += 8) {
+    if (end - from >= PARENT_AT + 8 && bytes.readUInt32LE(from) === SA_MAGIC)
+      this.#parents.set(object, u64(bytes, from + PARENT_AT));
+    for (let at = from; at + 8 <= end; at += 8) {
       // Seconds since 1970, to the year 2106: a larger number is none, but part of an access list, say.
-      if (bonus.readUInt32LE(at + 4) !== 0 || bonus.readUInt32LE(at) < this.#since) continue;
-      this.#change(object);
+      if (bytes.readUInt32LE(at) < this.#since || bytes.readUInt32LE(at + 4) !== 0) continue;
+      this.#changed.add(object);
+      this.#explained.add(blockOf(object));
       return;
     }
   }
+}
 
-  #change(object: bigint): void {
-    this.#changed.add(object);
-    this.#explained.add(object / IN_A_BLOCK);
-  }
+/** Which block of metadata an object is in. */
+function blockOf(object: number): number {
+  return Math.floor(object / IN_A_BLOCK);
 }
