@@ -11,9 +11,10 @@ import {
 } from 'node:fs';
 import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
+import { makeLoopFile } from '../../src/drivers/devicemapper/loop-file.ts';
 import { BASE, Metadata } from '../../src/drivers/devicemapper/metadata.ts';
 import { readEngineOptions, requestedSize } from '../../src/drivers/devicemapper/options.ts';
-import { makeLoopFile, nodeOfSysfs, Pool } from '../../src/drivers/devicemapper/pool.ts';
+import { nodeOfSysfs, Pool } from '../../src/drivers/devicemapper/pool.ts';
 import {
   parsePoolStatus,
   parsePoolTable,
@@ -22,6 +23,8 @@ import {
   thinTable,
 } from '../../src/drivers/devicemapper/pool-format.ts';
 import { devicemapperStore } from '../../src/drivers/devicemapper/store.ts';
+import { TsengineError } from '../../src/errors.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 type Pairs = readonly (readonly [string, string])[];
@@ -331,18 +334,31 @@ describe("devicemapper's pool", () => {
     assert.equal(pool.lostFile(), data);
     writeFileSync(data, '');
     assert.equal(pool.lostFile(), data);
-    makeLoopFile(data, undefined, 5000);
+    makeLoopFile('data', data, 5000);
     assert.equal(size(), 5000);
     assert.equal(pool.lostFile(), metadata);
-    makeLoopFile(metadata, 100, 5000);
-    assert.equal(statSync(metadata).size, 100);
+    makeLoopFile('metadata', metadata, undefined);
+    assert.equal(statSync(metadata).size, 2 * 1024 ** 3);
     assert.equal(pool.lostFile(), undefined);
-    makeLoopFile(data, undefined, 9000);
-    makeLoopFile(data, 4000, 9000);
+    makeLoopFile('data', data, undefined);
+    makeLoopFile('data', data, 4000);
     assert.equal(size(), 5000);
-    makeLoopFile(data, 6000, 9000);
+    makeLoopFile('data', data, 6000);
     assert.equal(size(), 6000);
     assert.equal(new Pool(store.dataRoot, read(['dm.thinpooldev', 'x']), 'x').lostFile(), undefined);
+  });
+
+  test('takes no file that its filesystem does not take, and says whose size it is', () => {
+    // 16 TiB, less a block: what ext4 has numbers for.
+    using filesystem = makeFilesystem('ext4');
+    assert.throws(
+      () => makeLoopFile('data', `${filesystem.path}/data`, 17 * 1024 ** 4),
+      (error) => {
+        assert.ok(error instanceof TsengineError && error.exitCode === 125);
+        assert.match(error.message, /takes no \/.*\/data of \d+ bytes: give a smaller dm\.loopdatasize$/);
+        return true;
+      },
+    );
   });
 
   test('is made of devices whose names may have a slash', () => {

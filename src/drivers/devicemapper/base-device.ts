@@ -4,10 +4,11 @@
  * A kill while it is made leaves one that is not said to be initialized, which the next start deletes; one while it grows leaves
  * it with the new size on record and the old filesystem, which the next start that is asked for that size grows.
  */
-import { TsengineError } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import { makeDirectories, readTextIfAny, removeFile, writeNewFile } from '../../linux/files.ts';
 import { growFilesystem } from '../../linux/grow-filesystem.ts';
 import { MS_NOATIME } from '../../linux/mount.ts';
+import { badOption } from '../storage-options.ts';
 import { type DeviceSet, dropMount } from './device-set.ts';
 import {
   chooseFilesystem,
@@ -80,7 +81,11 @@ export class BaseDevice {
     if (found?.initialized === true && !found.deleted) await this.#grow(found);
     else {
       if (found === undefined) this.#mustBeEmpty();
-      else await this.#set.delete(BASE);
+      else {
+        // A kill while it was tried.
+        dropMount(this.#set.mountPoint(BASE));
+        await this.#set.delete(BASE);
+      }
       await this.#make();
     }
     writeNewFile(this.#verified, this.#poolText(), { durable: false });
@@ -103,21 +108,47 @@ export class BaseDevice {
     const chosen = chooseFilesystem(this.#options.filesystem);
     const { metadata } = this.#set;
     const { baseSize } = this.#options;
+    this.#mustHaveRoom(chosen);
+    const { transaction } = this.#set.pool.status();
     const info = await this.#set.create(BASE, undefined, baseSize);
     try {
       await this.#format(chosen, info);
     } catch (error) {
-      await this.#set.delete(BASE);
+      await this.#unmake(transaction);
       throw error;
     }
     metadata.writeDevice(BASE, { ...info, initialized: true });
   }
 
+  /** Deletes what could not be made. A pool that somebody else keeps and that is empty again is taken next time. */
+  async #unmake(transaction: number): Promise<void> {
+    try {
+      await this.#set.delete(BASE);
+      if (this.#set.metadata.device(BASE) === undefined) this.#set.rewind(transaction);
+    } catch (error) {
+      this.#warn(`devicemapper: could not undo what failed, the next command will: ${errorMessage(error)}`);
+    }
+  }
+
+  /** ext4's tables are written all; what mke2fs.conf(5) says of large ones is the least of it. They would fill the pool, and the disk. */
+  #mustHaveRoom({ type }: MakeFilesystem): void {
+    const { baseSize, mkfsArguments } = this.#options;
+    const { pool } = this.#set;
+    if (type !== 'ext4' || mkfsArguments.length > 0) return;
+    const { dataTotal, dataUsed } = pool.status();
+    const room = (dataTotal - dataUsed) * pool.devices().blockBytes;
+    if (baseSize / 128 <= room) return;
+    throw badOption(
+      `devicemapper: the pool has ${room} bytes, less than ext4's tables take on a base device of ${baseSize}: give a smaller dm.basesize, or dm.fs=xfs`,
+    );
+  }
+
   async #format(chosen: MakeFilesystem, info: DeviceInfo): Promise<void> {
     const { metadata } = this.#set;
     try {
-      const { node } = await this.#set.active.activate(BASE, info);
-      await makeFilesystem(chosen, node, this.#options.mkfsArguments);
+      const { node, minor } = await this.#set.active.activate(BASE, info);
+      await makeFilesystem(chosen, node, this.#options);
+      this.#tryMount(node, minor);
       const made = findFilesystem(node);
       metadata.writeDeviceSet({
         ...metadata.deviceSet(),
@@ -126,6 +157,19 @@ export class BaseDevice {
       });
     } finally {
       this.#set.active.deactivate(BASE);
+    }
+  }
+
+  /** Options that the filesystem does not take are found while all can be undone. */
+  #tryMount(node: string, minor: number): void {
+    const { mountOptions, xfsNospaceRetries } = this.#options;
+    if (mountOptions === '') return;
+    const target = this.#set.mountPoint(BASE);
+    try {
+      makeDirectories(target, 0o700);
+      mountLayer({ node, minor, target, options: mountOptions, xfsNospaceRetries, flags: MS_NOATIME });
+    } finally {
+      dropMount(target);
     }
   }
 

@@ -220,6 +220,13 @@ export class DeviceSet {
     }
   }
 
+  /** Gives the pool the number of a transaction after which nothing was left. With the lock held. */
+  rewind(transaction: number): void {
+    const begun = this.metadata.transaction();
+    if (begun !== undefined) this.metadata.writeTransaction({ ...begun, open_transaction_id: transaction });
+    this.pool.message('set_transaction_id', this.pool.status().transaction, transaction);
+  }
+
   /** The pool, where it takes another device. */
   #mustTakeMore(): PoolStatus {
     const status = this.#mustBeWritable();

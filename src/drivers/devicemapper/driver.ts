@@ -13,7 +13,7 @@
  * within `get` or `put` leaves a device with a name, or a mount that nobody counts: see ../mount-counter.ts.
  */
 import { realpathSync } from 'node:fs';
-import { hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { removeDevice } from '../../linux/device-mapper.ts';
 import { makeDirectories, makeDirectory, pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import type { Lock } from '../../linux/flock.ts';
@@ -40,6 +40,7 @@ import { heldOpen } from '../view.ts';
 import type { ActiveDevice } from './active-devices.ts';
 import { BaseDevice, growLayer } from './base-device.ts';
 import { DeviceSet, dropMount } from './device-set.ts';
+import type { FirstSetup } from './first-setup.ts';
 import { openDirectory, openFrozen } from './frozen-view.ts';
 import { mountLayer } from './layer-filesystem.ts';
 import { BASE, Metadata, RESERVED } from './metadata.ts';
@@ -62,6 +63,9 @@ const CAPABILITIES: Capabilities = {
 /** The tree, in a layer's filesystem. */
 const ROOTFS = 'rootfs';
 
+/** How often folders are made that others take away. */
+const TRIES = 20;
+
 /** See `GraphDriver`. */
 export class DevicemapperDriver implements GraphDriver {
   readonly name = 'devicemapper';
@@ -74,14 +78,17 @@ export class DevicemapperDriver implements GraphDriver {
   readonly #base: BaseDevice;
   readonly #counter: MountCounter;
   readonly #mounts: string;
+  /** While the driver is prepared. */
+  #setup: FirstSetup | undefined;
 
-  /** The home is there, and the pool may be not. */
-  constructor(context: DriverContext, options: DevicemapperOptions, pool: Pool) {
+  /** The home is there, and the pool may be not. `setup` knows what was there before, where something may be made. */
+  constructor(context: DriverContext, options: DevicemapperOptions, pool: Pool, setup?: FirstSetup) {
     const { home, runHome } = context;
     const warn = (message: string): void => context.warn(message);
     this.#context = context;
     this.#options = options;
     this.#pool = pool;
+    this.#setup = setup;
     this.#mounts = `${home}/mnt`;
     this.#metadata = new Metadata(home);
     this.#set = new DeviceSet({
@@ -98,15 +105,41 @@ export class DevicemapperDriver implements GraphDriver {
 
   /** Makes what is missing, and undoes what a killed process left. */
   async prepare(): Promise<void> {
+    using _lock = await this.#ready(await this.#lockMade());
+    this.#setup = undefined;
+  }
+
+  /** Makes the folders. */
+  #make(): void {
+    if (!pathExists(this.#context.home)) makeDirectories(this.#context.home, 0o700);
     this.#metadata.make();
     if (!pathExists(this.#mounts)) makeDirectories(this.#mounts, 0o755);
     makeDirectories(this.#context.runHome, 0o700);
-    using _lock = await this.#ready();
+  }
+
+  /** Gives the set's lock, with the folders there: whoever had it may have taken away what a set-up that failed had made. */
+  async #lockMade(): Promise<Lock> {
+    for (let tries = 0; ; tries++) {
+      let lock: Lock | undefined;
+      try {
+        this.#make();
+        lock = await this.#metadata.lock();
+        if (this.#setup !== undefined) {
+          this.#make();
+          this.#pool.locate();
+        }
+        return lock;
+      } catch (error) {
+        lock?.release();
+        if (tries >= TRIES || !hasErrno(error, 'ENOENT')) throw error;
+      }
+      this.#setup?.note();
+    }
   }
 
   /** Gives the set's lock, with the pool there and nothing unfinished. */
-  async #ready(): Promise<Lock> {
-    const lock = await this.#metadata.lock();
+  async #ready(held?: Lock): Promise<Lock> {
+    const lock = held ?? (await this.#metadata.lock());
     let wasActive = true;
     try {
       this.#metadata.sweep();
@@ -122,9 +155,21 @@ export class DevicemapperDriver implements GraphDriver {
       if (!isKnown || !this.#base.isReady()) await this.#base.prepare();
       return lock;
     } catch (error) {
+      using _lock = lock;
       if (!wasActive) this.#pool.deactivate();
-      lock.release();
+      await this.#undo(wasActive);
       throw error;
+    }
+  }
+
+  /** Takes away what a first set-up made that failed. With the set's lock held. */
+  async #undo(wasActive: boolean): Promise<void> {
+    const isMade = (): boolean => this.#metadata.device(BASE)?.initialized === true;
+    const isEmpty = (): boolean => this.#metadata.device(BASE) === undefined;
+    try {
+      if (this.#setup !== undefined && !isMade()) await this.#setup.undo(this.#pool, wasActive, isEmpty);
+    } catch (error) {
+      this.#context.warn(`devicemapper: what was made is left for the next command: ${errorMessage(error)}`);
     }
   }
 

@@ -4,8 +4,15 @@ import { deviceMapperVersion, hasTarget } from '../../linux/device-mapper.ts';
 import { makeDirectories } from '../../linux/files.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, Support } from '../driver.ts';
-import { existingFolder, onlyReading, refusalOfReadOnly } from '../read-only.ts';
+import {
+  existingFolder,
+  onlyReading,
+  openedToWrite,
+  refusalOfReadOnly,
+  tellingReadOnly,
+} from '../read-only.ts';
 import { DevicemapperDriver } from './driver.ts';
+import { FirstSetup } from './first-setup.ts';
 import { chooseFilesystem } from './layer-filesystem.ts';
 import { BASE, Metadata } from './metadata.ts';
 import { type DevicemapperOptions, LVM_POOL_DEVICE, readEngineOptions } from './options.ts';
@@ -24,17 +31,17 @@ function refusal(): string | undefined {
   return 'this kernel has device-mapper without thin pools: load its module dm_thin_pool, or take a kernel built with CONFIG_DM_THIN_PROVISIONING';
 }
 
-/** Finds out before anything is made whether a new store could be. */
-function mustBePossible(context: DriverContext, options: DevicemapperOptions): void {
+/** Finds out before anything is made whether a new store could be. Gives whether it is a new one. */
+function mustBePossible(context: DriverContext, options: DevicemapperOptions): boolean {
   const base = new Metadata(context.home).device(BASE);
   const isNew = base?.initialized !== true;
   if (isNew) chooseFilesystem(options.filesystem);
   const { source } = options;
   if (isNew) mustBeUsable(options);
-  if (isNew || source.kind !== 'own') return;
+  if (isNew || source.kind !== 'own') return isNew;
   const pool = new Pool(context.home, options);
   const lost = pool.lostFile();
-  if (lost === undefined || (pool.isActive() && !pool.isStale())) return;
+  if (lost === undefined || (pool.isActive() && !pool.isStale())) return false;
   throw new TsengineError(
     'Unavailable',
     `devicemapper: the layers in ${context.home} are in a pool that is not there, and neither is its loop file ${lost}: put that back, or, where it is another pool, name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
@@ -77,9 +84,8 @@ export const devicemapperFactory: DriverFactory = {
       const pool = new Pool(existingFolder(context.home), options, namedPool(options));
       return onlyReading(new DevicemapperDriver(context, options, pool), context.home);
     }
-    mustBePossible(context, options);
-    const driver = new DevicemapperDriver(context, options, await poolOf(context, options));
-    await driver.prepare();
-    return driver;
+    const setup = mustBePossible(context, options) ? new FirstSetup(context) : undefined;
+    const pool = await tellingReadOnly('devicemapper', context.home, () => poolOf(context, options));
+    return await openedToWrite(new DevicemapperDriver(context, options, pool, setup), context.home);
   },
 };

@@ -1,10 +1,11 @@
 /** The filesystem of a layer's device: made once, on the base device, and then found on each snapshot of it. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { readStart } from '../../linux/block-device.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
 import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount } from '../../linux/mount.ts';
-import type { LayerFilesystem } from './options.ts';
+import { badOption } from '../storage-options.ts';
+import type { DevicemapperOptions, LayerFilesystem } from './options.ts';
 
 const PACKAGES: Readonly<Record<LayerFilesystem, string>> = { ext4: 'e2fsprogs', xfs: 'xfsprogs' };
 
@@ -36,6 +37,10 @@ function knowsXfs(): boolean {
   }
 }
 
+const PURPOSE = 'devicemapper';
+/** How much of what mkfs says is told. */
+const MOST_SAID = 120;
+
 /**
  * Makes the filesystem. ext4's tables are written at once and completely, because blocks of the pool are not zeroed, and what
  * they held before must not look like inodes.
@@ -43,13 +48,39 @@ function knowsXfs(): boolean {
 export async function makeFilesystem(
   { type, program }: MakeFilesystem,
   node: string,
-  extra: readonly string[],
+  options: DevicemapperOptions,
 ): Promise<void> {
+  const extra = options.mkfsArguments;
   const args =
     type === 'xfs'
       ? [...extra, node]
       : ['-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0', ...extra, node];
-  await runOrFail(program, args, 'devicemapper');
+  try {
+    await runOrFail(program, args, PURPOSE);
+  } catch (error) {
+    throw notMade(`${PURPOSE}: mkfs.${type} failed: `, options, error);
+  }
+}
+
+/** What mkfs says, without its pages of usage, and which option to mend. */
+function notMade(start: string, options: DevicemapperOptions, cause: unknown): TsengineError {
+  const { mkfsArguments, isBaseSizeGiven, loopDataSize } = options;
+  // mkfs.xfs names an option that it does not know by a byte of zero.
+  const [all = ''] = errorMessage(cause)
+    .replaceAll(/\p{Cc}/gu, '')
+    .split(/\.?\s*usage:/i);
+  const said = all.startsWith(start) ? all.slice(start.length) : all;
+  // Why it failed comes last.
+  const line = `${start}${said.length > MOST_SAID ? `…${said.slice(-MOST_SAID)}` : said}`;
+  if (mkfsArguments.length > 0) {
+    return badOption(`${line}: mend dm.mkfsarg, or leave it out`, cause);
+  }
+  if (isBaseSizeGiven || loopDataSize !== undefined) {
+    return badOption(`${line}: give a larger dm.basesize (xfs wants 300M) or dm.loopdatasize`, cause);
+  }
+  return new TsengineError('System', `${line}: see whether the disk is full, and the kernel's messages`, {
+    cause,
+  });
 }
 
 /** What is on a device. */
@@ -113,7 +144,15 @@ export function mountLayer(request: LayerMount): void {
     ...words.filter((word) => !FLAGS.has(word)),
     ...(label === undefined || label === '' ? [] : [`context="${label}"`]),
   ].join(',');
-  mount({ source: node, target, type: found.type, flags, data });
+  try {
+    mount({ source: node, target, type: found.type, flags, data });
+  } catch (error) {
+    if (request.options === '' || !hasErrno(error, 'EINVAL')) throw error;
+    throw badOption(
+      `devicemapper: ${node} cannot be mounted with dm.mountopt=${request.options} (invalid argument): leave out what ${found.type} does not take, which the kernel's messages name`,
+      error,
+    );
+  }
   if (found.type === 'xfs') limitRetries(request.minor, request.xfsNospaceRetries);
 }
 

@@ -22,9 +22,10 @@ import {
 } from '../../linux/device-mapper.ts';
 import { closeFile, makeDirectories, openFile, pathExists } from '../../linux/files.ts';
 import { attachLoop, isLoopOf, LOOP_MAJOR, updateLoopSize } from '../../linux/loop.ts';
-import { ftruncate } from '../../linux/space.ts';
 import { fstat, lstat } from '../../linux/stat.ts';
-import { DEFAULT_BLOCK_SIZE, DEFAULT_LOOP_SIZES, type DevicemapperOptions } from './options.ts';
+import { badOption } from '../storage-options.ts';
+import { growLoopFile, makeLoopFile, sizeOf } from './loop-file.ts';
+import { DEFAULT_BLOCK_SIZE, type DevicemapperOptions } from './options.ts';
 import {
   type PoolDevices,
   type PoolStatus,
@@ -60,10 +61,17 @@ export class Pool {
    * What devices of this home are called: `docker-MAJOR:MINOR-INODE`, of the home folder, as Docker calls them. A home that is a
    * symbolic link counts as where it leads to.
    */
-  readonly prefix: string;
-  readonly name: string;
+  get prefix(): string {
+    return this.#prefix;
+  }
+  get name(): string {
+    return this.#named ?? `${this.#prefix}-pool`;
+  }
   /** Whether we made it and may take it away. */
   readonly isOurs: boolean;
+  readonly #home: string;
+  readonly #named: string | undefined;
+  #prefix: string;
   readonly #folder: string;
   readonly #options: DevicemapperOptions;
   /** The table of the pool as `activate` left it. */
@@ -71,12 +79,17 @@ export class Pool {
 
   /** `home` is there. */
   constructor(home: string, options: DevicemapperOptions, name?: string) {
-    const { devMajor, devMinor, ino } = lstat(realpathSync.native(home));
-    this.prefix = `docker-${devMajor}:${devMinor}-${ino}`;
-    this.name = name ?? `${this.prefix}-pool`;
+    this.#home = home;
+    this.#named = name;
+    this.#prefix = prefixOf(home);
     this.isOurs = name === undefined;
     this.#folder = `${home}/devicemapper`;
     this.#options = options;
+  }
+
+  /** Learns the names anew: the home may have been taken away and made again since. */
+  locate(): void {
+    this.#prefix = prefixOf(this.#home);
   }
 
   /** The two devices that the pool is made of, or the files in place of them. Fails where it is somebody else's pool. */
@@ -186,8 +199,15 @@ export class Pool {
     if (!this.isOurs) mustBePool(this.name);
     // What a kill left before it had a table.
     removeDevice(this.name);
+    const isNew = this.lostFile() !== undefined;
     using parts = this.#parts();
-    createDevice(this.name, this.#tableOf(parts));
+    const table = this.#tableOf(parts);
+    try {
+      createDevice(this.name, table);
+    } catch (error) {
+      if (isNew && hasErrno(error, 'EINVAL', 'ENOSPC')) throw notTaken(parts, error);
+      throw hasErrno(error, 'ENOTBLK', 'EILSEQ') ? damaged(parts, error) : error;
+    }
   }
 
   /** Devices that were named and that the pool is not on would be passed over without a word. */
@@ -231,7 +251,7 @@ export class Pool {
       const { device, file } = source[name];
       if (device !== undefined) return blockPart(device);
       makeDirectories(this.#folder, 0o700);
-      makeLoopFile(file, this.#wanted(name), DEFAULT_LOOP_SIZES[name]);
+      makeLoopFile(name, file, this.#wanted(name));
       const loop = stack.use(attachLoop(file));
       return { path: file, node: loop.path, number: `${loop.major}:${loop.minor}` };
     };
@@ -252,7 +272,7 @@ export class Pool {
       const [file, size] = [this.files[name], this.#wanted(name)];
       if (file === undefined || size === undefined || blockDeviceSize(nodeOfNumber(devices[name])) >= size)
         continue;
-      growFile(file, size);
+      growLoopFile(name, file, size);
       updateLoopSize(nodeOfNumber(devices[name]));
       hasGrown = true;
     }
@@ -266,6 +286,29 @@ export class Pool {
   size(): number {
     return (targetOf(this.name, 'table')?.sectors ?? 0) * SECTOR;
   }
+}
+
+function prefixOf(home: string): string {
+  const { devMajor, devMinor, ino } = lstat(realpathSync.native(home));
+  return `docker-${devMajor}:${devMinor}-${ino}`;
+}
+
+/** The kernel says no more than that; what it tells the log is for those who read its source. */
+function notTaken({ data, metadata }: Parts, cause: unknown): TsengineError {
+  const [all, known] = [data, metadata].map(({ node }) => blockDeviceSize(node));
+  return badOption(
+    `devicemapper: the kernel makes no pool of ${all} bytes with ${known} bytes of metadata: give a larger dm.loopmetadatasize (or dm.metadatadev), or a smaller dm.loopdatasize`,
+    cause,
+  );
+}
+
+/** What the kernel says of a checksum that is wrong. */
+function damaged({ metadata: { path } }: Parts, cause: unknown): TsengineError {
+  return new TsengineError(
+    'Corrupt',
+    `devicemapper: the pool's metadata on ${path} is damaged: run thin_check on it, and thin_repair to mend it`,
+    { cause },
+  );
 }
 
 /** Finds out, before anything is made, whether a pool can be what the options say: whether what they name is there and fits. */
@@ -321,26 +364,6 @@ export function nodeOfNumber(number: string): string {
 /** The node of a block device by its folder in sysfs, where a slash of its name is `!`. */
 export function nodeOfSysfs(folder: string): string {
   return `/dev/${basename(folder).replaceAll('!', '/')}`;
-}
-
-/** 0 for a file that is not there. */
-function sizeOf(file: string): number {
-  return pathExists(file) ? lstat(file).size : 0;
-}
-
-/** Makes a loop file, of the size that is wanted, else of `usual` bytes; or lets one grow to what is wanted. One that a kill left empty counts as none. */
-export function makeLoopFile(file: string, wanted: number | undefined, usual: number): void {
-  growFile(file, wanted ?? (sizeOf(file) === 0 ? usual : 0));
-}
-
-function growFile(file: string, size: number): void {
-  if (pathExists(file) && lstat(file).size >= size) return;
-  const fd = openFile(file, 'a', 0o600);
-  try {
-    ftruncate(fd, size);
-  } finally {
-    closeFile(fd);
-  }
 }
 
 /** A block device that was named. Fails where it is none. */

@@ -10,13 +10,85 @@ refused() {
   expect "$what" "tsengine: devicemapper: $wanted" tsengine --data-root $fresh -s devicemapper "$@" import /store/image.tar box
   [ ! -e $fresh/devicemapper ] || fail "$what: something was made: $(find $fresh/devicemapper)"
 }
-refused 'an unknown option' 'unknown option dm.nosuch' --storage-opt dm.nosuch=1
-refused 'an unknown filesystem' '*dm.fs=btrfs: choose ext4 or xfs' --storage-opt dm.fs=btrfs
-refused 'an option out of range' 'dm.blocksize=1K is out of range*' --storage-opt dm.blocksize=1K
+# An option that is to be mended: the exit code and the length of the line as well, and nothing of the kernel's is left.
+bad_option() {
+  what=$1 wanted=$2
+  shift 2
+  got=$(tsengine --data-root $fresh -s devicemapper "$@" import /store/image.tar box 2>&1)
+  status=$?
+  case $got in "tsengine: devicemapper"$wanted) ;; *) fail "$what: wanted $wanted, got $got" ;; esac
+  [ $status = 125 ] || fail "$what: exit code $status"
+  [ ${#got} -le 250 ] || fail "$what: ${#got} characters: $got"
+  [ ! -e $fresh/devicemapper ] || fail "$what: something was made: $(find $fresh/devicemapper)"
+  [ -z "$(losetup -a)" ] || fail "$what: $(losetup -a)"
+  dmsetup ls | grep docker && fail "$what: devices are left"
+  echo "ok $what: $got"
+}
+bad_option 'an unknown option' ' has no option dm.nosuch: it takes *' --storage-opt dm.nosuch=1
+bad_option "another driver's option" " has no option zfs.fsname: *choose --storage-driver zfs" --storage-opt zfs.fsname=tank
+bad_option 'an unknown filesystem' ': *dm.fs=btrfs: choose ext4 or xfs' --storage-opt dm.fs=btrfs
+bad_option 'an option out of range' ': dm.blocksize=1K is out of range*' --storage-opt dm.blocksize=1K
+bad_option 'no size' ": dm.basesize: invalid size: 'x': give a number with a unit*" --storage-opt dm.basesize=x
+for size in 99999p 7000p 17T 1M; do
+  bad_option "a base device of $size" ": dm.basesize=$size is out of range: give 16M to 16T" --storage-opt dm.basesize=$size
+done
+for size in 99999p 7000p 65T 1M; do
+  bad_option "data of $size" ": dm.loopdatasize=$size is out of range: give 16M to 64T" --storage-opt dm.loopdatasize=$size
+done
+for size in 99999p 17G 4k; do
+  bad_option "metadata of $size" ": dm.loopmetadatasize=$size is out of range: give 2M to 16G" --storage-opt dm.loopmetadatasize=$size
+done
+# What is found out by trying is undone.
+pools='--storage-opt dm.basesize=512M --storage-opt dm.loopdatasize=1G --storage-opt dm.loopmetadatasize=16M'
+bad_option 'too little metadata' ': the kernel makes no pool of 15*give a larger dm.loopmetadatasize*' \
+  --storage-opt dm.loopdatasize=14T --storage-opt dm.loopmetadatasize=2M
+for fs in xfs ext4; do
+  bad_option "a bad argument for mkfs.$fs" ": mkfs.$fs failed: *: mend dm.mkfsarg, or leave it out" $pools --storage-opt dm.fs=$fs --storage-opt dm.mkfsarg=--nosuch
+  bad_option "a bad mount option for $fs" ": /dev/* cannot be mounted with dm.mountopt=nosuchopt (*): leave out what $fs does not take*" \
+    $pools --storage-opt dm.fs=$fs --storage-opt dm.mountopt=nosuchopt
+done
+bad_option 'a base device that xfs does not take' ': mkfs.xfs failed: *larger than 300MB: give a larger dm.basesize*' $pools --storage-opt dm.fs=xfs --storage-opt dm.basesize=16M
+bad_option 'a pool that is too small' ': mkfs.ext4 failed: *dm.loopdatasize*' $pools --storage-opt dm.fs=ext4 --storage-opt dm.basesize=2G --storage-opt dm.loopdatasize=16M
+bad_option 'tables that fill the pool' ": the pool has 1073741824 bytes, less than ext4's tables take*" $pools --storage-opt dm.fs=ext4 --storage-opt dm.basesize=16T
+# Two at once: what the one takes away is not missed by the other.
+tsengine --data-root $fresh -s devicemapper $pools --storage-opt dm.mkfsarg=--nosuch import /store/image.tar bad >/store/bad.txt 2>&1 & bad=$!
+tsengine --data-root $fresh -s devicemapper $pools import /store/image.tar box >/dev/null || fail "one beside one that fails: $(cat /store/bad.txt)"
+wait $bad
+expect 'one beside one that fails' works tsengine --data-root $fresh -s devicemapper run --rm --network none box echo works
+check_pool $fresh
+rm -rf $fresh; mkdir $fresh
+# Files that a kill left stay where the next set-up fails, and the one after it goes on with them.
+mkdir /store/killing
+printf '#!/bin/sh\nkill -9 $PPID\n' >/store/killing/mkfs.ext4
+chmod +x /store/killing/mkfs.ext4
+PATH=/store/killing:$PATH tsengine --data-root $fresh -s devicemapper $pools --storage-opt dm.fs=ext4 import /store/image.tar box
+[ -e $fresh/devicemapper/devicemapper/data ] || fail 'a kill within mkfs left nothing'
+expect 'a bad option after a kill' '*mend dm.mkfsarg*' tsengine --data-root $fresh -s devicemapper $pools --storage-opt dm.mkfsarg=--nosuch import /store/image.tar box
+[ -e $fresh/devicemapper/devicemapper/data ] || fail 'files that were there are gone'
+tsengine --data-root $fresh -s devicemapper $pools import /store/image.tar box >/dev/null || fail 'import after a kill'
+expect 'a good one after it' works tsengine --data-root $fresh -s devicemapper run --rm --network none box echo works
+# A store that cannot be written.
+mount --bind $fresh/devicemapper $fresh/devicemapper && mount -o remount,ro,bind $fresh/devicemapper || fail 'a read-only store'
+expect 'a read-only store' "tsengine: devicemapper: $fresh/devicemapper is on a read-only file system: choose another data root, or look at it with --read-only-root" \
+  tsengine --data-root $fresh -s devicemapper run --rm --network none box true
+umount $fresh/devicemapper
+check_pool $fresh
+rm -rf $fresh; mkdir $fresh
+# A pool on block devices stays, and is empty again.
+devices="--storage-opt dm.datadev=$one --storage-opt dm.metadatadev=$two --storage-opt dm.basesize=512M"
+dd if=/dev/zero of=$two bs=4096 count=1 2>/dev/null
+bad_option 'a bad argument on block devices' ': mkfs.* failed: *: mend dm.mkfsarg, or leave it out' $devices --storage-opt dm.mkfsarg=--nosuch
+tsengine --data-root $fresh -s devicemapper $devices import /store/image.tar box >/dev/null || fail 'import on block devices'
+check_pool $fresh $two
+rm -rf $fresh; mkdir $fresh
 refused 'a pool that is not there' 'there is no thin pool /dev/mapper/none: make it*' --storage-opt dm.thinpooldev=/dev/mapper/none
 refused 'a device that is not there' 'there is no /dev/none*' --storage-opt dm.datadev=/dev/none
 refused 'a device that is none' '/etc/passwd is no block device*' --storage-opt dm.datadev=/etc/passwd
-refused 'direct-lvm without LVM' '*needs pvcreate, which is missing: install the package lvm2' --storage-opt dm.directlvm_device=$one
+refused 'direct-lvm without LVM' '*needs *, which is missing: install the package lvm2' --storage-opt dm.directlvm_device=$one
+# The beginning of what a pool left.
+echo something | dd of=$two conv=notrunc 2>/dev/null
+refused 'damaged metadata' "the pool's metadata on $two is damaged: run thin_check *" --storage-opt dm.datadev=$one --storage-opt dm.metadatadev=$two
+dd if=/dev/zero of=$two bs=4096 count=1 2>/dev/null
 echo something | dd of=$two conv=notrunc 2>/dev/null
 refused 'metadata of something else' "$two holds no thin pool's metadata*" --storage-opt dm.datadev=$one --storage-opt dm.metadatadev=$two
 dd if=/dev/zero of=$two bs=4096 count=1 2>/dev/null
@@ -24,7 +96,6 @@ mv /usr/sbin/mkfs.ext4 /store/mkfs.ext4
 refused 'a missing mkfs' 'mkfs.ext4 is missing*install the package e2fsprogs' --storage-opt dm.fs=ext4
 mv /store/mkfs.ext4 /usr/sbin/mkfs.ext4
 
-pools='--storage-opt dm.basesize=512M --storage-opt dm.loopdatasize=1G --storage-opt dm.loopmetadatasize=16M'
 root=/store/root
 use() { tsengine --data-root $root -s devicemapper "$@"; }
 use $pools import /store/image.tar box >/dev/null || fail import
