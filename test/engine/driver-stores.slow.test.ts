@@ -1,6 +1,6 @@
 /** `driver setup` and `driver teardown`, by way of btrfs, which this kernel has. Those of other drivers are tried in the lab. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -72,6 +72,25 @@ test('a store is made, used, attached again after a boot and taken away', async 
     readdirSync(cli.dataRoot).includes('containers') ? readdirSync(`${cli.dataRoot}/containers`) : [],
     [],
   );
+});
+
+test('a store that cannot be written says so in use, and what is in it can be read', async () => {
+  await using cli = await withStore();
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  execFileSync('mount', ['-o', 'remount,ro', home(cli)]);
+  try {
+    const refused = cli.run([...RUN, 'true']);
+    assert.equal(refused.status, 125);
+    assert.match(
+      refused.stderr,
+      /^tsengine: btrfs: \/.*\/btrfs is on a read-only file system: choose another data root, or look at it with --read-only-root\n$/,
+    );
+    assert.match(cli.ok(['--read-only-root', 'images']), /^tiny /m);
+    cli.ok(['save', 'tiny']);
+  } finally {
+    execFileSync('mount', ['-o', 'remount,rw', home(cli)]);
+  }
+  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
 });
 
 test('sizes that cannot be are refused, and leave nothing', async () => {
