@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Job, JobResult, Subject } from '../../src/drivers/conformance/index.ts';
 import type { DriverContext, DriverName, GraphDriver } from '../../src/drivers/driver.ts';
-import { openDriver } from '../../src/drivers/registry.ts';
+import { driverFactory, openDriver } from '../../src/drivers/registry.ts';
 import { FROM_SOURCES } from './compiled-tests.ts';
 import { atExit, unmountBelow } from './loop.ts';
 
@@ -90,7 +90,10 @@ export async function makeSubject(name: DriverName, parent?: string): Promise<Su
     home,
     runHome,
     scratch,
-    open: () => store.open(name),
+    open: async (place) =>
+      place === undefined
+        ? await store.open(name)
+        : await (await driverFactory(name)).open({ ...store.context(name), ...place }),
     elsewhere: (job, environment) => runElsewhere({ name, home, runHome, job }, environment),
     [Symbol.asyncDispose]: async () => {
       await driver.cleanup();

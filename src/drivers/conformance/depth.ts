@@ -58,7 +58,7 @@ function layers(count: number, much: Pick<Check, 'slow' | 'lengthy'> = {}): Chec
 
 export const depthChecks: readonly Check[] = [
   ...[1, 2].map((count) => layers(count)),
-  ...[64, 128].map((count) => layers(count, { lengthy: true })),
+  ...[64, 127, 128].map((count) => layers(count, { lengthy: true })),
   layers(500, { slow: true }),
   {
     name: 'one layer more than the driver takes is refused in one line',

@@ -3,8 +3,10 @@ import { contentChecks } from './contents.ts';
 import { crashChecks } from './crashes.ts';
 import { depthChecks } from './depth.ts';
 import { differenceChecks } from './differences.ts';
+import { fullChecks } from './full-disks.ts';
 import { historyChecks } from './histories.ts';
 import { lifeChecks } from './life.ts';
+import { longPathChecks } from './long-paths.ts';
 import { manyChecks } from './many.ts';
 import { openingChecks } from './openings.ts';
 import { quotaChecks } from './quotas.ts';
@@ -20,6 +22,7 @@ export const CHECKS: readonly Check[] = [
   ...lifeChecks,
   ...quotaChecks,
   ...openingChecks,
+  ...longPathChecks,
   ...readingChecks,
   ...contentChecks,
   ...differenceChecks,
@@ -28,4 +31,5 @@ export const CHECKS: readonly Check[] = [
   ...depthChecks,
   ...historyChecks,
   ...crashChecks,
+  ...fullChecks,
 ];

@@ -1,9 +1,12 @@
 /** What a check may ask another process to do with the same data root. */
+import { createReadStream } from 'node:fs';
 import type { GraphDriver } from '../driver.ts';
 
 /** One call of a driver, in a form that fits an argument. */
 export type Job =
   | { readonly call: 'create' | 'createReadWrite'; readonly id: string; readonly parent?: string }
+  /** `tar` is the path of an archive. */
+  | { readonly call: 'applyDiff'; readonly id: string; readonly parent?: string; readonly tar: string }
   | { readonly call: 'get' | 'put' | 'remove'; readonly id: string }
   | { readonly call: 'cleanup' };
 
@@ -23,6 +26,9 @@ export async function runJob(driver: GraphDriver, job: Job): Promise<string> {
     case 'create':
     case 'createReadWrite':
       await driver[job.call](job.id, job.parent);
+      return '';
+    case 'applyDiff':
+      await driver.applyDiff(job.id, job.parent, createReadStream(job.tar));
       return '';
     case 'get':
       return (await driver.get(job.id)).path;

@@ -138,6 +138,54 @@ export const openingChecks: readonly Check[] = [
     },
   },
   {
+    name: 'files of the image that are open for reading and for writing are one file, also after they are deleted',
+    run: async ({ driver }) => {
+      const names = ['deleted', 'kept', 'replaced'];
+      const image = await imageLayer(driver, undefined, (root) => {
+        for (const name of names) write(`${root}/${name}`, 'before');
+      });
+      const id = newId();
+      await driver.createReadWrite(id, image);
+      await inside(driver, id, (root) => {
+        for (const name of names) {
+          // The first is open before the second copies the file up.
+          const fds = ['r', 'r+', 'a', 'r'].map((flags) => fs.openSync(`${root}/${name}`, flags));
+          try {
+            const [early = -1, written = -1, appended = -1] = fds;
+            fs.writeSync(written, 'AFT', 0);
+            fs.writeSync(appended, ', more');
+            if (name === 'deleted') fs.rmSync(`${root}/${name}`);
+            if (name === 'replaced') {
+              write(`${root}/other`, 'other');
+              fs.renameSync(`${root}/other`, `${root}/${name}`);
+            }
+            fs.writeSync(written, 'ER', 3);
+            fs.fchmodSync(written, 0o600);
+            for (const fd of [early, fds.at(-1) ?? -1]) {
+              const buffer = Buffer.alloc(20);
+              const length = fs.readSync(fd, buffer, 0, 20, 0);
+              assert.equal(buffer.toString('latin1', 0, length), 'AFTERe, more', name);
+              assert.equal(fs.fstatSync(fd).mode & 0o777, 0o600, name);
+              assert.throws(() => fs.writeSync(fd, 'x'), { code: 'EBADF' });
+            }
+          } finally {
+            fds.forEach(fs.closeSync);
+          }
+        }
+      });
+      const lines = ['deleted /deleted', 'modified /kept', 'modified /replaced'];
+      assert.deepEqual(changeLines(await driver.changes(id, image)), lines);
+      await inside(driver, id, (root) => {
+        assert.equal(fs.readFileSync(`${root}/kept`, 'utf8'), 'AFTERe, more');
+        assert.equal(fs.readFileSync(`${root}/replaced`, 'utf8'), 'other');
+        assert.equal(fs.statSync(`${root}/kept`).mode & 0o777, 0o600);
+      });
+      await inside(driver, image, (root) => {
+        for (const name of names) assert.equal(fs.readFileSync(`${root}/${name}`, 'utf8'), 'before');
+      });
+    },
+  },
+  {
     name: 'a new name for a file of the image is the same file, and stays it in a tar',
     run: async ({ driver }) => {
       const image = await imageLayer(driver, undefined, (root) => write(`${root}/a`, 'a'));

@@ -2,7 +2,7 @@
  * The suite that every storage driver must pass, as data: a list of named checks, each a function of a `Subject`. The
  * tests run it over drivers and filesystems, and a user can run it over a data root of theirs.
  */
-import type { Capabilities, GraphDriver } from '../driver.ts';
+import type { Capabilities, DriverContext, GraphDriver } from '../driver.ts';
 import type { Job, JobResult } from './job.ts';
 
 /** One driver on one data root that nothing else uses. Disposing of it removes all that it made. */
@@ -17,8 +17,8 @@ export interface Subject extends AsyncDisposable {
   readonly scratch: string;
   /** Extended attributes that the filesystem itself takes none of, such as `security.`: the checks do without them. */
   readonly without?: readonly string[];
-  /** Opens the same data root once more, as a later start or another process would. */
-  open(): Promise<GraphDriver>;
+  /** Opens the same data root once more, as a later start or another process would; or, with a place, another data root there. */
+  open(place?: Pick<DriverContext, 'home' | 'runHome'>): Promise<GraphDriver>;
   /**
    * Runs a job on the same data root in a process of its own, with these variables added to its environment. Throws when
    * the job fails, unless `TSENGINE_FAULT` is among them.

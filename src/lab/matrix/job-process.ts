@@ -14,6 +14,7 @@ const requestSchema = once(() => {
     options: z.array(z.tuple([z.string(), z.string()])),
     job: z.union([
       z.object({ call: z.enum(['create', 'createReadWrite']), id, parent: z.exactOptional(id) }),
+      z.object({ call: z.literal('applyDiff'), id, parent: z.exactOptional(id), tar: z.string() }),
       z.object({ call: z.enum(['get', 'put', 'remove']), id }),
       z.object({ call: z.literal('cleanup') }),
     ]),

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import type { Job, JobResult, Subject } from '../../drivers/conformance/index.ts';
-import type { DriverContext, DriverName, GraphDriver } from '../../drivers/driver.ts';
+import type { DriverContext, DriverName } from '../../drivers/driver.ts';
 import { driverFactory } from '../../drivers/registry.ts';
 import { TsengineError } from '../../errors.ts';
 import { CELLS_COMMAND, selfCommand } from './self.ts';
@@ -31,7 +31,7 @@ export async function makeSubject(
   scratch: string,
 ): Promise<Subject> {
   const factory = await driverFactory(name);
-  const open = (): Promise<GraphDriver> => factory.open(context);
+  const open: Subject['open'] = (place) => factory.open({ ...context, ...place });
   const driver = await open();
   mkdirSync(scratch, { recursive: true });
   const { home, runHome, options } = context;
