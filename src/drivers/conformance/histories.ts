@@ -7,10 +7,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { errorMessage, hasErrno } from '../../errors.ts';
-import { compareTrees } from '../compare-trees.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
 import { drawOperation, type Kind, randomNumbers } from './history-operations.ts';
 import { changeLines, collect, inside, streamOf } from './layers.ts';
+import { plainChanges } from './plain-comparison.ts';
 import { type Check, newId, type Subject } from './suite.ts';
 import { attributePrefix } from './trees.ts';
 
@@ -96,7 +96,7 @@ async function follow(
     await inside(driver, id, (root) => done.push(work(own, root, plain, kind)));
     const expected = describeTree(plain, options);
     assert.deepEqual(await inside(driver, id, (root) => describeTree(root, options)), expected);
-    assert.deepEqual(changeLines(await driver.changes(id, parent)), changeLines(compareTrees(plain, before)));
+    assert.deepEqual(changeLines(await driver.changes(id, parent)), plainChanges(plain, before));
     const tar = await collect(driver.diff(id, parent));
     const copy = newId();
     await driver.create(copy, parent);
