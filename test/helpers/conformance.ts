@@ -5,9 +5,9 @@ import { FULL } from './scope.ts';
 /** Which checks to run: `quick` is those that are `brief` and those that are `lengthy`. */
 export type Selection = 'brief' | 'lengthy' | 'quick' | 'slow';
 
-/** Checks of which every run has a part: kills at every seventh or seventeenth call and in `get`, faults of `create`, the first of the histories. */
+/** Checks of which every run has a part: 128 layers, kills at every seventh or seventeenth call and in `get`, faults of `create`, the first of the histories. */
 const IN_FULL_RUNS =
-  /^killed in (apply|create|remove|put) at every system call$|^(apply|get|remove) for which the disk is full|^\d{3} more random/;
+  /^killed in (apply|create|remove|put) at every system call$|^(apply|get|remove) for which the disk is full|^\d{3} more random|stands on 127 layers/;
 
 function isSelected({ slow = false, lengthy = false }: Check, selection: Selection): boolean {
   if (slow || selection === 'slow') return slow && selection === 'slow';
