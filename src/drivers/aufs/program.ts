@@ -75,7 +75,13 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
     maxParents: LIMITS.lowerLayers,
     longestName: NAME_MAX - WHITEOUT_PREFIX.length,
     copyUpLoses: () => {
-      const losses: CopyUpLoss[] = ['set-id', 'link-time', 'link-attributes', 'linked-change'];
+      const losses: CopyUpLoss[] = [
+        'set-id',
+        'link-time',
+        'link-attributes',
+        'linked-change',
+        'remade-rename',
+      ];
       return sharesBlocks(layout.home) ? losses : ['holes', ...losses];
     },
     mount: (request) => (request.isReadOnly === true ? mountView(request) : mountWritable(request)),

@@ -206,6 +206,22 @@ export const contentChecks: readonly Check[] = [
     },
   },
   {
+    name: 'a directory that is made again and renamed leaves nothing under its old name, or what was below as the driver says',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, (root) => directory(`${root}/dir/old`));
+      const top = await imageLayer(driver, base, (root) => {
+        fs.rmSync(`${root}/dir`, { recursive: true });
+        directory(`${root}/dir/new`);
+        fs.renameSync(`${root}/dir`, `${root}/moved`);
+      });
+      const isLost = driver.capabilities.copyUpLoses?.includes('remade-rename') === true;
+      const names = isLost ? ['dir', 'dir/old', 'moved', 'moved/new'] : ['moved', 'moved/new'];
+      await inside(driver, top, (root) =>
+        assert.deepEqual(fs.readdirSync(root, { recursive: true }).sort(), names),
+      );
+    },
+  },
+  {
     name: 'a file takes the place of a directory and a directory that of a file',
     run: async ({ driver }) => {
       const base = await imageLayer(driver, undefined, (root) => {

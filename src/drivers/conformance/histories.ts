@@ -80,7 +80,12 @@ async function follow(
   const { driver } = subject;
   const losses = driver.capabilities.copyUpLoses ?? [];
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp || losses.includes('linked-change');
-  const kind = { linksBreak, attributes: attributePrefix(subject) };
+  const kind: Kind = {
+    linksBreak,
+    attributes: attributePrefix(subject),
+    // What is below such a directory would be seen again.
+    staysPut: (path) => losses.includes('remade-rename') && fs.existsSync(`${plain}.before/${path}`),
+  };
   const options: DescribeOptions = {
     links: !linksBreak,
     linkTimes: !losses.includes('link-time'),

@@ -62,6 +62,8 @@ export interface Kind {
   readonly linksBreak: boolean;
   /** How the names of extended attributes begin; `undefined` where there are none. */
   readonly attributes: string | undefined;
+  /** Whether a directory of the layer, by its path, is one that is not to be renamed. */
+  staysPut(path: string): boolean;
 }
 
 /** The next operation on a tree like the one at `plain`; `undefined` when what was drawn does not fit it. */
@@ -124,7 +126,9 @@ export function drawOperation(random: Random, plain: string, kind: Kind): Operat
         ? { text: `ln ${file} ${path}`, run: (root) => fs.linkSync(`${root}/${file}`, `${root}/${path}`) }
         : undefined;
     case 12:
-      return victim && isFree && !isWithin(path, victim.path) ? rename(victim.path, path) : undefined;
+      if (victim === undefined || !isFree || isWithin(path, victim.path)) return undefined;
+      if (victim.stat.isDirectory() && kind.staysPut(victim.path)) return undefined;
+      return rename(victim.path, path);
     default:
       return victim?.stat.isDirectory() === true ? makeAgain(victim.path) : undefined;
   }
