@@ -24,11 +24,11 @@ function attributesOf(path: Buffer): string[] {
     .map((name) => `${name}=${lgetxattr(path, Buffer.from(name, 'latin1'))?.toString('hex')}`);
 }
 
-function factOf(path: Buffer): Fact {
+function factOf(path: Buffer, unit: bigint): Fact {
   const stat = fs.lstatSync(path, { bigint: true });
   const parts = [`${stat.mode}`, `${stat.uid}`, `${stat.gid}`, ...attributesOf(path)];
   // Times and sizes of directories come from what is in them.
-  if (!stat.isDirectory()) parts.push(`${stat.size}`, `${stat.mtimeNs}`);
+  if (!stat.isDirectory()) parts.push(`${stat.size}`, `${stat.mtimeNs / unit}`);
   if (stat.isFile()) parts.push(fs.readFileSync(path).toString('hex'));
   if (stat.isSymbolicLink()) parts.push(fs.readlinkSync(path, 'latin1'));
   if (stat.isBlockDevice() || stat.isCharacterDevice()) parts.push(`${stat.rdev}`);
@@ -36,13 +36,13 @@ function factOf(path: Buffer): Fact {
 }
 
 /** All that is below a folder, by path, of which each byte is a character. */
-function readTree(root: string): Map<string, Fact> {
+function readTree(root: string, unit: bigint): Map<string, Fact> {
   const facts = new Map<string, Fact>();
   const walk = (folder: Buffer, at: string): void => {
     for (const name of fs.readdirSync(folder, { encoding: 'buffer' })) {
       const path = Buffer.concat([folder, SEPARATOR, name]);
       const key = `${at}/${name.toString('latin1')}`;
-      const fact = factOf(path);
+      const fact = factOf(path, unit);
       facts.set(key, fact);
       if (fact.isDirectory) walk(path, key);
     }
@@ -55,10 +55,14 @@ function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'));
 }
 
-/** Changes as `added /path`, sorted by path, from the tree at `before` (nothing when `undefined`) to the one at `after`. */
-export function plainChanges(after: string, before: string | undefined): string[] {
-  const now = readTree(after);
-  const then = before === undefined ? new Map<string, Fact>() : readTree(before);
+/**
+ * Changes as `added /path`, sorted by path, from the tree at `before` (nothing when `undefined`) to the one at `after`. `wholeSeconds`
+ * where the filesystem has no others: what it says of the rest depends on what the kernel remembers.
+ */
+export function plainChanges(after: string, before: string | undefined, wholeSeconds: boolean): string[] {
+  const unit = wholeSeconds ? 1_000_000_000n : 1n;
+  const now = readTree(after, unit);
+  const then = before === undefined ? new Map<string, Fact>() : readTree(before, unit);
   const kinds = new Map<string, string>();
   for (const [path, fact] of now) {
     const old = then.get(path);

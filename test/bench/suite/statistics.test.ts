@@ -104,7 +104,10 @@ describe('random numbers', () => {
     const [first, again, other] = [7, 7, 8].map((seed) => shuffled(upTo(50), randomFrom(seed)));
     assert.deepEqual(first, again);
     assert.notDeepEqual(first, other);
-    assert.deepEqual(first?.toSorted((a, b) => a - b), upTo(50));
+    assert.deepEqual(
+      first?.toSorted((a, b) => a - b),
+      upTo(50),
+    );
   });
 
   it('fill the range evenly', () => {
@@ -114,6 +117,9 @@ describe('random numbers', () => {
       const at = Math.floor(random() * 10);
       counts[at] = (counts[at] ?? 0) + 1;
     }
-    assert.ok(counts.every((count) => count > 900 && count < 1100), counts.join(' '));
+    assert.ok(
+      counts.every((count) => count > 900 && count < 1100),
+      counts.join(' '),
+    );
   });
 });
