@@ -10,7 +10,7 @@ import { errorMessage, hasErrno } from '../../errors.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
 import { drawOperation, type Kind, randomNumbers } from './history-operations.ts';
 import { changeLines, collect, inside, streamOf } from './layers.ts';
-import { plainChanges } from './plain-comparison.ts';
+import { type PlainTree, plainChanges, readPlainTree } from './plain-comparison.ts';
 import { type Check, newId, type Subject } from './suite.ts';
 import { attributePrefix } from './trees.ts';
 
@@ -67,7 +67,7 @@ async function runHistory(subject: Subject, steps: readonly Step[]): Promise<Run
   } catch (error) {
     return { done, error };
   } finally {
-    execFileSync('rm', ['-rf', plain, `${plain}.before`]);
+    execFileSync('rm', ['-rf', plain]);
   }
 }
 
@@ -80,11 +80,12 @@ async function follow(
   const { driver } = subject;
   const losses = driver.capabilities.copyUpLoses ?? [];
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp || losses.includes('linked-change');
+  let before: PlainTree = new Map();
   const kind: Kind = {
     linksBreak,
     attributes: attributePrefix(subject),
     // What is below such a directory would be seen again.
-    staysPut: (path) => losses.includes('remade-rename') && fs.existsSync(`${plain}.before/${path}`),
+    staysPut: (path) => losses.includes('remade-rename') && before.has(`/${path}`),
   };
   const options: DescribeOptions = {
     links: !linksBreak,
@@ -93,27 +94,22 @@ async function follow(
   };
   fs.mkdirSync(plain);
   let parent: string | undefined;
-  let before: string | undefined;
   for (const layer of new Set(steps.map((step) => step.layer))) {
     const own = steps.filter((step) => step.layer === layer);
     const id = newId();
     await driver.create(id, parent);
     await inside(driver, id, (root) => done.push(work(own, root, plain, kind)));
     const expected = describeTree(plain, options);
+    const now = readPlainTree(plain, options.wholeSeconds === true);
     assert.deepEqual(await inside(driver, id, (root) => describeTree(root, options)), expected);
-    assert.deepEqual(
-      changeLines(await driver.changes(id, parent)),
-      plainChanges(plain, before, options.wholeSeconds === true),
-    );
+    assert.deepEqual(changeLines(await driver.changes(id, parent)), plainChanges(before, now));
     const tar = await collect(driver.diff(id, parent));
     const copy = newId();
     await driver.create(copy, parent);
     await driver.applyDiff(copy, parent, streamOf(tar));
     assert.deepEqual(await inside(driver, copy, (root) => describeTree(root, options)), expected);
     await driver.remove(copy);
-    before = `${plain}.before`;
-    execFileSync('rm', ['-rf', before]);
-    execFileSync('cp', ['-a', plain, before]);
+    before = now;
     parent = id;
   }
 }

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import { lgetxattr, llistxattr } from '../../linux/xattr.ts';
 
 /** What is said of one path. */
-interface Fact {
+export interface Fact {
   readonly isDirectory: boolean;
   /** All that a layer keeps of it, as text. */
   readonly text: string;
@@ -36,7 +36,14 @@ function factOf(path: Buffer, unit: bigint): Fact {
 }
 
 /** All that is below a folder, by path, of which each byte is a character. */
-function readTree(root: string, unit: bigint): Map<string, Fact> {
+export type PlainTree = ReadonlyMap<string, Fact>;
+
+/**
+ * Reads a tree as it is now. `wholeSeconds` where the filesystem has no others: what it says of the rest depends on what the
+ * kernel remembers.
+ */
+export function readPlainTree(root: string, wholeSeconds: boolean): PlainTree {
+  const unit = wholeSeconds ? 1_000_000_000n : 1n;
   const facts = new Map<string, Fact>();
   const walk = (folder: Buffer, at: string): void => {
     for (const name of fs.readdirSync(folder, { encoding: 'buffer' })) {
@@ -55,14 +62,8 @@ function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'));
 }
 
-/**
- * Changes as `added /path`, sorted by path, from the tree at `before` (nothing when `undefined`) to the one at `after`. `wholeSeconds`
- * where the filesystem has no others: what it says of the rest depends on what the kernel remembers.
- */
-export function plainChanges(after: string, before: string | undefined, wholeSeconds: boolean): string[] {
-  const unit = wholeSeconds ? 1_000_000_000n : 1n;
-  const now = readTree(after, unit);
-  const then = before === undefined ? new Map<string, Fact>() : readTree(before, unit);
+/** Changes as `added /path`, sorted by path. */
+export function plainChanges(then: PlainTree, now: PlainTree): string[] {
   const kinds = new Map<string, string>();
   for (const [path, fact] of now) {
     const old = then.get(path);
