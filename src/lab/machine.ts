@@ -13,6 +13,7 @@ import type { MachineHardware } from './qemu.ts';
 import { qemuArguments } from './qemu.ts';
 import { type QemuEnd, QemuProcess } from './qemu-process.ts';
 import { shortageOf } from './shortage.ts';
+import { STARTS, StartWatch, StuckStart } from './stuck-start.ts';
 import type { MachineRequest, MachineResult, OutputStream } from './types.ts';
 
 /** How long the agent may take to save results when the time is over. Milliseconds. */
@@ -37,6 +38,7 @@ export type MachineWork = Pick<
   | 'env'
   | 'onConsole'
   | 'onConsoleData'
+  | 'onNotice'
   | 'onOutput'
   | 'onStart'
   | 'silenceMs'
@@ -51,15 +53,20 @@ export async function runMachine(
   work: MachineWork,
   temporary: string,
 ): Promise<MachineResult> {
-  work.signal?.throwIfAborted();
-  const run = new MachineRun(hardware, work, temporary);
-  const abort = (): void => run.stop(work.signal?.reason);
-  work.signal?.addEventListener('abort', abort, { once: true });
-  try {
-    return await run.result();
-  } finally {
-    work.signal?.removeEventListener('abort', abort);
-    await run.end();
+  for (let starts = 1; ; starts += 1) {
+    work.signal?.throwIfAborted();
+    const run = new MachineRun(hardware, work, temporary, starts < STARTS);
+    const abort = (): void => run.stop(work.signal?.reason);
+    work.signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await run.result();
+    } catch (error) {
+      if (!(error instanceof StuckStart)) throw error;
+      work.onNotice?.(error.message);
+    } finally {
+      work.signal?.removeEventListener('abort', abort);
+      await run.end();
+    }
   }
 }
 
@@ -85,8 +92,11 @@ class MachineRun {
   #timeOver = false;
   #isAgentGone = false;
   #handling: Promise<void> = Promise.resolve();
+  #watch: StartWatch | undefined;
+  /** Whether another start follows, which is to have the input. */
+  #isStuck = false;
 
-  constructor(hardware: MachineHardware, work: MachineWork, temporary: string) {
+  constructor(hardware: MachineHardware, work: MachineWork, temporary: string, mayStartAgain: boolean) {
     this.#hardware = hardware;
     this.#work = work;
     this.#timer = setTimeout(() => this.#failToBoot(), work.bootTimeoutMs);
@@ -97,6 +107,9 @@ class MachineRun {
     this.#qemu.console.on('data', (data: Buffer) => {
       this.#hearConsole(data);
     });
+    const { pid } = this.#qemu;
+    if (mayStartAgain && hardware.accelerator === 'tcg' && pid !== undefined)
+      this.#watch = new StartWatch(pid, () => this.#giveUpStart());
     this.#input = new MachineInput(this.#qemu.agent, work.stdin);
     const reader = new FrameReader();
     this.#qemu.agent.on('data', (data: Buffer) => this.#receive(reader, data));
@@ -126,6 +139,13 @@ class MachineRun {
     }
   }
 
+  /** What a kernel has said tells more than another start would. */
+  #giveUpStart(): void {
+    if (this.#stage !== 'boot' || this.#console.lines().length > 0) return;
+    this.#isStuck = true;
+    this.stop(new StuckStart('the machine did nothing but compute since its start: it is started again'));
+  }
+
   /** Ends the machine because the caller wants it. */
   stop(reason: unknown): void {
     this.#outcome.reject(reason);
@@ -134,8 +154,9 @@ class MachineRun {
 
   #kill(): void {
     this.#stage = 'ended';
+    this.#watch?.stop();
     this.#unwanted.abort();
-    this.#input.close();
+    if (!this.#isStuck) this.#input.close();
     this.#qemu.kill();
   }
 
@@ -304,6 +325,7 @@ class MachineRun {
       this.#failForNonsense('no release of a kernel');
       return;
     }
+    this.#watch?.stop();
     this.#release = release;
     this.#stage = 'hello';
     this.#qemu.agent.write(encodeFrame('G', this.#startMessage()));

@@ -69,6 +69,11 @@ export class QemuProcess {
     this.#listen(onEvent);
   }
 
+  /** `undefined` when it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** Ends it as a power cut ends a machine. What it wrote to its disks' files is in them. Never fails. */
   kill(): void {
     killGroup(this.#child);
