@@ -1,8 +1,17 @@
 /** Filesystems of a test's own, on loop devices and in memory, that are gone when the test is, however it ends. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasErrno } from '../../src/errors.ts';
 import { MNT_DETACH, unmount } from '../../src/linux/mount.ts';
 import { readMountInfo } from '../../src/linux/mountinfo.ts';
 
@@ -56,6 +65,20 @@ export function unmountBelow(path: string): void {
     return point === path || point.startsWith(`${path}/`);
   });
   for (const { mountPoint } of inside.reverse()) unmount(mountPoint, MNT_DETACH);
+}
+
+/** The files behind the loop devices of this machine, everybody's. One that is detached while we look is none. */
+export function loopBackingFiles(): string[] {
+  return readdirSync('/sys/block').flatMap((name) => {
+    if (!name.startsWith('loop')) return [];
+    try {
+      return [readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trimEnd()];
+    } catch (error) {
+      // There is no such file without one behind, and the folder goes while it is read.
+      if (hasErrno(error, 'ENOENT', 'ENXIO', 'ENODEV')) return [];
+      throw error;
+    }
+  });
 }
 
 /** Makes a filesystem and mounts it. Throws when mkfs or mount does not want to, with what it said. */

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasErrno } from '../../src/errors.ts';
 import { qemuProgram } from '../../src/lab/qemu.ts';
 import { commandLine, processIds } from '../../src/linux/processes.ts';
 import { FULL } from '../helpers/scope.ts';
@@ -38,9 +39,15 @@ async function isBusy(): Promise<boolean> {
 /** Fields of `/proc/PID/stat` after the program's name: the parent, and time in user and system mode, in hundredths of a second. Source: proc(5). */
 const FIELD = { parent: 1, user: 11, system: 12 } as const;
 
+/** None of a process that is gone. */
 function statOf(pid: number): readonly string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return [];
+    throw error;
+  }
 }
 
 /** Milliseconds of processor time that the QEMU of this process has had so far, in all its threads. */

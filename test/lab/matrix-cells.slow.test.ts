@@ -25,6 +25,7 @@ import { mustBeSameCode, packCode } from '../../src/lab/matrix/packed-code.ts';
 import { BACKINGS } from '../../src/lab/matrix/schema.ts';
 import { codeIdentity } from '../../src/lab/matrix/self.ts';
 import { commandLine, processIds } from '../../src/linux/processes.ts';
+import { loopBackingFiles } from '../helpers/loop.ts';
 import { cell, kernel, matrix as sample } from '../helpers/matrix-samples.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
@@ -39,10 +40,7 @@ function matrix(...args: readonly string[]) {
 /** What a run could leave: mounts and loop devices that lead into its folder. */
 function left(out: string): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  const loops = readdirSync('/sys/block')
-    .filter((name) => existsSync(`/sys/block/${name}/loop/backing_file`))
-    .map((name) => readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim());
-  return [...mounts, ...loops].filter((line) => line.includes(out));
+  return [...mounts, ...loopBackingFiles()].filter((line) => line.includes(out));
 }
 
 /** The kernel detaches after the process has ended, in its own time. */

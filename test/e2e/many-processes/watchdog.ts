@@ -9,6 +9,15 @@ function read(path: string): string {
   }
 }
 
+/** What is in a folder of `/proc`; nothing of one that is gone. */
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
 /** The processes whose command line names one of the words. */
 export function processesNaming(...words: readonly string[]): Map<number, string> {
   const found = new Map<number, string>();
@@ -42,7 +51,7 @@ export function whatTheyDo(...words: readonly string[]): string {
   const lines: string[] = [];
   for (const [pid, line] of processes) {
     lines.push(`${pid} ${line}`);
-    for (const thread of read(`/proc/${pid}/status`) === '' ? [] : readdirSync(`/proc/${pid}/task`)) {
+    for (const thread of list(`/proc/${pid}/task`)) {
       const task = `/proc/${pid}/task/${thread}`;
       const stack = read(`${task}/stack`).trim().split('\n').slice(0, 3).join(' ');
       lines.push(`    ${read(`${task}/comm`).trim()}: ${read(`${task}/wchan`)} ${stack}`);

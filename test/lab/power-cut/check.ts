@@ -1,19 +1,10 @@
 /** Opens what a power cut left, as the next command on the machine would, and says what is wrong with it. */
 import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openEngine } from '../../../src/engine/engine.ts';
 import { errorMessage } from '../../../src/errors.ts';
-import { unmountBelow } from '../../helpers/loop.ts';
+import { loopBackingFiles, unmountBelow } from '../../helpers/loop.ts';
 import { recount } from '../../helpers/recount.ts';
 import type { BlockLog, Cut } from './block-log.ts';
 import { type Look, look, lost } from './look.ts';
@@ -95,16 +86,7 @@ const [PATIENCE, LOOK_AGAIN] = [600_000, 50];
  * mounted while an older one is shows what the older one has.
  */
 async function untilDetached(copy: string): Promise<void> {
-  const isAttached = (): boolean =>
-    readdirSync('/sys/block').some((name) => {
-      if (!name.startsWith('loop')) return false;
-      try {
-        return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(copy);
-      } catch {
-        // It is attached to nothing.
-        return false;
-      }
-    });
+  const isAttached = (): boolean => loopBackingFiles().some((file) => file.startsWith(copy));
   for (let waited = 0; isAttached(); waited += LOOK_AGAIN) {
     if (waited >= PATIENCE) throw new Error(`somebody keeps ${copy} mounted`);
     await sleep(LOOK_AGAIN);
