@@ -62,7 +62,8 @@ export type StatusRow = readonly [label: string, value: string];
 /**
  * What may be lost when a file is copied up: its holes, the set-ID bits of one that is not root's, the time of a symbolic link
  * that is renamed, the extended attributes of a symbolic link, what was written to a file of several names when the written name is deleted before the unmount;
- * and what is not of copying up: that a directory was deleted, when one that was made in its place is renamed.
+ * and what is not of copying up: that a directory was deleted, when one that was made in its place is renamed, or when a name that
+ * was in it is asked for after another directory was deleted; and that a name was deleted which something had been renamed to.
  */
 export type CopyUpLoss =
   | 'holes'
@@ -70,7 +71,9 @@ export type CopyUpLoss =
   | 'link-time'
   | 'link-attributes'
   | 'linked-change'
-  | 'remade-rename';
+  | 'remade-rename'
+  | 'remade-lookup'
+  | 'replaced-removal';
 
 /** What a driver, on this kernel and this store, can do. Tests assert each both ways; nothing is skipped silently. */
 export interface Capabilities {

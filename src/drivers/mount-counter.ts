@@ -86,6 +86,37 @@ export class MountCounter {
     };
   }
 
+  /**
+   * Mounts for somebody who is alone with the layer: everybody else waits for its lock until this is disposed of. Nobody is
+   * counted, so that letting go takes no file that a full disk could refuse, and a kill leaves a mount that nobody counts. What
+   * others have mounted stays mounted.
+   */
+  async alone(id: string, point: CountedMount, path = point.path): Promise<MountedLayer> {
+    const lock = await this.lock(id);
+    try {
+      const dead = isDeadMount(point.path);
+      if (dead) {
+        point.died?.();
+        point.unmount();
+      }
+      if (dead || !isMountPoint(point.path)) {
+        // A count is void without its mount, and would count for the new one.
+        if (!dead) removeFile(this.#file(id));
+        await point.mount();
+      }
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+    return {
+      path,
+      [Symbol.asyncDispose]: async () => {
+        using _lock = lock;
+        if (isMountPoint(point.path) && this.#size(id) === 0) point.unmount();
+      },
+    };
+  }
+
   /** One user less; the last one unmounts, and so does one too many that finds a mount nobody counts. */
   async release(id: string, point: CountedMount): Promise<void> {
     using _lock = await this.lock(id);
@@ -119,12 +150,21 @@ export class MountCounter {
 
   /** Orders everything that is done to one layer's mount, over all processes. */
   async lock(id: string): Promise<Lock> {
-    if (!this.#made) {
-      makeDirectories(this.#counts, 0o700);
-      makeDirectories(this.#locks, 0o700);
-      this.#made = true;
-    }
+    this.#makeFolders();
     return await lockFile(`${this.#locks}/${id}`, 'exclusive', { ephemeral: true });
+  }
+
+  /** The same if nobody holds it; `undefined` when somebody does. */
+  tryLock(id: string): Lock | undefined {
+    this.#makeFolders();
+    return tryLockFile(`${this.#locks}/${id}`, 'exclusive', { ephemeral: true });
+  }
+
+  #makeFolders(): void {
+    if (this.#made) return;
+    makeDirectories(this.#counts, 0o700);
+    makeDirectories(this.#locks, 0o700);
+    this.#made = true;
   }
 
   /** Forgets all counts, and removes what killed processes left. */

@@ -56,6 +56,49 @@ describe('a counted mount', () => {
     assert.deepEqual(fs.readdirSync(`${folder}/run/locks`), []);
   });
 
+  test('for somebody alone counts nobody, keeps others waiting, and goes when it is let go', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const one = point('one');
+    const alone = await counter.alone('one', one);
+    assert.deepEqual(fs.readdirSync(`${folder}/run/mounts`), []);
+    assert.equal(counter.tryLock('one'), undefined);
+    const other = new MountCounter(`${folder}/run`).acquire('one', one);
+    await alone[Symbol.asyncDispose]();
+    assert.deepEqual([one.mounts, one.unmounts], [1, 1]);
+    await other;
+    assert.deepEqual([one.mounts, one.unmounts], [2, 1]);
+    // What somebody has mounted stays mounted.
+    await (await counter.alone('one', one))[Symbol.asyncDispose]();
+    assert.deepEqual([one.mounts, one.unmounts, isMountPoint(one.path)], [2, 1, true]);
+    await counter.release('one', one);
+    assert.equal(isMountPoint(one.path), false);
+    assert.deepEqual(fs.readdirSync(`${folder}/run/locks`), []);
+  });
+
+  test('of somebody alone who was killed is nobody’s, and a void count does not count for it', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const one = point('one');
+    await counter.acquire('one', one);
+    // As after a reboot: the mount is gone, the count is not.
+    one.unmount();
+    await using _alone = await counter.alone('one', one);
+    assert.equal(counter.settle('one', one), 0);
+    assert.equal(isMountPoint(one.path), false);
+  });
+
+  test('for somebody alone that cannot be made is not held', async () => {
+    const counter = new MountCounter(`${folder}/run`);
+    const broken: CountedMount = {
+      path: `${folder}/broken`,
+      mount: () => {
+        throw new Error('no');
+      },
+      unmount: () => assert.fail('nothing is mounted'),
+    };
+    await assert.rejects(counter.alone('broken', broken), /^Error: no$/);
+    assert.deepEqual(fs.readdirSync(`${folder}/run/locks`), []);
+  });
+
   test('that failed is not counted', async () => {
     const counter = new MountCounter(`${folder}/run`);
     const broken: CountedMount = {

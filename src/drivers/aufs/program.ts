@@ -81,6 +81,8 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
         'link-attributes',
         'linked-change',
         'remade-rename',
+        'remade-lookup',
+        'replaced-removal',
       ];
       return sharesBlocks(layout.home) ? losses : ['holes', ...losses];
     },

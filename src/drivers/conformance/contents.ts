@@ -222,6 +222,42 @@ export const contentChecks: readonly Check[] = [
     },
   },
   {
+    name: 'what was in a directory that was made again is not found there after another is deleted, or is as the driver says',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, (root) => {
+        directory(`${root}/dir`);
+        write(`${root}/dir/old`, 'old');
+        directory(`${root}/other`);
+        write(`${root}/other/file`, 'x');
+      });
+      const isLost = driver.capabilities.copyUpLoses?.includes('remade-lookup') === true;
+      const top = await imageLayer(driver, base, (root) => {
+        fs.rmSync(`${root}/dir`, { recursive: true });
+        // Nothing else is done to it: a chmod, for one, and the name is not found.
+        fs.mkdirSync(`${root}/dir`);
+        assert.deepEqual(fs.readdirSync(`${root}/other`), ['file']);
+        fs.rmSync(`${root}/other`, { recursive: true });
+        assert.equal(fs.existsSync(`${root}/dir/old`), isLost);
+      });
+      await inside(driver, top, (root) =>
+        assert.deepEqual(fs.readdirSync(root, { recursive: true }).sort(), ['dir']),
+      );
+    },
+  },
+  {
+    name: 'a file that was renamed over another leaves nothing when it is deleted, or what was below as the driver says',
+    run: async ({ driver }) => {
+      const base = await imageLayer(driver, undefined, (root) => write(`${root}/file`, 'old'));
+      const top = await imageLayer(driver, base, (root) => {
+        write(`${root}/new`, 'new');
+        fs.renameSync(`${root}/new`, `${root}/file`);
+        fs.rmSync(`${root}/file`);
+      });
+      const isLost = driver.capabilities.copyUpLoses?.includes('replaced-removal') === true;
+      await inside(driver, top, (root) => assert.deepEqual(fs.readdirSync(root), isLost ? ['file'] : []));
+    },
+  },
+  {
     name: 'a file takes the place of a directory and a directory that of a file',
     run: async ({ driver }) => {
       const base = await imageLayer(driver, undefined, (root) => {

@@ -72,8 +72,6 @@ async function failsCleanly(subject: Subject, call: Call, ground: Ground, fault:
   if (call !== 'create') await driver.create(id, ground.image).then(() => inside(driver, id, () => {}));
   const before = leftovers(home);
   const { status, errors } = await subject.elsewhere(jobOf(call, id, ground), { TSENGINE_FAULT: fault });
-  // Who could not open the lock in order to release the layer has it still. One release too many is harmless.
-  if (call === 'applyDiff' && status !== 0) await driver.put(id);
   if (status === 0) {
     if (call === 'get') await driver.put(id);
   } else {

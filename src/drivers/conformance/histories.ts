@@ -81,11 +81,17 @@ async function follow(
   const losses = driver.capabilities.copyUpLoses ?? [];
   const linksBreak = !driver.capabilities.hardLinksAcrossCopyUp || losses.includes('linked-change');
   let before: PlainTree = new Map();
+  // Paths of all layers below, also of what is deleted.
+  const ever = new Set<string>();
   const kind: Kind = {
     linksBreak,
     attributes: attributePrefix(subject),
     // What is below such a directory would be seen again.
     staysPut: (path) => losses.includes('remade-rename') && before.has(`/${path}`),
+    // What was in a directory that was made again would be found there; the root is never made again.
+    staysFree: (path) => losses.includes('remade-lookup') && path.includes('/') && ever.has(`/${path}`),
+    // What is below would be seen again when the name is deleted.
+    isNoTarget: (path) => losses.includes('replaced-removal') && ever.has(`/${path}`),
   };
   const options: DescribeOptions = {
     links: !linksBreak,
@@ -110,6 +116,7 @@ async function follow(
     assert.deepEqual(await inside(driver, copy, (root) => describeTree(root, options)), expected);
     await driver.remove(copy);
     before = now;
+    for (const path of now.keys()) ever.add(path);
     parent = id;
   }
 }

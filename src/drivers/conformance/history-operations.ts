@@ -64,6 +64,10 @@ export interface Kind {
   readonly attributes: string | undefined;
   /** Whether a directory of the layer, by its path, is one that is not to be renamed. */
   staysPut(path: string): boolean;
+  /** Whether a free name of the layer, by its path, is one that nothing new is to get. */
+  staysFree(path: string): boolean;
+  /** Whether a free name of the layer, by its path, is one that nothing is to be renamed to. */
+  isNoTarget(path: string): boolean;
 }
 
 /** The next operation on a tree like the one at `plain`; `undefined` when what was drawn does not fit it. */
@@ -73,7 +77,7 @@ export function drawOperation(random: Random, plain: string, kind: Kind): Operat
   const directories = entries.filter(({ stat }) => stat.isDirectory());
   const folder = random(3) === 0 ? '' : (pick(directories)?.path ?? '');
   const path = `${folder === '' ? '' : `${folder}/`}${NAMES[random(NAMES.length)]}`;
-  const isFree = entries.every((entry) => entry.path !== path);
+  const isFree = entries.every((entry) => entry.path !== path) && !kind.staysFree(path);
   const text = 'x'.repeat(random(2000)) + String(random(1000));
   // Where one name of a lower file is copied up without the others, only names themselves are comparable.
   const whole = entries.filter(({ stat }) => !kind.linksBreak || stat.nlink === 1 || stat.isDirectory());
@@ -127,7 +131,8 @@ export function drawOperation(random: Random, plain: string, kind: Kind): Operat
         : undefined;
     case 12:
       if (victim === undefined || !isFree || isWithin(path, victim.path)) return undefined;
-      if (victim.stat.isDirectory() && kind.staysPut(victim.path)) return undefined;
+      if (kind.isNoTarget(path) || (victim.stat.isDirectory() && kind.staysPut(victim.path)))
+        return undefined;
       return rename(victim.path, path);
     default:
       return victim?.stat.isDirectory() === true ? makeAgain(victim.path) : undefined;

@@ -321,7 +321,9 @@ export class DevicemapperDriver implements GraphDriver {
     tar: AsyncIterable<Buffer>,
     options: ApplyOptions = {},
   ): Promise<Applied> {
-    await using mounted = await this.get(id);
+    this.#mustExist(id);
+    const point = this.#point(id, undefined);
+    await using mounted = await this.#counter.alone(id, point, `${point.path}/${ROOTFS}`);
     const { unpackLayer } = await import('../../archive/unpack.ts');
     const { size, warnings } = await unpackLayer(tar, mounted.path, { whiteouts: 'delete', ...options });
     for (const warning of warnings) this.#context.warn(warning);

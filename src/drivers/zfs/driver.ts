@@ -210,6 +210,16 @@ export class ZfsDriver implements GraphDriver {
     return await this.counter.mounted(id, point);
   }
 
+  /** Mounts the layer for who fills it, and has it to himself. */
+  async #alone(id: string): Promise<MountedLayer> {
+    checkLayerId(id);
+    if (!pathExists(this.#graph)) {
+      await this.#mustExist(id);
+      await this.#ownMark();
+    }
+    return await this.counter.alone(id, this.point(id, undefined));
+  }
+
   /** Opens the layer for who only reads. */
   protected async openToRead(id: string, { path }: CountedMount): Promise<MountedLayer> {
     return await openToRead(this.context.runHome, path, (target) => this.mountToRead(id, target));
@@ -331,7 +341,7 @@ export class ZfsDriver implements GraphDriver {
     tar: AsyncIterable<Buffer>,
     options: ApplyOptions = {},
   ): Promise<Applied> {
-    await using mounted = await this.get(id);
+    await using mounted = await this.#alone(id);
     const { unpackLayer } = await import('../../archive/unpack.ts');
     const { size, warnings } = await unpackLayer(tar, mounted.path, { whiteouts: 'delete', ...options });
     for (const warning of warnings) this.context.warn(warning);

@@ -49,8 +49,9 @@ export class FuseZfsDriver extends ZfsDriver {
   override async prepare(): Promise<void> {
     await super.prepare();
     for (const id of listDirectory(graphOf(this.context)).filter(isLayerId)) {
-      using _lock = await this.counter.lock(id);
-      this.counter.settle(id, this.point(id, undefined));
+      // Who holds it is at work with it, and settles it himself.
+      using lock = this.counter.tryLock(id);
+      if (lock !== undefined) this.counter.settle(id, this.point(id, undefined));
     }
   }
 
