@@ -18,7 +18,7 @@ export function matrixText(matrix: Matrix): string {
 export function readMatrix(path: string): Matrix {
   let value: unknown;
   try {
-    value = JSON.parse(textOf(path));
+    value = JSON.parse(textUpTo(path, LARGEST));
   } catch (error) {
     throw new TsengineError('InvalidParameter', `cannot read a matrix from ${path}: ${errorMessage(error)}`, {
       cause: error,
@@ -27,8 +27,8 @@ export function readMatrix(path: string): Matrix {
   return parseMatrix(value, path);
 }
 
-/** The text of a file or a pipe. What is larger than any matrix is read no further: `/dev/zero` has no end. */
-function textOf(path: string): string {
+/** The text of a file or a pipe. What is larger than `largest` bytes is read no further: `/dev/zero` has no end. */
+export function textUpTo(path: string, largest: number): string {
   const fd = openFile(path, 'r');
   try {
     const pieces: Buffer[] = [];
@@ -39,8 +39,8 @@ function textOf(path: string): string {
       if (read === 0) return Buffer.concat(pieces).toString('utf8');
       pieces.push(piece.subarray(0, read));
       length += read;
-      if (length > LARGEST)
-        throw new TsengineError('InvalidParameter', `it is larger than ${LARGEST / 1024 / 1024} MiB`);
+      if (length > largest)
+        throw new TsengineError('InvalidParameter', `it is larger than ${largest / 1024 / 1024} MiB`);
     }
   } finally {
     closeFile(fd);

@@ -1,0 +1,97 @@
+/** By what factor one thing differs from another, over all points that both were measured at. */
+import { CONFIDENCE, type Estimate, median, ratioEstimate, type Verdict, verdictOf } from '../statistics.ts';
+import { chanceBeyond, type Spread, spreadBetween, spreadOf, standing } from './chance.ts';
+
+/** Differences below this factor count as none. */
+export const MARGIN = 1.05;
+
+/** The values of both at one point, all above zero. */
+export interface Pair {
+  readonly values: readonly number[];
+  readonly baseline: readonly number[];
+}
+
+/** A factor with its interval, and what is needed to judge it among many. */
+export interface Contrast {
+  readonly ratio: Estimate;
+  readonly spread: Spread;
+}
+
+/**
+ * More values than this on one side are represented by so many of them, evenly by rank. The interval only becomes wider, and
+ * all pairs of them can be looked at.
+ */
+const MOST = 400;
+
+/**
+ * The factor over several points. What is usual at a point, the geometric mean of both medians, is divided out, so that points
+ * count alike whatever their size. The interval is widened to hold the factor of every single point: what is said of all is true
+ * of each, as far as it was measured.
+ */
+export function contrastOf(pairs: readonly Pair[], confidence: number = CONFIDENCE): Contrast | undefined {
+  const measured = pairs.filter(({ values, baseline }) => values.length > 0 && baseline.length > 0);
+  if (measured.length === 0) return undefined;
+  const levelled = measured.map(({ values, baseline }) => {
+    const level = Math.sqrt(median(values) * median(baseline));
+    return { values: values.map((value) => value / level), baseline: baseline.map((value) => value / level) };
+  });
+  const [values, baseline] = [
+    levelled.flatMap((pair) => pair.values),
+    levelled.flatMap((pair) => pair.baseline),
+  ];
+  const ratio = ratioEstimate(thinned(values), thinned(baseline), confidence);
+  const factors = measured.map((pair) => ratioEstimate(thinned(pair.values), thinned(pair.baseline)).value);
+  return {
+    ratio: { ...ratio, low: Math.min(ratio.low, ...factors), high: Math.max(ratio.high, ...factors) },
+    spread: spreadOf(values, baseline),
+  };
+}
+
+function thinned(values: readonly number[]): readonly number[] {
+  if (values.length <= MOST) return values;
+  const sorted = values.toSorted((a, b) => a - b);
+  return Array.from(
+    { length: MOST },
+    (_, index) => sorted[Math.floor(((index + 0.5) * sorted.length) / MOST)] ?? 0,
+  );
+}
+
+/** How sure each of two factors must be for their quotient to be as sure as is usual. */
+export const HALF_CONFIDENCE = (1 + CONFIDENCE) / 2;
+
+/** The quotient of two factors, each of which was asked for with `HALF_CONFIDENCE`. It misses no more often than both together. */
+export function quotientOf(a: Contrast, b: Contrast): Contrast {
+  return {
+    ratio: {
+      value: a.ratio.value / b.ratio.value,
+      low: a.ratio.low / b.ratio.high,
+      high: a.ratio.high / b.ratio.low,
+      confidence: Math.max(0, a.ratio.confidence + b.ratio.confidence - 1),
+    },
+    spread: spreadBetween(a.spread, b.spread),
+  };
+}
+
+/** What a factor says by itself, and whether that stands among all that were looked at with it. */
+export interface Judgement {
+  readonly alone: Verdict;
+  /** As `alone`, but `open` where chance finds as much somewhere among so many. */
+  readonly among: Verdict;
+}
+
+/**
+ * Judges factors that were looked at together. The interval must lie beyond the margin, which no assumption on the values
+ * enters. And the chance of finding a single difference where there is none must stay below 5 % for all of them together;
+ * rank tests of six values cannot say that of a hundred, so that it is Welch's test of the logarithms that must agree.
+ */
+export function judge(contrasts: readonly Contrast[], margin: number = MARGIN): Judgement[] {
+  const stands = standing(
+    contrasts.map(({ spread }) => chanceBeyond(spread, margin)),
+    1 - CONFIDENCE,
+  );
+  return contrasts.map(({ ratio }, index) => {
+    const alone = verdictOf(ratio, margin);
+    const isDifferent = alone === 'larger' || alone === 'smaller';
+    return { alone, among: isDifferent && stands[index] !== true ? 'open' : alone };
+  });
+}

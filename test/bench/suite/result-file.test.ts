@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { parseResult, readResult, writeResult } from '../../../bench/suite/result-file.ts';
+import { madeResult, subject } from '../../helpers/bench-results.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tsengine-result-test-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const result = madeResult({
+  subjects: [subject('raw@ext4'), subject('overlay2@ext4')],
+  workloads: ['small.create'],
+  truth: () => 1000,
+});
+
+describe('the file of a result', () => {
+  test('is read as it was written, and passes over fields that it does not know', () => {
+    const path = writeResult(result, join(folder, 'deep/er'));
+    assert.equal(path, join(folder, 'deep/er/result.json'));
+    assert.deepEqual(readResult(path), result);
+    assert.deepEqual(parseResult({ ...result, later: 1 }, path), result);
+  });
+
+  test('that cannot be read, or is damaged, is refused in one line that names it', () => {
+    const cut = join(folder, 'cut.json');
+    writeFileSync(cut, '{"version": 1,\n\n');
+    for (const path of [join(folder, 'none.json'), folder, cut])
+      assert.throws(() => readResult(path), {
+        code: 'InvalidParameter',
+        message: /^cannot read a result of tsengine bench from [^\n]*$/,
+      });
+    assert.throws(() => readResult(cut), { message: /cut\.json: it is damaged or no JSON: / });
+    assert.throws(() => readResult('/dev/zero'), { message: /larger than 256 MiB/ });
+  });
+
+  test('of another version, of another program or with a wrong field is refused with what to do', () => {
+    const refused = (value: unknown, message: RegExp): void =>
+      assert.throws(() => parseResult(value, 'x.json'), { code: 'InvalidParameter', message });
+    refused({ ...result, version: 2 }, /^x\.json has version 2 .* reads 1: use a newer tsengine$/);
+    refused({ ...result, version: 0 }, /version 0 .*: measure again$/);
+    refused(
+      { kernels: [], version: 1 },
+      /^x\.json is no result of tsengine bench: field "[a-z]+": .*result\.json/,
+    );
+    refused([], /^x\.json is no result of tsengine bench: /);
+    refused(null, /^x\.json is no result of tsengine bench: /);
+  });
+
+  test('in which a name is there twice, or names what is not there, is refused', () => {
+    const refused = (given: object, message: RegExp): void =>
+      assert.throws(() => parseResult({ ...result, ...given }, 'x.json'), { message });
+    const [series] = result.series;
+    assert.ok(series !== undefined);
+    refused({ subjects: [...result.subjects, subject('raw@ext4')] }, /the subject raw@ext4 twice/);
+    refused({ series: [series, series] }, /small\.create bytes=4096 count=1000 twice/);
+    refused({ series: [{ ...series, subject: 'a\nb' }] }, /the subject a\\x0ab, which it lacks$/);
+    refused({ machines: [] }, /the machine host, which it lacks/);
+    refused({ subjects: result.subjects.slice(1) }, /baseline raw@ext4, which it lacks/);
+  });
+});

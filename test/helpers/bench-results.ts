@@ -1,0 +1,116 @@
+/** Results of the benchmark suite for tests, made by a seeded generator: what is true in them is known. */
+import { CATALOGUE, SCALES } from '../../bench/suite/catalogue.ts';
+import { randomFrom } from '../../bench/suite/random.ts';
+import {
+  type Machine,
+  RESULT_VERSION,
+  type Result,
+  type Sample,
+  type Series,
+  type Subject,
+  type Unit,
+} from '../../bench/suite/schema.ts';
+
+/** A machine, but for what is given. */
+export function machine(given: Partial<Machine> = {}): Machine {
+  return {
+    ...{ id: 'host', isVirtual: false, kernel: '6.18.0', processor: 'Made Up 3000', processors: 2 },
+    ...{ memory: 8 * 2 ** 30, disk: { filesystem: 'ext4' }, versions: { fio: 'fio-3.33' }, loadBefore: 0.1 },
+    ...given,
+  };
+}
+
+/** A subject by its id, `driver@backing` or `raw@backing`, with `+machine` where it is another than the host. */
+export function subject(id: string, given: Partial<Subject> = {}): Subject {
+  const [place = '', where] = id.split('+');
+  const [driver = '', backing = ''] = place.split('@');
+  const isRaw = driver === 'raw';
+  return {
+    ...{ id, kind: isRaw ? 'raw' : 'driver', machine: where ?? 'host', engine: 'tsengine', backing },
+    ...{
+      driver: isRaw ? null : driver,
+      baseline: isRaw ? null : `raw@${backing}${where === undefined ? '' : `+${where}`}`,
+    },
+    ...{ standIn: null, size: 8 * 2 ** 30, mkfs: `mkfs.${backing}`, mountOptions: 'rw' },
+    ...{ storageOptions: [], failed: null },
+    ...given,
+  };
+}
+
+/** What is true of a subject at a point of a workload, before any noise; undefined where it is not measured. */
+export type Truth = (subject: Subject, workload: string, point: Series['point']) => number | undefined;
+
+/** How a result is made. */
+export interface Making {
+  readonly subjects: readonly Subject[];
+  /** The workloads by the beginning of their ids. */
+  readonly workloads: readonly string[];
+  readonly truth: Truth;
+  readonly seed?: number;
+  readonly machines?: readonly Machine[];
+  readonly samples?: number;
+  /** Relative width of the noise, which has a long tail towards the worse. */
+  readonly noise?: number;
+  /** Of the catalogue's scales. */
+  readonly extent?: 'quick' | 'usual' | 'full';
+  readonly started?: string;
+}
+
+/** What is usual of a unit, so that made figures look like measured ones. */
+export const USUAL: Readonly<Record<Unit, number>> = {
+  ms: 10,
+  bytes: 2 ** 20,
+  'bytes/s': 500 * 2 ** 20,
+  'ops/s': 20_000,
+  count: 10,
+  ratio: 1,
+};
+
+/** The unit of a workload of the catalogue. */
+export function unitOf(workload: string): Unit {
+  const found = CATALOGUE.find(({ id }) => id === workload);
+  if (found === undefined) throw new Error(`there is no workload ${workload}`);
+  return found.unit;
+}
+
+/** Makes a result. */
+export function madeResult(making: Making): Result {
+  const { subjects, truth, seed = 1, samples = 8, noise = 0.03, extent = 'quick' } = making;
+  const random = randomFrom(seed);
+  const chosen = CATALOGUE.filter(({ id }) => making.workloads.some((start) => id.startsWith(start)));
+  let clock = 0;
+  const sample = (value: number, worse: 1 | -1): Sample => {
+    clock += 100;
+    const slip = Math.log(1 + noise * -Math.log(1 - random()));
+    const jitter = (random() - 0.5) * noise;
+    return { value: value * Math.exp(worse * slip + jitter), at: clock, cpu: 5, switches: 12 };
+  };
+  const series = chosen.flatMap(({ id, better, scales }) =>
+    pointsOf(scales, extent).flatMap((point) =>
+      subjects.flatMap((one): Series[] => {
+        const value = truth(one, id, point);
+        if (value === undefined) return [];
+        const list = Array.from({ length: samples }, () => sample(value, better === 'less' ? 1 : -1));
+        return [{ subject: one.id, workload: id, point, samples: list }];
+      }),
+    ),
+  );
+  return {
+    ...{ version: RESULT_VERSION, tsengine: '0.1.0 (abc)', command: 'tsengine bench --quick --seed 1' },
+    ...{ started: making.started ?? '2026-11-30T10:00:00.000Z', seconds: 300, seed, interrupted: false },
+    machines: [...(making.machines ?? [machine()])],
+    subjects: [...subjects],
+    workloads: chosen.map(({ scales, ...workload }) => workload),
+    series,
+  };
+}
+
+type Scales = (typeof CATALOGUE)[number]['scales'];
+
+function pointsOf(scales: Scales, extent: 'quick' | 'usual' | 'full'): Series['point'][] {
+  return scales.reduce<Series['point'][]>(
+    (points, scale) =>
+      points.flatMap((point) => SCALES[scale][extent].map((value) => ({ ...point, [scale]: value }))),
+    [{}],
+  );
+}
