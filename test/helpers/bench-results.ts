@@ -105,6 +105,48 @@ export function madeResult(making: Making): Result {
   };
 }
 
+const MIB = 2 ** 20;
+
+/** All as the claims of the literature have it. */
+export const literature: Truth = ({ driver, backing }, workload, point) => {
+  const usual = USUAL[unitOf(workload)];
+  const isTime = unitOf(workload) === 'ms';
+  /** How many times better than usual. */
+  const better = (factor: number): number => (isTime ? usual / factor : usual * factor);
+  const { size = 0, lower = 0, depth = 1, containers = 1, parallel = 1 } = point;
+  if (workload.startsWith('copy-up')) {
+    const copied = driver === 'devicemapper' || driver === 'btrfs' || driver === null ? 4096 : lower;
+    if (workload.endsWith('.latency'))
+      return (1 + copied / MIB) * (driver === 'aufs' ? 1 + depth / 50 : 1) * (driver === 'zfs' ? 2 : 1);
+    return copied;
+  }
+  if (workload.startsWith('large')) {
+    if (driver === 'devicemapper' && size > 512 * MIB) return better(0.6);
+    if (driver === 'btrfs' && size <= 512 * MIB) return better(0.7);
+  }
+  if (driver === 'aufs' && /^(large|small)\..*read/.test(workload)) return better(0.8);
+  if (driver === 'aufs' && /^(large\.write|small\.create|small\.untar)/.test(workload)) return better(1.2);
+  switch (workload) {
+    case 'density.page-cache':
+      return 256 * MIB * (driver === 'devicemapper' || driver === 'btrfs' ? containers : 1);
+    case 'density.disk':
+      return driver === 'vfs' && backing === 'ext4' ? 300 * MIB : MIB / 4;
+    case 'churn.read.after':
+      return better(driver === 'zfs' || driver === 'btrfs' ? 0.3 : 1);
+    case 'churn.space':
+      return driver === 'devicemapper' || driver === 'btrfs' ? 100 * MIB : 0;
+    case 'layers.build':
+      return driver === 'btrfs' ? 1000 : driver === 'zfs' ? 5000 : 2000;
+    default:
+  }
+  if (workload.startsWith('parallel.append')) {
+    const lost = driver === 'aufs' ? (workload.endsWith('tree') ? 0.4 : 0.2) : 0.01;
+    return better((driver === 'zfs' ? 0.6 : 1) / (1 + lost * (parallel - 1)));
+  }
+  if (driver === 'aufs' && workload.startsWith('parallel.read')) return better(0.8);
+  return better(driver === 'zfs' ? 0.6 : 1);
+};
+
 type Scales = (typeof CATALOGUE)[number]['scales'];
 
 function pointsOf(scales: Scales, extent: 'quick' | 'usual' | 'full'): Series['point'][] {

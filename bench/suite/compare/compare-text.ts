@@ -1,6 +1,6 @@
 /** A comparison of two results as lines for people, and as JSON for programs. */
 import { printablePath } from '../../../src/linux/path.ts';
-import { pointText, ratioText, valueText } from '../report/wording.ts';
+import { pointText, timesText, valueText } from '../report/wording.ts';
 import { CHANGE_SORTS, type Change, type ChangeSort, type Comparison } from './compare.ts';
 import type { Conditions } from './conditions.ts';
 import { MARGIN } from './contrast.ts';
@@ -59,7 +59,7 @@ function changeText(change: Change): string {
   if (factor === null || after === null) return `${place.join(', ')}: ${was} -> failed: ${error ?? ''}`;
   const basis = byBaseline ? 'against raw ' : '';
   const flag = disturbed === 0 ? '' : `; ${disturbed} samples were disturbed`;
-  return `${place.join(', ')}: ${was} -> ${valueText(after.value, workload.unit)}, ${basis}${ratioText(factor).replace(' (', ' times (')}${flag}`;
+  return `${place.join(', ')}: ${was} -> ${valueText(after.value, workload.unit)}, ${basis}${timesText(factor)}${flag}`;
 }
 
 function countLine({ changes, regressions }: Comparison): string {

@@ -62,9 +62,14 @@ export function factorText(factor: number): string {
   return factor >= 10 ? factor.toFixed(1) : factor.toFixed(factor < 0.095 ? 3 : 2);
 }
 
-/** `1.8 (1.6 to 2.0)`. */
-export function ratioText({ value, low, high }: Estimate): string {
-  return `${factorText(value)} (${factorText(low)} to ${factorText(high)})`;
+/** `(1.6 to 2.0)`. */
+export function spreadText({ low, high }: Estimate): string {
+  return `(${factorText(low)} to ${factorText(high)})`;
+}
+
+/** `1.8 times (1.6 to 2.0)`. */
+export function timesText(ratio: Estimate): string {
+  return `${factorText(ratio.value)} times ${spreadText(ratio)}`;
 }
 
 /** The value of a scale: scales of bytes in units of bytes, others as numbers. */

@@ -1,0 +1,205 @@
+/** What to choose for what, in a sentence each: only what the figures carry. */
+import { type Judgement, judge, MARGIN } from '../compare/contrast.ts';
+import type { Result, Subject, Workload } from '../schema.ts';
+import type { Figures, Point } from './figures.ts';
+import { type Relation, relate } from './relation.ts';
+import { factorText, listText, spreadText, subjectNames } from './wording.ts';
+
+/** One thing that people do with containers, and the workloads that it is seen by. */
+export interface Topic {
+  readonly title: string;
+  readonly workloads: readonly string[];
+  /** Which points count; all unless given. */
+  readonly at?: (point: Point) => boolean;
+  /** Whether it is about how much is used; about speed unless given. */
+  readonly isUse?: boolean;
+}
+
+const MIB = 1024 * 1024;
+
+/** In the order of the report. */
+export const TOPICS: readonly Topic[] = [
+  {
+    title: 'writing large files',
+    workloads: ['large.write.seq.buffered', 'large.write.seq.fsync', 'large.write.seq.direct'],
+  },
+  {
+    title: 'random writes in large files',
+    workloads: ['large.write.rand.buffered', 'large.write.rand.fsync', 'large.write.rand.direct'],
+  },
+  { title: 'reading large files that nothing cached', workloads: ['large.read.seq.cold'] },
+  {
+    title: 'random reads of large files that nothing cached',
+    workloads: ['large.read.rand.cold', 'large.read.rand.direct'],
+  },
+  { title: 'many small writes', workloads: ['small.create'] },
+  { title: 'reading many small files that nothing cached', workloads: ['small.read.cold'] },
+  { title: 'looking at many small files', workloads: ['small.stat', 'small.list', 'small.walk'] },
+  { title: 'unpacking a source tree', workloads: ['small.untar'] },
+  {
+    title: "small changes to the image's small files, up to 1 MiB",
+    workloads: ['copy-up.byte.latency', 'copy-up.page.latency'],
+    at: ({ lower = 0 }) => lower <= MIB,
+  },
+  {
+    title: "small changes to the image's large files, 64 MiB and more",
+    workloads: ['copy-up.byte.latency', 'copy-up.page.latency'],
+    at: ({ lower = 0 }) => lower >= 64 * MIB,
+  },
+  {
+    title: "changing owners and modes of the image's large files, 64 MiB and more",
+    workloads: ['copy-up.chmod.latency', 'copy-up.chown.latency'],
+    at: ({ lower = 0 }) => lower >= 64 * MIB,
+  },
+  { title: 'starting containers', workloads: ['layers.start'] },
+  { title: 'building images of many small layers', workloads: ['layers.build'] },
+  { title: 'unpacking images', workloads: ['layers.apply'] },
+  {
+    title: 'many containers that read the same, in memory',
+    workloads: ['density.page-cache'],
+    at: ({ containers = 1 }) => containers > 1,
+    isUse: true,
+  },
+  { title: 'many idle containers, on disk', workloads: ['density.disk'], isUse: true },
+  {
+    title: 'many processes that append at once',
+    workloads: [
+      'parallel.append-to-big-files',
+      'parallel.append-to-small-files',
+      'parallel.append-to-file-tree',
+    ],
+    at: ({ parallel = 1 }) => parallel > 1,
+  },
+  { title: 'databases', workloads: ['database.write-fsync', 'database.sqlite'] },
+];
+
+/** What is said of one topic. */
+export interface Advice {
+  readonly topic: Topic;
+  /** The one that nothing was shown to be better than, and those that it was not shown to be better than. */
+  readonly leaders: readonly string[];
+  /** `btrfs 1.8 times overlay2 (1.6 to 2.0)`. */
+  readonly text: string;
+  /** Whether it says that something is better than something. */
+  readonly isDifference: boolean;
+}
+
+/** Two subjects at one topic, as the first sees it. */
+interface Judged {
+  readonly relation: Relation;
+  readonly verdict: Judgement['among'];
+}
+
+/** What the figures say of each topic that two drivers were measured at. */
+export function adviceOf(figures: Figures): Advice[] {
+  const { result } = figures;
+  const drivers = result.subjects.filter(({ kind }) => kind === 'driver');
+  const pairs = drivers.flatMap((subject, index) =>
+    drivers.slice(index + 1).map((other) => ({ subject, other })),
+  );
+  const relations = TOPICS.flatMap((topic) =>
+    pairs.flatMap(({ subject, other }) => {
+      const relation = relate(figures, subject, other, chosenBy(topic));
+      return relation === undefined ? [] : [{ topic, relation }];
+    }),
+  );
+  // All of them at once: who looks at four hundred pairs finds twenty differences of 95 % by chance.
+  const judgements = judge(relations.map(({ relation }) => relation));
+  const judged = relations.map((one, index) => ({ ...one, verdict: judgements[index]?.among ?? 'open' }));
+  return TOPICS.flatMap((topic) => {
+    const own = judged.filter((one) => one.topic === topic);
+    return own.length === 0 ? [] : [adviceOn(topic, own, result)];
+  });
+}
+
+function chosenBy({ workloads, at }: Topic): (workload: Workload, point: Point) => boolean {
+  return ({ id }, point) => workloads.includes(id) && (at === undefined || at(point));
+}
+
+/** As the second of both sees it. */
+function turned({ relation, verdict }: Judged): Judged {
+  const { value, low, high, confidence } = relation.ratio;
+  const ratio = { value: 1 / value, low: 1 / high, high: 1 / low, confidence };
+  const opposite = { larger: 'smaller', smaller: 'larger', same: 'same', open: 'open' } as const;
+  return {
+    relation: { ...relation, ratio, subject: relation.other, other: relation.subject },
+    verdict: opposite[verdict],
+  };
+}
+
+function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advice {
+  const both = [...judged, ...judged.map(turned)];
+  const subjects = [...new Set(both.map(({ relation }) => relation.subject))];
+  const seenBy = (subject: Subject): Judged[] => both.filter(({ relation }) => relation.subject === subject);
+  const level = (subject: Subject): number => {
+    const logs = seenBy(subject).map(({ relation }) => Math.log(relation.ratio.value));
+    return logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  };
+  const [leader] = subjects.toSorted((a, b) => level(b) - level(a));
+  const name = subjectNames(result.subjects);
+  if (leader === undefined) return { topic, leaders: [], text: '', isDifference: false };
+  const seen = seenBy(leader).toSorted((a, b) => a.relation.ratio.value - b.relation.ratio.value);
+  const behind = seen.filter(({ verdict }) => verdict === 'larger');
+  const alike = seen.filter(({ verdict }) => verdict === 'same');
+  const open = seen.filter(({ verdict }) => verdict === 'open' || verdict === 'smaller');
+  const uneven = open.filter(isUneven);
+  const equal = open.filter((one) => !isUneven(one));
+  const named = ({ other, isAcross }: Relation): string => `${name(other)}${isAcross ? ' †' : ''}`;
+  const first = name(leader);
+  const parts = [
+    ...(behind.length === 0 ? [] : [behindText(first, behind, named, topic.isUse === true)]),
+    ...(alike.length === 0 ? [] : [alikeText(first, alike, named, behind.length === 0)]),
+    ...(equal.length === 0 ? [] : [openText(first, equal, named, behind.length + alike.length === 0)]),
+    ...(uneven.length === 0 ? [] : [unevenText(first, uneven, named, uneven.length === seen.length)]),
+  ];
+  const disturbed = Math.max(...seen.map(({ relation }) => relation.disturbed));
+  const flag =
+    disturbed < 0.2 ? '' : ` (up to ${Math.round(100 * disturbed)} % of the samples were disturbed)`;
+  return {
+    topic,
+    leaders: [first, ...[...alike, ...equal].map(({ relation }) => name(relation.other))],
+    text: `${parts.join('; ')}${flag}`,
+    isDifference: behind.length > 0,
+  };
+}
+
+type Named = (relation: Relation) => string;
+
+function behindText(first: string, behind: readonly Judged[], named: Named, isUse: boolean): string {
+  const list = behind.map(({ relation }) => {
+    const factor = factorText(relation.ratio.value);
+    return isUse
+      ? `${named(relation)} takes ${factor} times as much ${spreadText(relation.ratio)}`
+      : `${factor} times ${named(relation)} ${spreadText(relation.ratio)}`;
+  });
+  return `${first}${isUse ? ';' : ''} ${list.join(', ')}`;
+}
+
+function alikeText(first: string, alike: readonly Judged[], named: Named, isWhole: boolean): string {
+  const names = listText(alike.map(({ relation }) => named(relation)));
+  const margin = `within ${Math.round((MARGIN - 1) * 100)} %`;
+  return isWhole ? `${first} and ${names} are equal ${margin}` : `equal ${margin} to ${names}`;
+}
+
+/** Better in the middle of all points and not at each, or not surely so among all that is compared. */
+function isUneven({ relation }: Judged): boolean {
+  return relation.ratio.value > MARGIN;
+}
+
+function unevenText(first: string, uneven: readonly Judged[], named: Named, isWhole: boolean): string {
+  const list = uneven.map(({ relation }) => {
+    const { low, high } = relation.ratio;
+    return `${named(relation)} (${factorText(low)} to ${factorText(high)} times)`;
+  });
+  return `${isWhole ? `${first}: ` : ''}not surely better than ${listText(list)}`;
+}
+
+/** Overlapping ones are equal as far as the figures go, which are given. */
+function openText(first: string, open: readonly Judged[], named: Named, isWhole: boolean): string {
+  const list = open.map(
+    ({ relation }) =>
+      `${named(relation)} (${factorText(relation.ratio.value)}, ${factorText(relation.ratio.low)} to ${factorText(relation.ratio.high)})`,
+  );
+  const names = listText(list);
+  return `${isWhole ? `${first}: ` : ''}equal, as far as these figures go, to ${names}`;
+}
