@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { parseResult, readResult, writeResult } from '../../../bench/suite/result-file.ts';
+import { resultSchemaText } from '../../../bench/suite/schema-text.ts';
 import { madeResult, subject } from '../../helpers/bench-results.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-result-test-'));
@@ -58,5 +59,10 @@ describe('the file of a result', () => {
     refused({ series: [{ ...series, subject: 'a\nb' }] }, /the subject a\\x0ab, which it lacks$/);
     refused({ machines: [] }, /the machine host, which it lacks/);
     refused({ subjects: result.subjects.slice(1) }, /baseline raw@ext4, which it lacks/);
+  });
+
+  test('has the schema that is published', async () => {
+    const published = readFileSync(join(import.meta.dirname, '../../../docs/bench.schema.json'), 'utf8');
+    assert.equal(published, await resultSchemaText(), 'run node scripts/bench-schema.ts');
   });
 });
