@@ -1,6 +1,7 @@
+import { hasErrno } from '../errors.ts';
 import { latin1NamesIn, namesIn } from '../linux/directory-names.ts';
 import { withDirectory, withRoot } from '../linux/open-directory.ts';
-import { lstatIfAny } from '../linux/stat.ts';
+import { type FileStat, lstatIfAny } from '../linux/stat.ts';
 import { childPath, isDirectoryStat } from './directory.ts';
 import type { Change } from './driver.ts';
 import { type Side, sameAttributes, sameContent } from './same-file.ts';
@@ -16,6 +17,11 @@ export interface Guide {
   readonly listed: ReadonlySet<string>;
   /** In each directory that must be looked at, the names that must be. */
   readonly names: ReadonlyMap<string, ReadonlySet<string>>;
+  /**
+   * What itself may differ, with what it is in the tree that is compared, as far as that is known. All other directories that must be
+   * looked at are only on the way: the same ones in both trees, with the same attributes.
+   */
+  readonly changed: ReadonlyMap<string, FileStat | undefined>;
   /** All paths of a file of the tree that is compared, by its inode number. */
   pathsOf(inode: bigint): readonly Buffer[];
 }
@@ -134,10 +140,14 @@ function compare(fd: number, baseFd: number | undefined, at: Buffer, into: Compa
 /** The same, by a guide: of names that both have only those that it tells of. */
 function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { readonly guide: Guide }): void {
   const key = at.toString('latin1');
+  const { changed } = into.guide;
   const visit = (text: string, own: boolean, other: boolean): void => {
     const name = Buffer.from(text, 'latin1');
     const path = childPath(at, name);
-    const [side, base] = [own ? sideOf(fd, name) : undefined, other ? sideOf(baseFd, name) : undefined];
+    const pathKey = `${key}/${text}`;
+    if (own && other && !changed.has(pathKey) && onTheWay(fd, baseFd, name, path, into)) return;
+    const side = own ? sideOf(fd, name, changed.get(pathKey)) : undefined;
+    const base = other ? sideOf(baseFd, name) : undefined;
     if (side !== undefined) compareOne(side, base, path, into);
     else if (base !== undefined) into.changes.push({ kind: 'deleted', path });
   };
@@ -156,9 +166,28 @@ function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { rea
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** A name in an open directory; nothing when it is not there. */
-function sideOf(fd: number, name: Buffer): Side | undefined {
-  const stat = lstatIfAny(fd, name);
+/**
+ * A directory that is the same in both trees but for what is in it, which is looked at. Gives false, and does nothing, where it is
+ * none any more: a running container works on.
+ */
+function onTheWay(fd: number, baseFd: number, name: Buffer, path: Buffer, into: Comparison): boolean {
+  let isThere = false;
+  try {
+    withDirectory(fd, name, (child) =>
+      withDirectory(baseFd, name, (baseChild) => {
+        isThere = true;
+        if (compare(child, baseChild, path, into)) into.changes.push({ kind: 'modified', path });
+      }),
+    );
+  } catch (error) {
+    if (isThere || !hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+  }
+  return isThere;
+}
+
+/** A name in an open directory; nothing when it is not there. `known` is what it was a moment ago. */
+function sideOf(fd: number, name: Buffer, known?: FileStat): Side | undefined {
+  const stat = known ?? lstatIfAny(fd, name);
   return stat === undefined ? undefined : { fd, name, stat };
 }
 

@@ -17,8 +17,8 @@ const ALIGNMENT = 8;
 
 let room: Buffer | undefined;
 
-/** Visits the names but for `.` and `..`, each where it lies in a buffer that is used again. */
-function each(fd: number, visit: (entries: Buffer, from: number, end: number, at: number) => void): void {
+/** Visits the entries, each where it lies in a buffer that is used again: from `at` on, until `next`. */
+function each(fd: number, visit: (entries: Buffer, at: number, next: number) => void): void {
   room ??= Buffer.allocUnsafeSlow(ROOM);
   lseekCall(undefined, fd, 0, SEEK_SET);
   for (;;) {
@@ -26,40 +26,51 @@ function each(fd: number, visit: (entries: Buffer, from: number, end: number, at
     if (filled === 0) return;
     // Single bytes, because code that was not compiled yet reads these fastest.
     for (let at = 0; at < filled; ) {
-      const from = at + NAME_AT;
       const next = at + (room[at + LENGTH_AT] ?? 0) + ((room[at + LENGTH_AT + 1] ?? 0) << 8);
-      let end = Math.max(from, next - ALIGNMENT);
-      while (room[end] !== 0) end += 1;
-      if (!isDots(room, from, end)) visit(room, from, end, at);
+      visit(room, at, next);
       at = next;
     }
   }
 }
 
-function isDots(entries: Buffer, from: number, end: number): boolean {
-  return entries[from] === 0x2e && (end === from + 1 || (end === from + 2 && entries[from + 1] === 0x2e));
+/** The end of an entry's name; 0 of `.` and `..`, which are none. */
+function endOfName(entries: Buffer, at: number, next: number): number {
+  const from = at + NAME_AT;
+  let end = Math.max(from, next - ALIGNMENT);
+  while (entries[end] !== 0) end += 1;
+  const isDots =
+    entries[from] === 0x2e && (end === from + 1 || (end === from + 2 && entries[from + 1] === 0x2e));
+  return isDots ? 0 : end;
 }
 
 /** The names in an open directory, as bytes, in no order. */
 export function namesIn(fd: number): Buffer[] {
   const names: Buffer[] = [];
-  each(fd, (entries, from, end) => names.push(Buffer.from(entries.subarray(from, end))));
+  each(fd, (entries, at, next) => {
+    const end = endOfName(entries, at, next);
+    if (end > 0) names.push(Buffer.from(entries.subarray(at + NAME_AT, end)));
+  });
   return names;
 }
 
 /** The same, each byte a character: cheaper where most are only compared. */
 export function latin1NamesIn(fd: number): string[] {
   const names: string[] = [];
-  each(fd, (entries, from, end) => names.push(entries.toString('latin1', from, end)));
+  each(fd, (entries, at, next) => {
+    const end = endOfName(entries, at, next);
+    if (end > 0) names.push(entries.toString('latin1', at + NAME_AT, end));
+  });
   return names;
 }
 
 /** The names of some inodes in an open directory, each byte a character. Inode numbers from 2^53 on are not found. */
 export function namesOfInodes(fd: number, wanted: ReadonlySet<number>): Map<number, string> {
   const names = new Map<number, string>();
-  each(fd, (entries, from, end, at) => {
+  each(fd, (entries, at, next) => {
     const inode = entries.readUInt32LE(at) + entries.readUInt32LE(at + 4) * 2 ** 32;
-    if (wanted.has(inode)) names.set(inode, entries.toString('latin1', from, end));
+    if (!wanted.has(inode)) return;
+    const end = endOfName(entries, at, next);
+    if (end > 0) names.set(inode, entries.toString('latin1', at + NAME_AT, end));
   });
   return names;
 }

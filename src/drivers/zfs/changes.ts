@@ -114,8 +114,8 @@ async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Pro
   const changedBelow = await readStream(base.snapshot, origin, 0);
   const guide = new ObjectGuide();
   using kernel = new ZfsObjectPaths();
-  addAll(guide, kernel, { ...own, asOf }, changed);
-  addAll(guide, kernel, { ...base, asOf }, changedBelow);
+  addAll(guide, kernel, { ...own, asOf, isOwn: true }, changed);
+  addAll(guide, kernel, { ...base, asOf, isOwn: false }, changedBelow);
   return guide;
 }
 
@@ -153,7 +153,7 @@ const ATTRIBUTES = '/<xattrdir>';
 function addAll(
   guide: ObjectGuide,
   kernel: ZfsObjectPaths,
-  { root, snapshot, asOf }: ComparedLayer & Pick<ComparedLayers, 'asOf'>,
+  { root, snapshot, asOf, isOwn }: ComparedLayer & Pick<ComparedLayers, 'asOf'> & { readonly isOwn: boolean },
   stream: SendStream,
 ): void {
   withRoot(root, (fd) => {
@@ -162,7 +162,7 @@ function addAll(
       const path = paths.pathOf(object);
       if (path === 'deleted') continue;
       if (path === undefined) throw new NoGuide(`object ${object} has no path`);
-      const stat = addOne(guide, fd, path, object);
+      const stat = addOne(guide, { fd, isOwn }, path, object);
       if (stat === undefined || stat.ctime.sec < asOf - LEEWAY) continue;
       // It may have been moved since the snapshot.
       const before = paths.inSnapshot(object);
@@ -173,9 +173,14 @@ function addAll(
 }
 
 /** Gives the file that is at the path, where it is the object itself. */
-function addOne(guide: ObjectGuide, root: number, path: Buffer, object: number): FileStat | undefined {
+function addOne(
+  guide: ObjectGuide,
+  { fd, isOwn }: { readonly fd: number; readonly isOwn: boolean },
+  path: Buffer,
+  object: number,
+): FileStat | undefined {
   const relative = path.length <= 1 ? Buffer.from('.') : path.subarray(1);
-  const stat = lstatIfAny(root, relative);
+  const stat = lstatIfAny(fd, relative);
   const attributes = path.lastIndexOf(ATTRIBUTES);
   if (stat === undefined && attributes > 0) {
     // A change of an attribute is one of the file, whichever that is by now.
@@ -186,7 +191,7 @@ function addOne(guide: ObjectGuide, root: number, path: Buffer, object: number):
   if (stat === undefined || Number(stat.ino) !== object) throw new NoGuide(`object ${object} is elsewhere`);
   const isDirectory = isDirectoryStat(stat);
   if (!isDirectory && stat.nlink > 1) throw new NoGuide(`object ${object} has several names`);
-  guide.addPath(path.length <= 1 ? '' : path.toString('latin1'), isDirectory);
+  guide.addPath(path.length <= 1 ? '' : path.toString('latin1'), isDirectory, isOwn ? stat : undefined);
   return stat;
 }
 
