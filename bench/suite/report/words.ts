@@ -176,9 +176,11 @@ function behindText(first: string, behind: readonly Judged[], named: Named, isUs
 }
 
 function alikeText(first: string, alike: readonly Judged[], named: Named, isWhole: boolean): string {
-  const names = listText(alike.map(({ relation }) => named(relation)));
+  const others = alike.map(({ relation }) => named(relation));
   const margin = `within ${Math.round((MARGIN - 1) * 100)} %`;
-  return isWhole ? `${first} and ${names} are equal ${margin}` : `equal ${margin} to ${names}`;
+  return isWhole
+    ? `${listText([first, ...others])} are equal ${margin}`
+    : `equal ${margin} to ${listText(others)}`;
 }
 
 /** Better in the middle of all points and not at each, or not surely so among all that is compared. */

@@ -87,6 +87,25 @@ export function commandGroups(
         },
       },
     },
+    bench: {
+      summary: 'Measure storage drivers side by side',
+      commands: {
+        compare: {
+          summary: 'Say what has become slower and what faster between two results',
+          load: () => import('./bench-compare.ts'),
+          failureExitCode: 125,
+          oneIsAnswer: true,
+          onlyReads: true,
+        },
+        report: {
+          summary: 'Write a result as a page, as Markdown and as charts',
+          load: () => import('./bench-report.ts'),
+          failureExitCode: 125,
+          oneIsAnswer: true,
+          onlyReads: true,
+        },
+      },
+    },
     lab: {
       summary: 'Run tsengine on other kernels and filesystems',
       commands: {

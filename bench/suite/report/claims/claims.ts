@@ -51,9 +51,15 @@ export function judgeClaims(figures: Figures): ClaimVerdict[] {
     const names = standIns.map(({ driver, standIn }) => `${standIn} in the place of ${driver}`);
     return {
       ...verdict,
-      standIn: `With ${[...new Set(names)].join(' and ')} it ${other.verdict}: ${other.figures.join('; ')}`,
+      standIn: `With ${[...new Set(names)].join(' and ')} it ${other.verdict}: ${shortened(other.figures)}`,
     };
   });
+}
+
+/** What stands in is an aside: the first few figures are enough. */
+function shortened(figures: readonly string[]): string {
+  const more = figures.length - 4;
+  return [...figures.slice(0, 4), ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
 function judgeClaim({ number, claim, change, parts }: Claim, view: View): ClaimVerdict {
