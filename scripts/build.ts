@@ -89,7 +89,13 @@ async function bundleInto(
     // Node gets to the first line of a CommonJS file 3 ms earlier, and links none of its imports.
     format: 'cjs',
     supported: { 'dynamic-import': false },
-    define: { ...buildInfo(), ...guestAgent(), ...define, 'import.meta.url': 'thisFile' },
+    define: {
+      ...buildInfo(),
+      ...guestAgent(),
+      ...(await benchAgent()),
+      ...define,
+      'import.meta.url': 'thisFile',
+    },
     banner: { js: "const thisFile=require('node:url').pathToFileURL(__filename).href;" },
     platform: 'node',
     target: 'node24',
@@ -154,6 +160,21 @@ function buildInfo(): Record<string, string> {
 function guestAgent(): Record<string, string> {
   const text = readFileSync(join(root, 'src/lab/guest-agent.py'), 'utf8');
   return { TSENGINE_GUEST_AGENT: JSON.stringify(text) };
+}
+
+/** The program of the benchmark in containers, in one piece, which bench/suite/measure/agent-files.ts declares. */
+async function benchAgent(): Promise<Record<string, string>> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: ['bench/suite/agent/main.ts'],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    write: false,
+    logLevel: 'warning',
+  });
+  return { TSENGINE_BENCH_AGENT: JSON.stringify(outputFiles[0]?.text ?? '') };
 }
 
 function git(...args: string[]): string {

@@ -33,6 +33,8 @@ export interface CommandEntry {
 /** Commands under a noun, like `container` and `image`. */
 export interface CommandGroup {
   readonly summary: string;
+  /** What the noun does alone, with flags or nothing behind it; it shows its help when not given. */
+  readonly itself?: CommandEntry;
   readonly commands: CommandTable;
 }
 

@@ -71,6 +71,8 @@ function resolve(
   if ('load' in entry) return { entry, commandPath, args: rest };
   const help = tableHelp(entry.commands, commandPath, entry.summary);
   const [next] = rest;
+  if (entry.itself !== undefined && (next === undefined || next.startsWith('-')))
+    return { entry: entry.itself, commandPath, args: rest };
   if (next === undefined || next === '--help' || next === '-h') return { help };
   if (!Object.hasOwn(entry.commands, next)) {
     const yet = commandYet(name, next);

@@ -25,6 +25,7 @@ const FILE_NAME_AT = 56;
 const FILE_NAME_SIZE = 63;
 const LO_FLAGS_READ_ONLY = 1;
 const LO_FLAGS_AUTOCLEAR = 4;
+const LO_FLAGS_DIRECT_IO = 16;
 
 const ioctlCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'ioctl_loop');
 const ioctlNumber = declare('ioctl', 'int', ['int', 'ulong', 'ulong'], 'ioctl_loop');
@@ -38,9 +39,10 @@ export interface LoopDevice extends Disposable {
 
 /**
  * Attaches a file. The device detaches itself at its last close, so that no kill leaves one. Fails with `Unavailable` on a
- * kernel that cannot do both in one step.
+ * kernel that cannot do both in one step. With `isDirect` what is read and written of it passes by the page cache of the file's
+ * filesystem, where that can.
  */
-export function attachLoop(file: string, isReadOnly = false): LoopDevice {
+export function attachLoop(file: string, isReadOnly = false, isDirect = false): LoopDevice {
   const mode = isReadOnly ? 'r' : 'r+';
   const backing = openFile(file, mode);
   try {
@@ -48,7 +50,13 @@ export function attachLoop(file: string, isReadOnly = false): LoopDevice {
       const path = `/dev/loop${freeLoop()}`;
       const fd = openLoop(path, mode);
       try {
-        configure(fd, path, backing, file, isReadOnly);
+        configure(
+          fd,
+          path,
+          backing,
+          file,
+          (isReadOnly ? LO_FLAGS_READ_ONLY : 0) | (isDirect ? LO_FLAGS_DIRECT_IO : 0),
+        );
       } catch (error) {
         closeFile(fd);
         // Somebody else took it in between.
@@ -102,10 +110,10 @@ function freeLoop(): number {
   }
 }
 
-function configure(fd: number, path: string, backing: number, file: string, isReadOnly: boolean): void {
+function configure(fd: number, path: string, backing: number, file: string, flags: number): void {
   const config = Buffer.alloc(CONFIG_SIZE);
   config.writeUInt32LE(backing, 0);
-  config.writeUInt32LE(LO_FLAGS_AUTOCLEAR | (isReadOnly ? LO_FLAGS_READ_ONLY : 0), INFO_AT + FLAGS_AT);
+  config.writeUInt32LE(LO_FLAGS_AUTOCLEAR | flags, INFO_AT + FLAGS_AT);
   config.write(file.slice(0, FILE_NAME_SIZE), INFO_AT + FILE_NAME_AT, FILE_NAME_SIZE, 'latin1');
   ioctlCall({ path: file, dest: path }, fd, LOOP_CONFIGURE, config);
 }

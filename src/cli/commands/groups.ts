@@ -89,12 +89,23 @@ export function commandGroups(
     },
     bench: {
       summary: 'Measure storage drivers side by side',
+      itself: {
+        summary: 'Measure storage drivers against each other on this disk',
+        load: () => import('./bench.ts'),
+        failureExitCode: 125,
+        onlyReads: true,
+      },
       commands: {
         compare: {
           summary: 'Say what has become slower and what faster between two results',
           load: () => import('./bench-compare.ts'),
           failureExitCode: 125,
           oneIsAnswer: true,
+          onlyReads: true,
+        },
+        list: {
+          summary: 'List what the benchmark measures',
+          load: () => import('./bench-list.ts'),
           onlyReads: true,
         },
         report: {

@@ -39,6 +39,11 @@ const leaves = {
     load: () => import('./inspect.ts'),
     onlyReads: true,
   },
+  'internal-bench': {
+    summary: 'Measure parts of the benchmark; tsengine bench calls this',
+    load: () => import('./internal-bench.ts'),
+    hidden: true,
+  },
   'internal-exited': {
     summary: 'Record the end of a container; conmon calls this',
     load: () => import('./internal-exited.ts'),

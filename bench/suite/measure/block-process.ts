@@ -1,0 +1,221 @@
+/**
+ * One block, in a process that has a mount namespace and a pid namespace to itself: makes the stores, loads the image, and
+ * repeats the jobs in random order until each series is precise or the time is over. Whatever goes wrong with a subject or a job
+ * is told, and the rest goes on.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import * as z from 'zod/mini';
+import { DRIVER_NAMES } from '../../../src/drivers/registry.ts';
+import { errorMessage } from '../../../src/errors.ts';
+import { runTool } from '../../../src/lab/matrix/tool.ts';
+import { once } from '../../../src/once.ts';
+import { EXTENTS } from '../catalogue.ts';
+import { randomFrom, shuffled } from '../random.ts';
+import { SUBJECT_KINDS } from '../schema.ts';
+import { isPrecise } from '../statistics.ts';
+import { makeFilesystemStore } from '../stores/filesystem.ts';
+import { STORE_KINDS } from '../stores/store.ts';
+import { type Block, blocksOf, chosenWorkloads } from './blocks.ts';
+import type { BenchEvent } from './events.ts';
+import type { ImagePlan } from './images.ts';
+import { closeDriver } from './jobs/in-process.ts';
+import type { Job, SeriesName } from './jobs/job.ts';
+import { openRig, type Rig, writeArchives } from './rig.ts';
+import { leftOut } from './room.ts';
+import { seriesKey } from './series-key.ts';
+import { openTools } from './tools.ts';
+import { imageOf } from './trees.ts';
+
+const subjectSchema = once(() =>
+  z.object({
+    id: z.string(),
+    kind: z.enum(SUBJECT_KINDS),
+    engine: z.enum(['tsengine', 'docker', 'podman']),
+    driver: z.nullable(z.enum(DRIVER_NAMES)),
+    store: z.enum(STORE_KINDS),
+    baseline: z.nullable(z.string()),
+    machine: z.string(),
+  }),
+);
+
+/** The schema of what the process is told, as JSON. */
+export const blockRequestSchema = once(() =>
+  z.object({
+    block: z.string(),
+    extent: z.enum(EXTENTS),
+    sizes: z.optional(z.array(z.int())),
+    workloads: z.array(z.string()),
+    subjects: z.array(subjectSchema()),
+    /** The folder whose disk is measured. */
+    images: z.string(),
+    /** The volume of programs for containers. */
+    tools: z.string(),
+    /** Bytes of each store. */
+    size: z.int(),
+    owner: z.int(),
+    seed: z.int(),
+    /** Milliseconds from the start after which no further job begins, but in the first round; and after which none at all. */
+    softMs: z.number(),
+    hardMs: z.number(),
+    /** Values that series have already, by their keys. */
+    known: z.record(z.string(), z.array(z.number())),
+    /** Jobs that are not to be tried again, as `SUBJECT JOB`. */
+    givenUp: z.array(z.string()),
+    /** What the samples' times begin at. */
+    at: z.number(),
+  }),
+);
+
+/** See `blockRequestSchema`. */
+export type BlockRequest = z.infer<ReturnType<typeof blockRequestSchema>>;
+
+/** Where a block works: a path without blanks, colons and commas, which drivers, overlayfs and engines take apart. */
+const WORK = '/run/tsengine-bench';
+
+/** How precise is precise: within 5 % on either side. */
+const PRECISION = 0.05;
+/** More samples than this tell nothing new. */
+const MOST_SAMPLES = 40;
+
+/** Seconds that one job of fio may take. */
+const FIO_SECONDS = { quick: 1, usual: 3, full: 6 } as const;
+
+/** Does what the request asks for and writes what happens. */
+export async function runBlock(request: BlockRequest, write: (event: BenchEvent) => void): Promise<void> {
+  const started = performance.now();
+  const block = blocksOf(request).find(({ id }) => id === request.block);
+  if (block === undefined) throw new Error(`there is no block ${request.block}`);
+  mkdirSync(WORK, { recursive: true });
+  runTool('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', WORK], 'mount');
+  await using rigs = await openRigs(block, request, write);
+  const isWhole = await repeat(block, rigs.list, request, { started, write });
+  write({ event: 'done', block: block.id, machine: request.subjects[0]?.machine ?? 'host', isWhole });
+}
+
+interface OpenRigs extends AsyncDisposable {
+  readonly list: readonly Rig[];
+}
+
+async function openRigs(
+  block: Block,
+  request: BlockRequest,
+  write: (event: BenchEvent) => void,
+): Promise<OpenRigs> {
+  const { images, size, owner } = request;
+  const tools = openTools(request.tools);
+  const image: ImagePlan | undefined =
+    block.layers === undefined ? undefined : imageOf(block.id, tools.base, block.layers);
+  for (const [name, version] of Object.entries(tools.versions)) write({ event: 'version', name, version });
+  const closing = new AsyncDisposableStack();
+  const list: Rig[] = [];
+  try {
+    mkdirSync(`${WORK}/scratch`);
+    // Archives lie on a store as well: they are gone with this process.
+    const scratch = makeFilesystemStore('ext4', {
+      images,
+      owner,
+      size: size + 2 ** 30,
+      work: `${WORK}/scratch`,
+    });
+    const archives = await writeArchives(image, tools, scratch.path);
+    for (const [index, plan] of request.subjects.entries()) {
+      const fail = (reason: string): void =>
+        write({ event: 'failed', block: block.id, subject: plan.id, job: null, reason });
+      const why = leftOut(block, plan);
+      if (why !== undefined) {
+        fail(why);
+        continue;
+      }
+      try {
+        const rig = await openRig(plan, {
+          ...{ images, size, owner, tools, image, mounted: block.mounted, work: `${WORK}/${index}` },
+          ...archives,
+        });
+        list.push(rig);
+        closing.use(rig);
+        closing.defer(() => closeDriver(rig));
+        write({ event: 'subject', subject: subjectOf(rig, size) });
+        if (image !== undefined)
+          write({ event: 'version', name: plan.engine, version: rig.engine().version });
+      } catch (error) {
+        fail(errorMessage(error));
+      }
+    }
+    await scratch[Symbol.asyncDispose]();
+  } catch (error) {
+    await closing.disposeAsync();
+    throw error;
+  }
+  return { list, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+function subjectOf({ plan, store }: Rig, size: number): Extract<BenchEvent, { event: 'subject' }>['subject'] {
+  const { id, kind, machine, engine, driver, baseline } = plan;
+  return {
+    ...{ id, kind, machine, engine, driver, baseline, size },
+    backing: plan.store === 'zpool' ? 'zfs' : plan.store,
+    standIn: driver === 'aufs' && !isKernels('aufs') ? 'fuse-overlayfs' : store.standIn,
+    mkfs: store.mkfs,
+    mountOptions: store.mountOptions,
+    // The devices are other ones each time.
+    storageOptions: store.storageOptions.filter((option) => !option.includes('/dev/')),
+    failed: null,
+  };
+}
+
+function isKernels(type: string): boolean {
+  return new RegExp(`\\b${type}$`, 'm').test(readFileSync('/proc/filesystems', 'utf8'));
+}
+
+interface Repeating {
+  readonly started: number;
+  write(event: BenchEvent): void;
+}
+
+/** Runs all jobs of all subjects until they need no more. Gives whether all of them came to that, and not the time to its end. */
+async function repeat(
+  block: Block,
+  rigs: readonly Rig[],
+  request: BlockRequest,
+  { started, write }: Repeating,
+): Promise<boolean> {
+  const random = randomFrom(request.seed);
+  const wanted = new Set(chosenWorkloads(request).map(({ id }) => id));
+  const values = new Map<string, number[]>(Object.entries(request.known));
+  const isMeant = (rig: Rig, job: Job, series: SeriesName): boolean =>
+    wanted.has(series.workload) && (job.means?.(rig, series) ?? true);
+  const failed = new Set<string>(request.givenUp);
+  const pairs = rigs.flatMap((rig) => block.jobs.map((job) => ({ rig, job })));
+  const isOpen = ({ rig, job }: { rig: Rig; job: Job }): boolean => {
+    const series = job.series.filter((one) => isMeant(rig, job, one));
+    if (series.length === 0 || failed.has(`${rig.plan.id} ${job.id}`)) return false;
+    const all = series.map((one) => values.get(seriesKey(rig.plan.id, one)) ?? []);
+    const least = Math.min(...all.map(({ length }) => length));
+    return least < MOST_SAMPLES && !all.every((list) => isPrecise(list, PRECISION));
+  };
+  const since = (): number => performance.now() - started;
+  let time = 0;
+  for (let open = pairs.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
+    for (const pair of shuffled(open, random)) {
+      const { rig, job } = pair;
+      const has = job.series.some((one) => values.has(seriesKey(rig.plan.id, one)));
+      if (since() > request.hardMs || (has && since() > request.softMs)) return false;
+      const of = { block: block.id, subject: rig.plan.id };
+      write({ event: 'begins', ...of, job: job.id });
+      try {
+        const found = await job.run(rig, { fioSeconds: FIO_SECONDS[request.extent], time: time++ });
+        for (const { workload, point, reading } of found) {
+          if (!isMeant(rig, job, { workload, point })) continue;
+          const key = seriesKey(rig.plan.id, { workload, point });
+          values.set(key, [...(values.get(key) ?? []), reading.value]);
+          const at = Math.round(request.at + since());
+          write({ event: 'sample', ...of, workload, point, sample: { ...reading, at } });
+        }
+      } catch (error) {
+        failed.add(`${rig.plan.id} ${job.id}`);
+        write({ event: 'failed', ...of, job: job.id, reason: errorMessage(error) });
+      }
+    }
+  }
+  return true;
+}

@@ -1,0 +1,252 @@
+/**
+ * The parts of a run. All jobs of a block have the same image, each subject a fresh store for it; subjects and jobs are interleaved
+ * within it, and everything of it is gone before the next begins, so that no more room is taken than the largest needs.
+ */
+import { CATALOGUE, type CatalogueEntry, type Extent, SCALES, type ScaleName } from '../catalogue.ts';
+import type { Layer } from './images.ts';
+import { churnJob, fragmentsJob } from './jobs/churn.ts';
+import { copyUpJob } from './jobs/copy-up.ts';
+import { databaseJob } from './jobs/database.ts';
+import { densityJob } from './jobs/density.ts';
+import { harnessJob } from './jobs/harness.ts';
+import { buildJob, filesJob, layersJob } from './jobs/in-process.ts';
+import type { Job, SeriesName } from './jobs/job.ts';
+import { largeFilesJob } from './jobs/large-files.ts';
+import { parallelJob } from './jobs/parallel.ts';
+import { smallFilesJob, sourceTreeJob } from './jobs/small-files.ts';
+import { startJob } from './jobs/start.ts';
+import type { Tool } from './tools.ts';
+import {
+  binaryTree,
+  largeFile,
+  littleLayers,
+  lowerFiles,
+  PARALLEL_ALL,
+  PARALLEL_PART,
+  parallelTrees,
+  smallFiles,
+  sourceTree,
+} from './trees.ts';
+
+const MIB = 1024 * 1024;
+
+/** See above. */
+export interface Block {
+  /** Unique: `copy-up-4096`. */
+  readonly id: string;
+  /** For people, in a line of progress. */
+  readonly title: string;
+  readonly jobs: readonly Job[];
+  /** The image's layers above the one that every image begins with; none for work without an engine. */
+  readonly layers: readonly Layer[] | undefined;
+  /** Files of a volume that every container sees at `/mounted`. */
+  readonly mounted?: Layer;
+  readonly tools: readonly Tool[];
+  /** Its share of the time, beside 1 of the others. */
+  readonly weight: number;
+  /** Bytes that a container writes anew, and bytes of the image that it changes. */
+  readonly writes: number;
+  readonly copiesUp: number;
+  /** Containers that are there at once. */
+  readonly containers: number;
+  /** Bytes that work without an engine keeps in layers. */
+  readonly kept?: number;
+}
+
+/** What a run is about. */
+export interface Selection {
+  readonly extent: Extent;
+  /** Sizes of large files in place of the extent's. */
+  readonly sizes?: readonly number[] | undefined;
+  /** Groups, workloads or beginnings of their names; all when empty. */
+  readonly workloads: readonly string[];
+}
+
+/** Blocks that a quick answer does without: each takes longer than there is time for. They are to be had by their names. */
+const NOT_QUICK: ReadonlySet<string> = new Set(['churn', 'fragments', 'density']);
+
+/** Whether a workload is asked for: by its group, its name, or the beginning of its name up to a dot. */
+export function isChosen(
+  { id, group }: Pick<CatalogueEntry, 'id' | 'group'>,
+  wanted: readonly string[],
+): boolean {
+  if (wanted.length === 0) return true;
+  return wanted.some((name) => name === group || name === id || id.startsWith(`${name}.`));
+}
+
+/** The workloads that are asked for. */
+export function chosenWorkloads({ workloads }: Pick<Selection, 'workloads'>): readonly CatalogueEntry[] {
+  return CATALOGUE.filter((entry) => isChosen(entry, workloads));
+}
+
+/** The blocks of a run, in the order in which they are measured: what tells drivers apart most comes first. */
+export function blocksOf(selection: Selection): readonly Block[] {
+  const ids = new Set(chosenWorkloads(selection).map(({ id }) => id));
+  const isWanted = ({ workload }: SeriesName): boolean => ids.has(workload);
+  const isQuick = selection.extent === 'quick' && selection.workloads.length === 0;
+  return allBlocks(selection)
+    .map((block) => ({ ...block, jobs: block.jobs.filter(({ series }) => series.some(isWanted)) }))
+    .filter(({ id, jobs }) => jobs.length > 0 && !(isQuick && NOT_QUICK.has(id)));
+}
+
+const PLAIN = { tools: [], weight: 1, writes: 64 * MIB, copiesUp: 0, containers: 1 } as const;
+
+function allBlocks({ extent, sizes: given }: Selection): Block[] {
+  const scale = (name: ScaleName): readonly number[] => SCALES[name][extent];
+  const sizes = given ?? scale('size');
+  const largest = Math.max(...sizes);
+  const lowers = scale('lower').filter((size) => given === undefined || size <= largest);
+  const depths = scale('depth');
+  const trees = extent === 'quick' ? PARALLEL_PART : PARALLEL_ALL;
+  const bytesOf = (layers: readonly Layer[]): number =>
+    layers.flat().reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.bytes : 0), 0);
+  return [
+    {
+      ...PLAIN,
+      id: 'harness',
+      title: 'the harness itself',
+      jobs: [harnessJob],
+      layers: [littleLayer()],
+      weight: 0.5,
+    },
+    ...lowers.map((lower): Block => {
+      const layers = lowerFiles(lower, depths);
+      return {
+        ...PLAIN,
+        id: `copy-up-${lower}`,
+        title: `first changes of files of ${sizeText(lower)}`,
+        jobs: [copyUpJob(lower, depths)],
+        layers,
+        copiesUp: bytesOf(layers),
+      };
+    }),
+    ...scale('bytes').flatMap((bytes) =>
+      scale('count').map(
+        (count): Block => ({
+          ...PLAIN,
+          id: `small-${bytes}-${count}`,
+          title: `${count} files of ${sizeText(bytes)}`,
+          jobs: [smallFilesJob(bytes, count)],
+          layers: [smallFiles(count, bytes)],
+          writes: count * Math.max(bytes, 4096),
+        }),
+      ),
+    ),
+    {
+      ...PLAIN,
+      id: 'source-tree',
+      title: 'a source tree',
+      jobs: [sourceTreeJob],
+      layers: [[...sourceTreeBelowBench()]],
+      tools: ['tar'],
+    },
+    ...sizes.map(
+      (size): Block => ({
+        ...PLAIN,
+        id: `large-${size}`,
+        title: `files of ${sizeText(size)}`,
+        jobs: [largeFilesJob(size)],
+        layers: [largeFile(size)],
+        tools: ['fio'],
+        weight: 1.5,
+        writes: 2 * size,
+      }),
+    ),
+    {
+      ...PLAIN,
+      id: 'database',
+      title: 'databases',
+      jobs: [databaseJob],
+      layers: [littleLayer()],
+      tools: ['fio', 'sqlite3'],
+      writes: 128 * MIB,
+    },
+    ...scale('layers').map(
+      (layers): Block => ({
+        ...PLAIN,
+        id: `layers-${layers}`,
+        title: `${layers} layers, in process`,
+        jobs: [layersJob(layers)],
+        layers: undefined,
+        kept: layers * MIB,
+      }),
+    ),
+    // Docker takes no image of more than 125 layers. One of them is what every image begins with.
+    ...scale('layers')
+      .map((layers) => Math.min(layers, 125))
+      .filter((layers, index, all) => all.indexOf(layers) === index)
+      .map(
+        (layers): Block => ({
+          ...PLAIN,
+          id: `start-${layers}`,
+          title: `starting containers over ${layers} layers`,
+          jobs: [startJob(layers)],
+          layers: littleLayers(layers - 1),
+        }),
+      ),
+    ...scale('files').map(
+      (files): Block => ({
+        ...PLAIN,
+        id: `files-${files}`,
+        title: `layers of ${files} files, in process`,
+        jobs: [filesJob(files)],
+        layers: undefined,
+        kept: 3 * files * 8192,
+      }),
+    ),
+    { ...PLAIN, id: 'build', title: 'a build', jobs: [buildJob], layers: undefined, kept: 128 * MIB },
+    {
+      ...PLAIN,
+      id: 'parallel',
+      title: 'many at once in one container',
+      jobs: scale('parallel').map(parallelJob),
+      layers: [parallelTrees(trees)],
+      mounted: binaryTree('tree-of-files', trees.treeDepth),
+      copiesUp: bytesOf([parallelTrees(trees)]),
+    },
+    {
+      ...PLAIN,
+      id: 'density',
+      title: 'many containers at once',
+      jobs: scale('containers').map(densityJob),
+      layers: [largeFile(256 * MIB)],
+      writes: MIB,
+      containers: Math.max(...scale('containers')),
+    },
+    {
+      ...PLAIN,
+      id: 'fragments',
+      title: 'random overwrites',
+      jobs: [fragmentsJob],
+      layers: [littleLayer()],
+      tools: ['filefrag'],
+      writes: 768 * MIB,
+    },
+    {
+      ...PLAIN,
+      id: 'churn',
+      title: 'containers that come and go',
+      jobs: [churnJob],
+      layers: [littleLayer()],
+    },
+  ];
+}
+
+function littleLayer(): Layer {
+  return littleLayers(1)[0] ?? [];
+}
+
+function sourceTreeBelowBench(): Layer {
+  return [{ kind: 'directory', path: 'bench' }, ...sourceTree('bench/tree')];
+}
+
+/** `64 MiB`. */
+export function sizeText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
+}

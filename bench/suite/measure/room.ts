@@ -1,0 +1,70 @@
+/** How much room a run needs on the disk of its stores, told before anything is made. */
+import { TsengineError } from '../../../src/errors.ts';
+import { statfs } from '../../../src/linux/statfs.ts';
+import { type Block, sizeText } from './blocks.ts';
+import { type Layer, layerBytes } from './images.ts';
+import type { SubjectPlan } from './subjects.ts';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+/** What a filesystem, an engine and its images' metadata take of their own. */
+const OVERHEAD = 192 * MIB;
+/** More than this of one subject is not measured: whole copies of every layer come to it. */
+const MOST = 24 * GIB;
+
+/** Bytes that a subject takes of a block's store at most. */
+export function needOf(block: Block, plan: Pick<SubjectPlan, 'driver' | 'store' | 'engine'>): number {
+  const layers = (block.layers ?? []).map(layerBytes);
+  const whole = sum(layers);
+  const mounted = layerBytes(block.mounted ?? []);
+  // vfs has the whole tree in each layer, and in each container's two, but where a copy shares its blocks.
+  const copies = plan.driver === 'vfs' && !(plan.engine === 'tsengine' && plan.store !== 'ext4');
+  const image = copies ? sum(layers.map((_, index) => sum(layers.slice(0, index + 1)))) : whole;
+  const container = block.writes + (copies ? 2 * whole : block.copiesUp);
+  const kept = (block.kept ?? 0) * (copies ? depthOf(block) : 1);
+  return OVERHEAD + mounted + image + block.containers * container + kept;
+}
+
+/** How often work without an engine copies what lies below. */
+function depthOf({ id }: Block): number {
+  return id === 'build' ? 50 : 4;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Why a subject is left out of a block; `undefined` when it is not. */
+export function leftOut(block: Block, plan: SubjectPlan): string | undefined {
+  const need = needOf(block, plan);
+  if (need <= MOST) return undefined;
+  return `${plan.driver ?? plan.store} would need ${sizeText(need)} for it, because it keeps whole copies: it is left out`;
+}
+
+/** Bytes of the stores of a block: all have the same. Sparse, so that only what is written is taken. */
+export function storeSize(block: Block, plans: readonly SubjectPlan[]): number {
+  const needs = plans.filter((plan) => leftOut(block, plan) === undefined).map((plan) => needOf(block, plan));
+  return Math.ceil((1.3 * Math.max(...needs, 0) + 2 * GIB) / GIB) * GIB;
+}
+
+/** Bytes that a block takes of the disk at most: all its stores, and the archive of its image. */
+export function blockNeed(block: Block, plans: readonly SubjectPlan[]): number {
+  const archive = sum((block.layers ?? []).map((layer: Layer) => layerBytes(layer)));
+  const needs = plans.filter((plan) => leftOut(block, plan) === undefined).map((plan) => needOf(block, plan));
+  return sum(needs) + 1.2 * archive;
+}
+
+/** Bytes that a run takes at most: its largest block's. */
+export function runNeed(blocks: readonly Block[], plans: readonly SubjectPlan[]): number {
+  return Math.max(0, ...blocks.map((block) => blockNeed(block, plans)));
+}
+
+/** Fails with a line that says how much is needed when the folder's disk has not as much. */
+export function mustHaveRoom(need: number, folder: string): void {
+  const { available } = statfs(folder);
+  if (need <= available) return;
+  throw new TsengineError(
+    'Unavailable',
+    `the sizes asked for need up to ${sizeText(Math.ceil(need / MIB) * MIB)} in ${folder}, and ${sizeText(Math.floor(available / MIB) * MIB)} are free: make room, name a folder on another disk with --on, or take fewer drivers, --size or --quick`,
+  );
+}

@@ -1,0 +1,46 @@
+/** tsengine itself as an engine: the same Node and the same code as runs here. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { selfCommand } from '../../../src/lab/matrix/self.ts';
+import { buildInfo } from '../../../src/version.ts';
+import { processesOf } from '../../peers/processes.ts';
+import type { Engine } from './engine.ts';
+
+/** Where and on what. */
+export interface TsengineOptions {
+  readonly driver: string;
+  readonly dataRoot: string;
+  /** A folder on a tmpfs for its exec root, of its own. */
+  readonly work: string;
+  readonly storageOptions: readonly string[];
+}
+
+/** How long what a command leaves working in the background may take, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** Gives it; nothing is started. The machine's configuration file has no part in it. */
+export function openTsengine({ driver, dataRoot, work, storageOptions }: TsengineOptions): Engine {
+  mkdirSync(work, { recursive: true });
+  const config = `${work}/daemon.json`;
+  writeFileSync(config, '{}');
+  const [program = '', ...before] = selfCommand();
+  const { version, gitCommit } = buildInfo();
+  return {
+    name: 'tsengine',
+    command: {
+      words: [
+        program,
+        ...[...before, '--config-file', config, '--data-root', dataRoot],
+        ...['--exec-root', `${work}/run`, '--storage-driver', driver],
+        ...storageOptions.flatMap((option) => ['--storage-opt', option]),
+      ],
+      env: process.env,
+    },
+    version: gitCommit === '' ? version : `${version} (${gitCommit})`,
+    quiet: async () => {
+      for (let waited = 0; processesOf(dataRoot).length > 0 && waited < PATIENCE; waited += 10)
+        await sleep(10);
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}

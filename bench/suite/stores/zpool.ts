@@ -1,0 +1,114 @@
+/**
+ * The store of zfs: a pool on one device. Where the kernel has no module, zfs-fuse serves it, which is said. A pool of the
+ * kernel's belongs to no namespace: who is killed leaves it, and `removeZpools` takes it away.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage, TsengineError } from '../../../src/errors.ts';
+import { unmountBelow } from '../../../src/lab/matrix/backings.ts';
+import { runTool } from '../../../src/lab/matrix/tool.ts';
+import { findCommand, runCommand } from '../../../src/linux/command.ts';
+import { randomBytes } from '../../../src/linux/random.ts';
+import { mountOptionsOf } from './filesystem.ts';
+import { isRunning, makeStoreImage } from './image.ts';
+import type { Store, StoreOptions } from './store.ts';
+
+const PREFIX = 'tsengine-bench-';
+const PACKAGE = 'zfsutils-linux';
+const FUSE_PACKAGE = 'zfs-fuse';
+/** How long zfs-fuse may take until it answers, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** Whether the kernel itself has ZFS; its module is loaded where there is one. */
+export function hasZfsModule(): boolean {
+  if (existsSync('/dev/zfs')) return true;
+  try {
+    runTool('modprobe', ['-q', 'zfs'], 'kmod');
+  } catch {
+    return false;
+  }
+  return existsSync('/dev/zfs');
+}
+
+/** Makes a pool and mounts its root. Only in a mount namespace of its own: zfs-fuse gets folders to itself there. */
+export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
+  const isFuse = !hasZfsModule();
+  if (isFuse) await startZfsFuse();
+  const image = makeStoreImage(options, options.size);
+  const path = `${options.work}/mounted`;
+  const pool = `${PREFIX}${options.owner}-${randomBytes(4).toString('hex')}`;
+  let isMade = false;
+  const close = (): void => {
+    unmountBelow(path);
+    if (isMade) runTool('zpool', ['destroy', '-f', pool], PACKAGE);
+    image[Symbol.dispose]();
+  };
+  try {
+    mkdirSync(path, { recursive: true });
+    const debianPackage = isFuse ? FUSE_PACKAGE : PACKAGE;
+    runTool('zpool', ['create', '-f', '-o', 'cachefile=none', '-m', path, pool, image.path], debianPackage);
+    isMade = true;
+    return {
+      kind: 'zpool',
+      path,
+      devices: [image.name],
+      storageOptions: [],
+      mkfs: 'zpool create',
+      mountOptions: mountOptionsOf(path),
+      standIn: isFuse ? 'zfs-fuse' : null,
+      sync: async () => {
+        await runCommand('sync', []);
+        if (!isFuse) await runCommand('zpool', ['sync', pool]);
+      },
+      used: () => Number(runTool('zpool', ['list', '-H', '-p', '-o', 'alloc', pool], debianPackage).trim()),
+      [Symbol.asyncDispose]: async () => close(),
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+let daemon: Promise<void> | undefined;
+
+/** Starts a daemon that this mount namespace alone sees, once; it ends with the pid namespace. */
+async function startZfsFuse(): Promise<void> {
+  daemon ??= start();
+  await daemon;
+}
+
+async function start(): Promise<void> {
+  if (findCommand('zfs-fuse') === undefined)
+    throw new TsengineError(
+      'Unavailable',
+      'this kernel has no ZFS, and zfs-fuse, which would stand in for it, is not installed: apt-get install zfs-fuse',
+    );
+  for (const folder of ['/run/zfs', '/run/lock', '/var/lib/zfs']) {
+    mkdirSync(folder, { recursive: true });
+    runTool('mount', ['-t', 'tmpfs', 'none', folder], 'mount');
+  }
+  const child = spawn('zfs-fuse', ['--enable-xattr', '--no-kstat-mount', '--pidfile', '/run/zfs/pid'], {
+    stdio: 'ignore',
+  });
+  child.on('error', () => undefined);
+  for (let waited = 0; waited < PATIENCE; waited += 100) {
+    if ((await runCommand('zpool', ['list', '-H', '-o', 'name'])).code === 0) return;
+    await sleep(100);
+  }
+  throw new TsengineError('System', `zfs-fuse did not answer within ${PATIENCE / 1000} s`);
+}
+
+/** Destroys pools that a killed run left on files without a name. Never throws; what stays is told. */
+export async function removeZpools(warn: (line: string) => void): Promise<void> {
+  if (!existsSync('/dev/zfs') || findCommand('zpool') === undefined) return;
+  const listed = await runCommand('zpool', ['list', '-H', '-o', 'name']);
+  for (const pool of listed.stdout.toString().split('\n')) {
+    if (!pool.startsWith(PREFIX) || isRunning(Number(pool.slice(PREFIX.length).split('-')[0]))) continue;
+    try {
+      runTool('zpool', ['destroy', '-f', pool], PACKAGE);
+    } catch (error) {
+      warn(`the pool ${pool} that an earlier run left stays: ${errorMessage(error)}`);
+    }
+  }
+}
