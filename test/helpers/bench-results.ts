@@ -156,3 +156,56 @@ function pointsOf(scales: Scales, extent: 'quick' | 'usual' | 'full'): Series['p
     [{}],
   );
 }
+
+/** What a driver, a kernel or a program could say to get out of the place where it is shown. */
+export const HOSTILE =
+  '</script><script>globalThis.owned = 1</script><img src=x onerror="owned = 1">\'"&amp;<!--\n# own\x1b[2J|../../x';
+
+/** A result in which all that is text is hostile, or very long. */
+export function hostileResult(): Result {
+  const long = 'w'.repeat(4000);
+  const making = {
+    subjects: [subject('raw@ext4'), subject('overlay2@ext4'), subject('vfs@ext4')],
+    workloads: ['small', 'copy-up.byte.latency'],
+    truth: literature,
+    extent: 'usual' as const,
+  };
+  const made = madeResult(making);
+  const renamed = (id: string): string =>
+    id === 'vfs@ext4' ? long : id === 'raw@ext4' ? HOSTILE : id === 'small.untar' ? `../${HOSTILE}` : id;
+  return {
+    ...made,
+    ...{ tsengine: HOSTILE, command: `tsengine bench ${HOSTILE}`, started: HOSTILE },
+    machines: [
+      machine({
+        ...{ id: HOSTILE, kernel: HOSTILE, processor: long },
+        ...{ disk: { [HOSTILE]: HOSTILE }, versions: { [long]: long } },
+      }),
+    ],
+    subjects: made.subjects.map((one) => ({
+      ...one,
+      ...{
+        id: renamed(one.id),
+        machine: HOSTILE,
+        engine: HOSTILE,
+        backing: long,
+        mkfs: HOSTILE,
+        mountOptions: long,
+      },
+      ...{ storageOptions: [HOSTILE], failed: HOSTILE, baseline: one.baseline === null ? null : HOSTILE },
+      ...(one.driver === 'vfs' ? { driver: long, standIn: HOSTILE } : {}),
+    })),
+    workloads: made.workloads.map((one) => ({
+      ...one,
+      id: renamed(one.id),
+      title: one.id === 'small.walk' ? long : HOSTILE,
+    })),
+    series: made.series.map((one) => ({
+      ...one,
+      subject: renamed(one.subject),
+      workload: renamed(one.workload),
+      ...(one.workload === 'small.list' ? { samples: [], error: HOSTILE } : {}),
+      ...(one.workload === 'small.stat' ? { error: long } : {}),
+    })),
+  };
+}

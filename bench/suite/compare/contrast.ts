@@ -21,7 +21,7 @@ export interface Contrast {
  * More values than this on one side are represented by so many of them, evenly by rank. The interval only becomes wider, and
  * all pairs of them can be looked at.
  */
-const MOST = 400;
+const MOST = 120;
 
 /**
  * The factor over several points. What is usual at a point, the geometric mean of both medians, is divided out, so that points
@@ -40,11 +40,17 @@ export function contrastOf(pairs: readonly Pair[], confidence: number = CONFIDEN
     levelled.flatMap((pair) => pair.baseline),
   ];
   const ratio = ratioEstimate(thinned(values), thinned(baseline), confidence);
-  const factors = measured.map((pair) => ratioEstimate(thinned(pair.values), thinned(pair.baseline)).value);
+  const factors = measured.length === 1 ? [] : measured.map(factorOf);
   return {
     ratio: { ...ratio, low: Math.min(ratio.low, ...factors), high: Math.max(ratio.high, ...factors) },
     spread: spreadOf(values, baseline),
   };
+}
+
+/** The estimate of `ratioEstimate` without its interval, which takes the most time. */
+function factorOf({ values, baseline }: Pair): number {
+  const bases = thinned(baseline);
+  return median(thinned(values).flatMap((value) => bases.map((base) => value / base)));
 }
 
 function thinned(values: readonly number[]): readonly number[] {

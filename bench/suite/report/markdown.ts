@@ -1,11 +1,11 @@
 /** A report as Markdown: what a repository or an issue shows. */
-import { escapeMarkdown } from '../../../src/lab/matrix/markdown.ts';
+import { escapeMarkdown as escapeLine } from '../../../src/lab/matrix/markdown.ts';
 import { GROUPS, type Machine, type Subject } from '../schema.ts';
 import type { ChartGroup } from './charts.ts';
 import { type Figure, type Point, pointKey } from './figures.ts';
 import { repeatCommand } from './repeat.ts';
 import { ACROSS, marksOf, READING, type Report, TITLE } from './report.ts';
-import { betterWord, bytesText, figureText, pointText } from './wording.ts';
+import { betterWord, bytesText, figureText, oneLine, pointText } from './wording.ts';
 
 /** The paths of charts by the ids of their workloads, with what each shows, relative to the document. */
 export type ChartFiles = ReadonlyMap<string, readonly { readonly title: string; readonly path: string }[]>;
@@ -46,13 +46,17 @@ export function reportMarkdown(report: Report, charts: ChartFiles): string {
   return `${parts.join('\n\n')}\n`;
 }
 
+function escapeMarkdown(text: string): string {
+  return escapeLine(oneLine(text));
+}
+
 function bullets(lines: readonly string[]): string {
   return lines.map((line) => `- ${line}`).join('\n');
 }
 
 /** A command as text of others: on one line, and whatever is in it is code. */
 function codeBlock(text: string): string {
-  return `    ${text.replaceAll(/\s+/g, ' ')}`;
+  return `    ${oneLine(text)}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -84,7 +88,7 @@ function workloadPart(report: Report, group: ChartGroup, charts: ChartFiles): st
   );
   return [
     `#### ${escapeMarkdown(workload.title)}`,
-    `\`${workload.id.replaceAll(/[`\s]/g, ' ')}\`, ${betterWord(workload)}`,
+    `\`${oneLine(workload.id).replaceAll('`', ' ')}\`, ${betterWord(workload)}`,
     ...images,
     table(['', ...subjects.map((subject) => escapeMarkdown(report.name(subject)))], rows),
     codeBlock(repeatCommand(report.result, workload.id)),

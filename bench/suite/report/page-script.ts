@@ -171,7 +171,7 @@ function show(card, mark) {
   card.halo.setAttribute('cy', mark.y);
   card.halo.setAttribute('visibility', 'visible');
   const said = [
-    data.subjects[row.subject].name + (workload.scale === '' ? '' : ', ' + workload.scale + ' ' + workload.labels[workload.values.indexOf(row.x)]),
+    clip(data.subjects[row.subject].name, 80) + (workload.scale === '' ? '' : ', ' + workload.scale + ' ' + workload.labels[workload.values.indexOf(row.x)]),
     row.text,
     row.samples + (row.samples === 1 ? ' sample' : ' samples') + (row.marks.includes('*') ? ', too few for 95 %' : '') + (row.marks.includes('~') ? ', some disturbed' : ''),
     row.raw === '' ? '' : row.raw + ' the raw filesystem',

@@ -17,7 +17,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 82rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.25rem 0 .5rem; } h3 { font-size: 1rem; margin: 0; line-height: 1.35; }
-h1, h2, h3, p, li, td, th, dd, dt { overflow-wrap: anywhere; }
+h1, h2, h3, p, li, td, th, dd, dt, label, option { overflow-wrap: anywhere; }
 p { margin: .35rem 0; }
 code { font: .85rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 .faint { color: var(--faint); font-size: .9rem; }
@@ -52,7 +52,7 @@ th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1p
 svg text { font: 12px system-ui, sans-serif; fill: var(--faint); } svg .name { fill: var(--ink); } svg .title { font-size: 11.5px; }
 .grid { stroke: var(--line); } .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .whisker { stroke-width: 1.5; opacity: .8; }
 .whisker.under { stroke: var(--card); stroke-width: 4.5; opacity: .7; } .whisker.over { stroke: var(--ink); opacity: 1; } .bar { opacity: .85; } .halo { fill: none; stroke: var(--ink); stroke-width: 2; }
-output { display: block; margin-top: .4rem; font-size: .88rem; }
+output { display: block; margin-top: .4rem; font-size: .88rem; overflow-wrap: anywhere; }
 details { margin-top: .5rem; } summary { cursor: pointer; color: var(--accent); font-size: .92rem; }
 .scroll { overflow-x: auto; margin-top: .4rem; }
 .figures { font-variant-numeric: tabular-nums; } .figures th, .figures td { font-size: .84rem; padding: .25rem .9rem .25rem 0; min-width: 5rem; overflow-wrap: normal; }

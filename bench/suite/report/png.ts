@@ -8,7 +8,7 @@ import type { Figure } from './figures.ts';
 import { type Look, looksOf } from './looks.ts';
 import type { ChartFiles } from './markdown.ts';
 import { marksOf, type Report } from './report.ts';
-import { betterWord, pointText, scaleText, scaleTitle, valueText } from './wording.ts';
+import { betterWord, oneLine, pointText, scaleText, scaleTitle, valueText } from './wording.ts';
 
 /** Where in the folder of a report they lie. */
 export const CHART_FOLDER = 'charts';
@@ -84,7 +84,7 @@ function titleOf({ workload }: ChartGroup, { rest }: Chart): string {
 const LONGEST = 110;
 
 function clipped(text: string, most: number): string {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = oneLine(text);
   return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
 }
 

@@ -110,6 +110,11 @@ export function subjectNames(subjects: readonly Subject[]): (subject: Subject) =
   };
 }
 
+/** Text of others on one line, without what a terminal would obey. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}]+/gu, ' ');
+}
+
 /** `a`, `a and b`, `a, b and c`. */
 export function listText(words: readonly string[], last = 'and'): string {
   const before = words.slice(0, -1);
