@@ -31,7 +31,7 @@ export function fio(args: Arguments): Values {
     `--rw=${mode}`,
     `--bs=${numberOf(args, 'block')}`,
     `--size=${numberOf(args, 'size')}`,
-    `--runtime=${numberOf(args, 'seconds')}`,
+    `--runtime=${Math.round(numberOf(args, 'seconds') * 1000)}ms`,
     `--direct=${isSet(args, 'direct') ? 1 : 0}`,
     `--end_fsync=${isSet(args, 'fsync') ? 1 : 0}`,
     ...(isSet(args, 'fsyncEach') ? ['--fsync=1'] : []),

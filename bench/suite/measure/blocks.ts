@@ -25,6 +25,7 @@ import {
   PARALLEL_PART,
   parallelTrees,
   smallFiles,
+  smallSets,
   sourceTree,
 } from './trees.ts';
 
@@ -127,8 +128,8 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
           id: `small-${bytes}-${count}`,
           title: `${count} files of ${sizeText(bytes)}`,
           jobs: [smallFilesJob(bytes, count)],
-          layers: [smallFiles(count, bytes)],
-          writes: count * Math.max(bytes, 4096),
+          layers: [smallFiles(count, bytes, smallSets(count))],
+          writes: smallSets(count) * count * Math.max(bytes, 4096),
         }),
       ),
     ),

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { TsengineError } from '../../../src/errors.ts';
 import { byLine } from '../../../src/lab/matrix/events.ts';
 import { once } from '../../../src/once.ts';
-import { commandFailed, type Engine, endOf, startCommand } from './engine.ts';
+import { commandFailed, type Engine, endOf, runEngine, startCommand } from './engine.ts';
 import { TOOLS, type Tools } from './tools.ts';
 
 const answerSchema = once(() =>
@@ -53,9 +53,16 @@ export function runWords(options: ContainerOptions, ...flags: readonly string[])
   return ['run', ...flags, '--network', 'none', '-v', `${tools.folder}:${TOOLS}:ro`, ...binds, image];
 }
 
-/** Runs a container with the program in it and waits until that is ready. */
+let sessions = 0;
+
+/**
+ * Runs a container with the program in it and waits until that is ready. Without --rm: what is removed at its end anyway need not
+ * survive a crash, and drivers may then leave out what the container asks to have on disk.
+ */
 export async function openSession(engine: Engine, options: ContainerOptions): Promise<Session> {
-  const words = [...runWords(options, '-i', '--rm'), ...options.tools.command];
+  sessions += 1;
+  const name = `bench-${sessions}`;
+  const words = [...runWords(options, '-i', '--name', name), ...options.tools.command];
   const child = startCommand(engine, words, true);
   const talk = new Talk(engine.name, child, words);
   await talk.next();
@@ -70,6 +77,8 @@ export async function openSession(engine: Engine, options: ContainerOptions): Pr
     [Symbol.asyncDispose]: async () => {
       child.stdin?.end();
       await talk.ended;
+      await engine.quiet();
+      await runEngine(engine, 'rm', '-f', name);
       await engine.quiet();
     },
   };

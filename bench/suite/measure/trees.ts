@@ -19,12 +19,21 @@ export function largeFile(bytes: number): Layer {
   return [directory('bench'), file('bench/large', bytes)];
 }
 
-/** Small files, `bench/small/DIRECTORY/NUMBER`. */
-export function smallFiles(count: number, bytes: number): Layer {
-  const entries: Entry[] = [directory('bench'), directory('bench/small')];
-  for (let index = 0; index < count; index++) {
-    if (index % IN_EACH === 0) entries.push(directory(`bench/small/${index / IN_EACH}`));
-    entries.push(file(`bench/small/${Math.floor(index / IN_EACH)}/${index}`, bytes));
+/** How often small files are there, so that what is cold or gone afterwards can be measured as often: few of them are there three times. */
+export function smallSets(count: number): number {
+  return count <= 1000 ? 3 : 1;
+}
+
+/** Small files, `bench/small-SET/DIRECTORY/NUMBER`. */
+export function smallFiles(count: number, bytes: number, sets = 1): Layer {
+  const entries: Entry[] = [directory('bench')];
+  for (let set = 0; set < sets; set++) {
+    const root = `bench/small-${set}`;
+    entries.push(directory(root));
+    for (let index = 0; index < count; index++) {
+      if (index % IN_EACH === 0) entries.push(directory(`${root}/${index / IN_EACH}`));
+      entries.push(file(`${root}/${Math.floor(index / IN_EACH)}/${index}`, bytes));
+    }
   }
   return entries;
 }
@@ -53,21 +62,33 @@ function sourceBytes(index: number): number {
   return Math.round(200 + 60_000 * place ** 4 * 0.9 + 4000 * place);
 }
 
-/** Where the file of so many bytes is that lies so many layers below the top. */
-export function lowerPath(depth: number): string {
-  return `bench/lower-${depth}`;
+/** One of the files that lie so many layers below the top. */
+export function lowerPath(depth: number, copy: number): string {
+  return `bench/lower-${depth}-${copy}`;
+}
+
+/** Bytes of the files that are copied up, of an image, where they are small. */
+const LOWER_BYTES = 256 * MIB;
+
+/** How many files there are at each depth: each can be changed for the first time once. */
+export function lowerCopies(bytes: number, depths: readonly number[]): number {
+  return Math.max(1, Math.min(12, Math.floor(LOWER_BYTES / (bytes * depths.length))));
 }
 
 /**
- * Layers with a file of `bytes` each in the layer 1, 10, 50… below the top, and layers of one little file between. A container's own
+ * Layers with files of `bytes` each in the layer 1, 10, 50… below the top, and layers of one little file between. A container's own
  * layer is the top: a depth of 1 is the image's uppermost layer.
  */
 export function lowerFiles(bytes: number, depths: readonly number[]): readonly Layer[] {
   const deepest = Math.max(...depths);
+  const copies = lowerCopies(bytes, depths);
   return Array.from({ length: deepest }, (_, index) => {
     const depth = deepest - index;
     return depths.includes(depth)
-      ? [directory('bench'), file(lowerPath(depth), bytes)]
+      ? [
+          directory('bench'),
+          ...Array.from({ length: copies }, (_unused, copy) => file(lowerPath(depth, copy), bytes)),
+        ]
       : [directory('bench'), file(`bench/between-${depth}`, 100)];
   });
 }

@@ -1,6 +1,8 @@
 /** The first change of a file of the image, and the second. */
-import { lowerPath } from '../trees.ts';
-import { figure, type Job, type Measured, meteredCall, readingOf } from './job.ts';
+import type { Rig } from '../rig.ts';
+import type { Session } from '../session.ts';
+import { lowerCopies, lowerPath } from '../trees.ts';
+import { figure, type Job, type Measured, meteredCall, type Point, readingOf } from './job.ts';
 
 /** What is done first, by the middle of its workloads' names. */
 const KINDS = [
@@ -11,10 +13,12 @@ const KINDS = [
 ] as const;
 
 /**
- * The job for files of a size, one at each depth. Each change is the first of its file, so that each kind needs a container of its own;
- * in each of the four another depth has another kind.
+ * The job for files of a size at each depth. Each change is the first of its file. Where there are enough files for all kinds, one
+ * container does them all, several times; else each kind needs a container of its own, and in each of the four another depth has
+ * another kind.
  */
 export function copyUpJob(lower: number, depths: readonly number[]): Job {
+  const copies = lowerCopies(lower, depths);
   return {
     id: `copy-up-${lower}`,
     series: depths.flatMap((depth) => [
@@ -28,37 +32,50 @@ export function copyUpJob(lower: number, depths: readonly number[]): Job {
     ]),
     run: async (rig) => {
       const found: Measured[] = [];
-      for (let turn = 0; turn < KINDS.length; turn++) {
+      const containers = copies < KINDS.length ? KINDS.length : 1;
+      for (let turn = 0; turn < containers; turn++) {
         await using session = await rig.open();
         rig.changes();
         for (const [place, depth] of depths.entries()) {
-          const one = KINDS[(turn + place) % KINDS.length] ?? KINDS[0];
-          const point = { lower, depth };
-          const args = { path: `/${lowerPath(depth)}`, bytes: one.bytes };
-          await rig.dropCaches();
-          const before = await rig.used();
-          const { answer, metered } = await meteredCall(rig, () => session.call(one.call, args));
-          const space = (await rig.used()) - before;
-          const reading = readingOf(figure(answer, 'ms'), answer, metered);
-          found.push(
-            { workload: `copy-up.${one.kind}.latency`, point, reading },
-            {
-              workload: `copy-up.${one.kind}.written`,
-              point,
-              reading: { ...reading, value: metered.deviceWritten },
-            },
-            { workload: `copy-up.${one.kind}.space`, point, reading: { ...reading, value: space } },
-          );
-          if (one.kind !== 'byte') continue;
-          const second = await meteredCall(rig, () => session.call('write-start', args));
-          found.push({
-            workload: 'copy-up.second.latency',
-            point,
-            reading: readingOf(figure(second.answer, 'ms'), second.answer, second.metered),
-          });
+          const times = containers > 1 ? 1 : Math.floor(copies / KINDS.length) * KINDS.length;
+          for (let copy = 0; copy < times; copy++) {
+            const kind = KINDS[(turn + place + copy) % KINDS.length] ?? KINDS[0];
+            const path = `/${lowerPath(depth, copy)}`;
+            found.push(...(await change(rig, session, kind, path, { lower, depth })));
+          }
         }
       }
       return found;
     },
   };
+}
+
+async function change(
+  rig: Rig,
+  session: Session,
+  { kind, call, bytes }: (typeof KINDS)[number],
+  path: string,
+  point: Point,
+): Promise<Measured[]> {
+  const args = { path, bytes };
+  await rig.dropCaches();
+  const before = await rig.used();
+  const { answer, metered } = await meteredCall(rig, () => session.call(call, args));
+  const space = (await rig.used()) - before;
+  const reading = readingOf(figure(answer, 'ms'), answer, metered);
+  const found: Measured[] = [
+    { workload: `copy-up.${kind}.latency`, point, reading },
+    { workload: `copy-up.${kind}.written`, point, reading: { ...reading, value: metered.deviceWritten } },
+    { workload: `copy-up.${kind}.space`, point, reading: { ...reading, value: space } },
+  ];
+  if (kind !== 'byte') return found;
+  const second = await meteredCall(rig, () => session.call('write-start', args));
+  return [
+    ...found,
+    {
+      workload: 'copy-up.second.latency',
+      point,
+      reading: readingOf(figure(second.answer, 'ms'), second.answer, second.metered),
+    },
+  ];
 }

@@ -5,14 +5,13 @@ import type { GraphDriver } from '../../../../src/drivers/driver.ts';
 import { driverFactory } from '../../../../src/drivers/registry.ts';
 import { parseStorageOption } from '../../../../src/drivers/storage-options.ts';
 import { randomBytes } from '../../../../src/linux/random.ts';
-import { median } from '../../statistics.ts';
 import { type Layer, layerTar } from '../images.ts';
-import type { Reading, Rig } from '../rig.ts';
+import type { Rig } from '../rig.ts';
 import { smallFiles } from '../trees.ts';
 import type { Job, Measured, Point } from './job.ts';
 
-/** How often each is done for one sample, which is the median of them. */
-const TIMES = 7;
+/** How often each is done in one run of a job: each time is a sample. */
+const TIMES = 5;
 /** Changed files in a layer that is compared. */
 const CHANGES = 100;
 /** Layers of a build. */
@@ -82,9 +81,8 @@ async function stackOf(rig: Rig, driver: GraphDriver, count: number): Promise<st
   return await found;
 }
 
-function sample(workload: string, point: Point, values: readonly number[]): Measured {
-  const reading: Reading = { value: median(values) };
-  return { workload, point, reading };
+function samples(workload: string, point: Point, values: readonly number[]): Measured[] {
+  return values.map((value) => ({ workload, point, reading: { value } }));
 }
 
 /** Create, get, put and remove over so many layers. */
@@ -113,7 +111,7 @@ export function layersJob(layers: number): Job {
       });
       for (const left of ids) await driver.remove(left);
       const found = [create, get, put, remove];
-      return names.map((name, index) => sample(`layers.${name}`, point, found[index] ?? []));
+      return names.flatMap((name, index) => samples(`layers.${name}`, point, found[index] ?? []));
     },
   };
 }
@@ -152,9 +150,9 @@ export function filesJob(files: number): Job {
       });
       for (const id of [top, init, base]) await driver.remove(id);
       return [
-        sample('layers.apply', point, [apply]),
-        sample('layers.diff', point, diff),
-        sample('layers.changes', point, changes),
+        ...samples('layers.apply', point, [apply]),
+        ...samples('layers.diff', point, diff),
+        ...samples('layers.changes', point, changes),
       ];
     },
   };
@@ -171,7 +169,7 @@ async function change(driver: GraphDriver, id: string, files: number): Promise<v
   await using mounted = await driver.get(id);
   for (let index = 0; index < CHANGES; index++) {
     const file = Math.floor((index * files) / CHANGES);
-    writeFileSync(`${mounted.path}/bench/small/${Math.floor(file / 100)}/${file}`, `changed ${index}`);
+    writeFileSync(`${mounted.path}/bench/small-0/${Math.floor(file / 100)}/${file}`, `changed ${index}`);
   }
 }
 
@@ -206,7 +204,7 @@ async function buildStep(driver: GraphDriver, parent: string, step: number): Pro
     mkdirSync(`${mounted.path}/step-${step}`);
     for (let index = 0; index < 10; index++)
       writeFileSync(`${mounted.path}/step-${step}/${index}`, `step ${step}, file ${index}\n`.repeat(100));
-    rmSync(`${mounted.path}/bench/small/0/${step}`);
+    rmSync(`${mounted.path}/bench/small-0/0/${step}`);
   }
   await driver.create(layer, parent);
   await driver.applyDiff(layer, parent, driver.diff(container, parent));

@@ -1,29 +1,28 @@
 /** Small files: those of the image are read, looked at, listed and removed, those of the container made and renamed. */
 
 import { TOOLS } from '../tools.ts';
-import { IN_EACH, ROOT } from '../trees.ts';
+import { IN_EACH, ROOT, smallSets } from '../trees.ts';
 import { figure, type Job, type Measured, meteredCall, type Point, readingOf } from './job.ts';
 
 interface Case {
   readonly workload: string;
   readonly call: string;
+  /** The beginning of the name of its directory. */
   readonly root: string;
   readonly cold?: true;
 }
 
-const [IMAGE, MADE] = [`${ROOT}/small`, `${ROOT}/made`];
-
 const CASES: readonly Case[] = [
-  { workload: 'small.read.cold', call: 'read-files', root: IMAGE, cold: true },
-  { workload: 'small.read.warm', call: 'read-files', root: IMAGE },
-  { workload: 'small.stat', call: 'stat-files', root: IMAGE },
-  { workload: 'small.list', call: 'list-files', root: IMAGE },
-  { workload: 'small.create', call: 'create-files', root: MADE },
-  { workload: 'small.rename', call: 'rename-files', root: MADE },
-  { workload: 'small.remove', call: 'remove-files', root: IMAGE },
+  { workload: 'small.read.cold', call: 'read-files', root: 'small', cold: true },
+  { workload: 'small.read.warm', call: 'read-files', root: 'small' },
+  { workload: 'small.stat', call: 'stat-files', root: 'small' },
+  { workload: 'small.list', call: 'list-files', root: 'small' },
+  { workload: 'small.create', call: 'create-files', root: 'made' },
+  { workload: 'small.rename', call: 'rename-files', root: 'made' },
+  { workload: 'small.remove', call: 'remove-files', root: 'small' },
 ];
 
-/** The job for so many files of a size. */
+/** The job for so many files of a size: one sample of each for each set of them. */
 export function smallFilesJob(bytes: number, count: number): Job {
   const point: Point = { bytes, count };
   return {
@@ -33,11 +32,13 @@ export function smallFilesJob(bytes: number, count: number): Job {
       await using session = await rig.open();
       rig.changes();
       const found: Measured[] = [];
-      for (const { workload, call, root, cold } of CASES) {
-        if (cold === true) await rig.dropCaches();
-        const args = { root, count, bytes, each: IN_EACH };
-        const { answer, metered } = await meteredCall(rig, () => session.call(call, args));
-        found.push({ workload, point, reading: readingOf(figure(answer, 'rate'), answer, metered) });
+      for (let set = 0; set < smallSets(count); set++) {
+        for (const { workload, call, root, cold } of CASES) {
+          if (cold === true) await rig.dropCaches();
+          const args = { root: `${ROOT}/${root}-${set}`, count, bytes, each: IN_EACH };
+          const { answer, metered } = await meteredCall(rig, () => session.call(call, args));
+          found.push({ workload, point, reading: readingOf(figure(answer, 'rate'), answer, metered) });
+        }
       }
       return found;
     },
