@@ -103,7 +103,7 @@ npm_packages() {
 
 bundle() {
   built=$root/dist/cli/main.js
-  if [ -e "$built" ] && [ -z "$(find "$root/src" "$root/package.json" "$root/scripts/build.ts" "$root/scripts/lazy-builtins.ts" \
+  if [ -e "$built" ] && [ -z "$(find "$root/src" "$root/bench/suite" "$root/package.json" "$root/scripts/build.ts" "$root/scripts/lazy-builtins.ts" \
     "$root/node_modules/.package-lock.json" -newer "$built" -print -quit)" ]; then return 0; fi
   step "bundle: building dist/"
   as_owner sh "$root/scripts/node24.sh" "$root/scripts/build.ts" >"$cache/build.log" 2>&1 9>&- || {

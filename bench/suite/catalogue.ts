@@ -146,8 +146,8 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     [
       ['layers.create', 'create of a layer over so many, in process', 'ms'],
       ['layers.get', 'get of a layer over so many, in process', 'ms'],
-      ['layers.put', 'put of it', 'ms'],
-      ['layers.remove', 'remove of it', 'ms'],
+      ['layers.put', 'put of a layer over so many, in process', 'ms'],
+      ['layers.remove', 'remove of a layer over so many, in process', 'ms'],
       ['layers.start', 'run of a container that does nothing, over so many layers', 'ms'],
     ],
   ),

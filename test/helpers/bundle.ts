@@ -47,7 +47,11 @@ let made: TestBundle | undefined;
 /** Whether a bundle is there that is no older than any source: scripts/test.sh has one made before the tests. */
 function isCurrent(bundle: string): boolean {
   const built = statSync(bundle, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const sources = ['package.json', 'scripts/build.ts', ...globSync('src/**/*.ts', { cwd: root })];
+  const sources = [
+    'package.json',
+    'scripts/build.ts',
+    ...globSync('{src,bench/suite}/**/*.ts', { cwd: root }),
+  ];
   return sources.every((path) => statSync(join(root, path)).mtimeMs <= built);
 }
 

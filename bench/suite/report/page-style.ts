@@ -30,7 +30,8 @@ code { font: .85rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; font-size: .88rem; }
 th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
-.claims td { font-size: .92rem; } .claims ul { margin: 0; padding-left: 1.1rem; } .claims td:nth-child(2) { width: 24%; } .claims td:nth-child(4) { width: 36%; }
+.claims td { font-size: .92rem; } .claims ul { margin: 0; padding-left: 1.1rem; } .claims { table-layout: fixed; }
+.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 24%; } .claims th:nth-child(3) { width: 12.5rem; } .claims th:nth-child(4) { width: 36%; }
 .verdict { display: inline-block; white-space: nowrap; border-radius: .35rem; padding: .05rem .5rem; font-weight: 600; font-size: .88rem; }
 .holds { background: var(--yes); color: var(--yes-ink); } .fails { background: var(--no); color: var(--no-ink); } .open { background: var(--open); color: var(--open-ink); }
 .filters { margin: 1rem 0 0; }
@@ -78,6 +79,7 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--accent); 
   .cards { grid-template-columns: 1fr 1fr; gap: .5rem; } .card:has(.wide) { grid-column: 1 / -1; } .plot { max-width: 38rem; } .claims .faint { font-size: inherit; }
   .card, .panel { padding: .5rem; } .card, tr, li, .advice > div { break-inside: avoid; } .scroll { overflow: visible; }
   .figures th, .figures td { font-size: 6.5pt; min-width: 0; padding: .1rem .3rem .1rem 0; overflow-wrap: anywhere; } .figures b, .figures small { white-space: normal; }
+  .claims th:nth-child(3) { width: 6rem; } .verdict { white-space: normal; font-size: 7.5pt; } .claims th { font-size: 8pt; }
   .claims td, .facts td, .facts th { font-size: 8pt; min-width: 0; } code { font-size: 7.5pt; } h2 { break-after: avoid; }
   * { print-color-adjust: exact; }
 }

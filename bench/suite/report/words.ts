@@ -1,6 +1,7 @@
 /** What to choose for what, in a sentence each: only what the figures carry. */
 import { type Judgement, judge, MARGIN } from '../compare/contrast.ts';
 import type { Result, Subject, Workload } from '../schema.ts';
+import { CONFIDENCE } from '../statistics.ts';
 import type { Figures, Point } from './figures.ts';
 import { type Relation, relate } from './relation.ts';
 import { factorText, listText, spreadText, subjectNames } from './wording.ts';
@@ -142,23 +143,26 @@ function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advi
   const behind = seen.filter(({ verdict }) => verdict === 'larger');
   const alike = seen.filter(({ verdict }) => verdict === 'same');
   const open = seen.filter(({ verdict }) => verdict === 'open' || verdict === 'smaller');
-  const uneven = open.filter(isUneven);
-  const equal = open.filter((one) => !isUneven(one));
+  const few = open.filter(isFew);
+  const uneven = open.filter((one) => !isFew(one) && isUneven(one));
+  const equal = open.filter((one) => !isFew(one) && !isUneven(one));
   const named = ({ other, isAcross }: Relation): string => `${name(other)}${isAcross ? ' †' : ''}`;
   const first = name(leader);
   const parts = [
     ...(behind.length === 0 ? [] : [behindText(first, behind, named, topic.isUse === true)]),
     ...(alike.length === 0 ? [] : [alikeText(first, alike, named, behind.length === 0)]),
-    ...(equal.length === 0 ? [] : [openText(first, equal, named, behind.length + alike.length === 0)]),
-    ...(uneven.length === 0 ? [] : [unevenText(first, uneven, named, uneven.length === seen.length)]),
+    ...(equal.length === 0 ? [] : [openText(equal, named)]),
+    ...(uneven.length === 0 ? [] : [unevenText(uneven, named)]),
+    ...(few.length === 0 ? [] : [fewText(few, named)]),
   ];
+  const start = behind.length + alike.length === 0 ? `${first}: ` : '';
   const disturbed = Math.max(...seen.map(({ relation }) => relation.disturbed));
   const flag =
     disturbed < 0.2 ? '' : ` (up to ${Math.round(100 * disturbed)} % of the samples were disturbed)`;
   return {
     topic,
-    leaders: [first, ...[...alike, ...equal].map(({ relation }) => name(relation.other))],
-    text: `${parts.join('; ')}${flag}`,
+    leaders: [first, ...[...alike, ...equal, ...few].map(({ relation }) => name(relation.other))],
+    text: `${start}${parts.join('; ')}${flag}`,
     isDifference: behind.length > 0,
   };
 }
@@ -183,25 +187,34 @@ function alikeText(first: string, alike: readonly Judged[], named: Named, isWhol
     : `equal ${margin} to ${listText(others)}`;
 }
 
+/** No interval of so few samples is one of 95 %. */
+function isFew({ relation }: Judged): boolean {
+  return relation.ratio.confidence < CONFIDENCE;
+}
+
+function fewText(few: readonly Judged[], named: Named): string {
+  const list = few.map(({ relation }) => `${named(relation)} (${factorText(relation.ratio.value)} times)`);
+  return `too few samples to tell it from ${listText(list)}`;
+}
+
 /** Better in the middle of all points and not at each, or not surely so among all that is compared. */
 function isUneven({ relation }: Judged): boolean {
   return relation.ratio.value > MARGIN;
 }
 
-function unevenText(first: string, uneven: readonly Judged[], named: Named, isWhole: boolean): string {
+function unevenText(uneven: readonly Judged[], named: Named): string {
   const list = uneven.map(({ relation }) => {
     const { low, high } = relation.ratio;
     return `${named(relation)} (${factorText(low)} to ${factorText(high)} times)`;
   });
-  return `${isWhole ? `${first}: ` : ''}not surely better than ${listText(list)}`;
+  return `not surely better than ${listText(list)}`;
 }
 
 /** Overlapping ones are equal as far as the figures go, which are given. */
-function openText(first: string, open: readonly Judged[], named: Named, isWhole: boolean): string {
+function openText(open: readonly Judged[], named: Named): string {
   const list = open.map(
     ({ relation }) =>
       `${named(relation)} (${factorText(relation.ratio.value)}, ${factorText(relation.ratio.low)} to ${factorText(relation.ratio.high)})`,
   );
-  const names = listText(list);
-  return `${isWhole ? `${first}: ` : ''}equal, as far as these figures go, to ${names}`;
+  return `equal, as far as these figures go, to ${listText(list)}`;
 }

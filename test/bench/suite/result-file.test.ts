@@ -58,6 +58,8 @@ describe('the file of a result', () => {
     refused({ series: [series, series] }, /small\.create bytes=4096 count=1000 twice/);
     refused({ series: [{ ...series, subject: 'a\nb' }] }, /the subject a\\x0ab, which it lacks$/);
     refused({ machines: [] }, /the machine host, which it lacks/);
+    const subjects = result.subjects.map((one) => ({ ...one, failed: 'no QEMU' }));
+    assert.ok(parseResult({ ...result, machines: [], subjects }, 'x.json'), 'its machine never started');
     refused({ subjects: result.subjects.slice(1) }, /baseline raw@ext4, which it lacks/);
   });
 

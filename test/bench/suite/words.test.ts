@@ -135,6 +135,14 @@ describe('words', () => {
     );
   });
 
+  test('of too few samples say that they are, and by how much they differ', () => {
+    const list = advice({ samples: 2, truth: times(3, ({ driver }) => driver === 'btrfs') });
+    assert.match(
+      on(list, 'many small writes')?.text ?? '',
+      /^btrfs: too few samples to tell it from (overlay2|vfs) \((2\.\d|3\.\d)\d times\) and \w+ \([23]\.\d\d times\)$/,
+    );
+  });
+
   test('tell what was disturbed', () => {
     const result = madeResult({ subjects: [raw, overlay2, vfs], workloads: ['small.create'], truth: plain });
     const series = result.series.map((one) => ({
