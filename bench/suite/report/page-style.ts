@@ -31,7 +31,7 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; font-size: .88rem; }
 th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
 .claims td { font-size: .92rem; } .claims ul { margin: 0; padding-left: 1.1rem; } .claims { table-layout: fixed; }
-.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 24%; } .claims th:nth-child(3) { width: 12.5rem; } .claims th:nth-child(4) { width: 36%; }
+.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 24%; } .claims th:nth-child(3) { width: 13.5rem; } .claims th:nth-child(4) { width: 36%; }
 .verdict { display: inline-block; white-space: nowrap; border-radius: .35rem; padding: .05rem .5rem; font-weight: 600; font-size: .88rem; }
 .holds { background: var(--yes); color: var(--yes-ink); } .fails { background: var(--no); color: var(--no-ink); } .open { background: var(--open); color: var(--open-ink); }
 .filters { margin: 1rem 0 0; }
