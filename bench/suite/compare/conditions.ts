@@ -11,6 +11,9 @@ export interface Conditions {
   readonly changed: readonly string[];
 }
 
+/** Of a disk, what it is. The rest is how it is used, and somebody may want to know what another way costs. */
+const HARDWARE: ReadonlySet<string> = new Set(['model', 'rotational']);
+
 /** Compares a machine with what it was. */
 export function conditionsOf(before: Machine, after: Machine): Conditions {
   const foreign = [
@@ -18,11 +21,13 @@ export function conditionsOf(before: Machine, after: Machine): Conditions {
     ...differing('number of processors', before.processors, after.processors),
     ...(isClose(before.memory, after.memory) ? [] : differing('memory', before.memory, after.memory)),
     ...differing('kind of machine', kindOf(before), kindOf(after)),
-    ...differingWords(before.disk, after.disk),
+    ...differingWords(before.disk, after.disk, (name) => HARDWARE.has(name)),
   ];
   const changed = [
     ...differing('kernel', before.kernel, after.kernel),
-    ...differingWords(before.versions, after.versions),
+    ...differingWords(before.disk, after.disk, (name) => !HARDWARE.has(name)),
+    // The kernel and this program are told apart from the others.
+    ...differingWords(before.versions, after.versions, (name) => name !== 'kernel' && name !== 'tsengine'),
   ];
   return { machine: after.id, foreign, changed };
 }
@@ -63,7 +68,8 @@ function nonEmpty(value: string | number): string {
 function differingWords(
   before: Readonly<Record<string, string>>,
   after: Readonly<Record<string, string>>,
+  counts: (name: string) => boolean,
 ): string[] {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(counts);
   return names.flatMap((name) => differing(name, before[name] ?? 'unknown', after[name] ?? 'unknown'));
 }

@@ -138,6 +138,23 @@ describe('two machines', () => {
     assert.match(text, /^changed {2}host: kernel 6\.18\.0 -> 7\.0\.0$/m);
   });
 
+  test('are one where only its kernel, its scheduler or a program is another, which is told', () => {
+    const disk = { filesystem: 'ext4', scheduler: 'none' };
+    const same = [machine({ kernel: '7.0.0', disk, versions: { fio: 'fio-3.36', kernel: '7.0.0' } })];
+    const { conditions, changes } = compareResults(made(), made({ machines: same, seed: 2 }));
+    assert.deepEqual(conditions, [
+      {
+        machine: 'host',
+        foreign: [],
+        changed: ['kernel 6.18.0 -> 7.0.0', 'scheduler unknown -> none', 'fio fio-3.33 -> fio-3.36'],
+      },
+    ]);
+    assert.ok(changes.every(({ byBaseline }) => !byBaseline));
+    const ssd = [machine({ disk: { filesystem: 'ext4', model: 'Other SSD' } })];
+    const [other] = compareResults(made(), made({ machines: ssd, seed: 2 })).conditions;
+    assert.deepEqual(other?.foreign, ['model unknown -> Other SSD']);
+  });
+
   test('without a raw filesystem beside a driver leave it uncompared, and say so', () => {
     const rawless: Truth = (one, ...rest) => (one.kind === 'raw' ? undefined : plain(one, ...rest));
     const given = { subjects: [...subjects, subject('raw@xfs')], workloads: ['small.walk'] };
