@@ -4,7 +4,7 @@
  * is told, and the rest goes on.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { DRIVER_NAMES } from '../../../src/drivers/registry.ts';
 import { errorMessage } from '../../../src/errors.ts';
@@ -24,6 +24,7 @@ import type { Job, SeriesName } from './jobs/job.ts';
 import { openRig, type Rig, writeArchives } from './rig.ts';
 import { leftOut } from './room.ts';
 import { seriesKey } from './series-key.ts';
+import { isNative, VARIANTS } from './subjects.ts';
 import { openTools, TOOLS, type Tools } from './tools.ts';
 import { imageOf } from './trees.ts';
 
@@ -36,6 +37,7 @@ const subjectSchema = once(() =>
     store: z.enum(STORE_KINDS),
     baseline: z.nullable(z.string()),
     machine: z.string(),
+    variant: z.exactOptional(z.enum(VARIANTS)),
   }),
 );
 
@@ -75,8 +77,8 @@ const WORK = '/run/tsengine-bench';
 
 /** How precise is precise: within 5 % on either side. */
 const PRECISION = 0.05;
-/** More samples than this tell nothing new. */
-const MOST_SAMPLES = 40;
+/** With this many of each series another one is the better use of the time. */
+const ENOUGH_SAMPLES = { quick: 10, usual: 40, full: 100 } as const;
 
 /** Seconds that one job of fio may take. */
 const FIO_SECONDS = { quick: 0.4, usual: 3, full: 6 } as const;
@@ -173,17 +175,13 @@ function subjectOf({ plan, store }: Rig, size: number): Extract<BenchEvent, { ev
   return {
     ...{ id, kind, machine, engine, driver, baseline, size },
     backing: plan.store === 'zpool' ? 'zfs' : plan.store,
-    standIn: driver === 'aufs' && !isKernels('aufs') ? 'fuse-overlayfs' : store.standIn,
+    standIn: driver === 'aufs' && !isNative('aufs') ? 'fuse-overlayfs' : store.standIn,
     mkfs: store.mkfs,
     mountOptions: store.mountOptions,
     // The devices are other ones each time.
     storageOptions: store.storageOptions.filter((option) => !option.includes('/dev/')),
     failed: null,
   };
-}
-
-function isKernels(type: string): boolean {
-  return new RegExp(`\\b${type}$`, 'm').test(readFileSync('/proc/filesystems', 'utf8'));
 }
 
 interface Repeating {
@@ -210,7 +208,7 @@ async function repeat(
     if (series.length === 0 || failed.has(`${rig.plan.id} ${job.id}`)) return false;
     const all = series.map((one) => values.get(seriesKey(rig.plan.id, one)) ?? []);
     const least = Math.min(...all.map(({ length }) => length));
-    return least < MOST_SAMPLES && !all.every((list) => isPrecise(list, PRECISION));
+    return least < ENOUGH_SAMPLES[request.extent] && !all.every((list) => isPrecise(list, PRECISION));
   };
   const since = (): number => performance.now() - started;
   let time = 0;

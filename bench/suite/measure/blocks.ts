@@ -118,6 +118,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         title: `first changes of files of ${sizeText(lower)}`,
         jobs: [copyUpJob(lower, depths)],
         layers,
+        weight: lower < 16 * MIB ? 0.7 : 1.5,
         copiesUp: bytesOf(layers),
       };
     }),
@@ -149,7 +150,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         jobs: [largeFilesJob(size)],
         layers: [largeFile(size)],
         tools: ['fio'],
-        weight: 1.5,
+        weight: 3,
         writes: 2 * size,
       }),
     ),
@@ -169,6 +170,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         title: `${layers} layers, in process`,
         jobs: [layersJob(layers)],
         layers: undefined,
+        weight: 0.4,
         kept: layers * MIB,
       }),
     ),
@@ -183,6 +185,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
           title: `starting containers over ${layers} layers`,
           jobs: [startJob(layers)],
           layers: littleLayers(layers - 1),
+          weight: 0.7,
         }),
       ),
     ...scale('files').map(
@@ -192,6 +195,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         title: `layers of ${files} files, in process`,
         jobs: [filesJob(files)],
         layers: undefined,
+        weight: 0.5,
         kept: 3 * files * 8192,
       }),
     ),
@@ -204,6 +208,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       layers: [parallelTrees(trees)],
       mounted: binaryTree('tree-of-files', trees.treeDepth),
       copiesUp: bytesOf([parallelTrees(trees)]),
+      weight: 2,
     },
     {
       ...PLAIN,
@@ -213,6 +218,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       layers: [largeFile(256 * MIB)],
       writes: MIB,
       containers: Math.max(...scale('containers')),
+      weight: 2,
     },
     {
       ...PLAIN,

@@ -11,6 +11,7 @@ import { untilEnd } from '../../../src/lab/matrix/until-end.ts';
 import { removeThinPools } from '../stores/thin-pool.ts';
 import { removeZpools } from '../stores/zpool.ts';
 import type { BlockRequest } from './block-process.ts';
+import { removeCgroups } from './cgroups.ts';
 import { type BenchEvent, parseEventLine } from './events.ts';
 import { seriesKey } from './series-key.ts';
 
@@ -109,6 +110,7 @@ async function onePass(request: BlockRequest, listener: BlockListener): Promise<
   const warn = (text: string): void => listener.emit({ event: 'note', text });
   await removeThinPools(warn);
   await removeZpools(warn);
+  removeCgroups(request.owner);
   listener.signal?.throwIfAborted();
   if (isDone && ended.trouble === undefined) return undefined;
   const why = isDone ? ended.trouble : (ended.trouble ?? 'its process ended without a result');

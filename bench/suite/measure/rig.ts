@@ -3,7 +3,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { syncFilesystemOf } from '../../../src/linux/sync.ts';
 import type { Sample } from '../schema.ts';
 import { makeStore } from '../stores/make-store.ts';
+import { slowedStore } from '../stores/slowed.ts';
 import type { Store } from '../stores/store.ts';
+import { cgroupFlags } from './cgroups.ts';
 import { openDocker } from './docker-engine.ts';
 import { type Engine, runEngine } from './engine.ts';
 import { type ImagePlan, type Layer, writeArchive, writeTree } from './images.ts';
@@ -68,12 +70,16 @@ export async function openRig(plan: SubjectPlan, options: RigOptions): Promise<R
   try {
     const { images, work, size, owner, tools, image } = options;
     mkdirSync(work, { recursive: true });
-    const store = closing.use(await makeStore(plan.store, { images, work, size, owner }));
+    const made = closing.use(await makeStore(plan.store, { images, work, size, owner }));
+    const store = plan.variant === 'slowed' ? closing.use(slowedStore(made, `${work}/slowed`)) : made;
     const engine = image === undefined ? undefined : closing.use(await openEngine(plan, store, work));
     if (engine !== undefined) await load(engine, plan, options);
     const volumes = volumesOf(plan, store, options);
     let isChanged = false;
-    const container = (): ContainerOptions => ({ image: imageName(plan, image), tools, volumes });
+    const container = (): ContainerOptions => ({
+      image: imageName(plan, image),
+      ...{ tools, volumes, flags: cgroupFlags(owner) },
+    });
     const mustHaveEngine = (): Engine => {
       if (engine === undefined) throw new Error('this block has no image');
       return engine;

@@ -28,6 +28,8 @@ export interface SuiteRequest {
   /** All that make sense here when not given. */
   readonly drivers: readonly DriverName[] | undefined;
   readonly peers: readonly ('docker' | 'podman')[];
+  /** See `SubjectRequest`. */
+  readonly isSelfTest: boolean;
   readonly budgetMs: number;
   /** Where results go. */
   readonly out: string;
@@ -96,7 +98,12 @@ interface Run {
   readonly begun: number;
 }
 
-async function subjectsOf({ drivers, peers, selection }: SuiteRequest): Promise<readonly SubjectPlan[]> {
+async function subjectsOf({
+  drivers,
+  peers,
+  isSelfTest,
+  selection,
+}: SuiteRequest): Promise<readonly SubjectPlan[]> {
   if (peers.includes('docker')) await mustHaveDocker();
   if (peers.includes('podman')) mustHavePodman();
   const isQuick = selection.extent === 'quick';
@@ -107,8 +114,7 @@ async function subjectsOf({ drivers, peers, selection }: SuiteRequest): Promise<
   };
   return planSubjects({
     drivers: drivers ?? DRIVER_NAMES.filter((name) => !isQuick || native(name)),
-    peers,
-    isQuick,
+    ...{ peers, isSelfTest, isQuick },
     // No kernel of the lab has aufs, and what stands in for it runs here. An answer in minutes waits for no machine where something stands in.
     machineOf: (driver) =>
       native(driver) || driver === 'aufs' || (isQuick && driver === 'zfs') ? 'host' : LAB_KERNEL,

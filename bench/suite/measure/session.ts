@@ -39,6 +39,8 @@ export interface Session extends AsyncDisposable {
 export interface ContainerOptions {
   readonly image: string;
   readonly tools: Tools;
+  /** Further words of `run`. */
+  readonly flags: readonly string[];
   /** Folders of this machine that it sees, by the path at which it does. */
   readonly volumes?: Readonly<Record<string, string>>;
 }
@@ -48,9 +50,9 @@ const LIMIT = 3_600_000;
 
 /** The words of `run` up to the command. */
 export function runWords(options: ContainerOptions, ...flags: readonly string[]): string[] {
-  const { image, tools, volumes = {} } = options;
+  const { image, tools, flags: own, volumes = {} } = options;
   const binds = Object.entries(volumes).flatMap(([inside, folder]) => ['-v', `${folder}:${inside}`]);
-  return ['run', ...flags, '--network', 'none', '-v', `${tools.folder}:${TOOLS}:ro`, ...binds, image];
+  return ['run', ...flags, ...own, '--network', 'none', '-v', `${tools.folder}:${TOOLS}:ro`, ...binds, image];
 }
 
 let sessions = 0;

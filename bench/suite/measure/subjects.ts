@@ -15,7 +15,12 @@ export interface SubjectPlan {
   readonly baseline: string | null;
   /** `host` or a kernel of the lab. */
   readonly machine: string;
+  /** What is there to try the suite itself: the same once more, and one that a layer of FUSE slows down. */
+  readonly variant?: (typeof VARIANTS)[number];
 }
+
+/** See `SubjectPlan`. */
+export const VARIANTS = ['again', 'slowed'] as const;
 
 /** On which stores each driver is measured: the first is the one of a quick answer. */
 const STORES: Readonly<Record<DriverName, readonly StoreKind[]>> = {
@@ -47,6 +52,8 @@ export interface SubjectRequest {
   readonly peers: readonly ('docker' | 'podman')[];
   /** Only the first store of each driver. */
   readonly isQuick: boolean;
+  /** Whether the suite itself is tried: each driver twice, under two names, and vfs slowed down. */
+  readonly isSelfTest?: boolean;
   /** On which machine a driver is to be measured. */
   machineOf(driver: DriverName): string;
 }
@@ -65,6 +72,9 @@ export function planSubjects(request: SubjectRequest): readonly SubjectPlan[] {
       const common = { engine: 'tsengine', store, machine } as const;
       add({ ...common, id: baseline, kind: 'raw', driver: null, store: raw, baseline: null });
       add({ ...common, id: `${driver}@${store}${after}`, kind: 'driver', driver, baseline });
+      if (request.isSelfTest === true && machine === 'host')
+        for (const variant of driver === 'vfs' ? VARIANTS : (['again'] as const))
+          add({ ...common, id: `${driver}-${variant}@${store}`, kind: 'driver', driver, baseline, variant });
       for (const peer of machine === 'host' ? request.peers : [])
         if (PEER_DRIVERS[peer].includes(driver))
           add({ ...common, id: `${peer}-${driver}@${store}`, kind: 'peer', engine: peer, driver, baseline });

@@ -22,6 +22,7 @@ interface BenchFlags {
   readonly quick?: boolean;
   readonly quiet?: boolean;
   readonly seed: string;
+  readonly selfTest?: boolean;
   readonly size?: string;
   readonly workloads?: string;
 }
@@ -71,6 +72,7 @@ export function register(command: Command, context: CommandContext): void {
     .option('--quick', 'A useful answer about the drivers that this kernel has, in 5 minutes')
     .option('-q, --quiet', 'Say nothing on the way')
     .option('--seed <number>', 'Decides the order of runs (default 1)', '1')
+    .option('--self-test', 'Measure each driver twice, and one slowed down, to see that the report tells')
     .option('--size <list>', 'Sizes of large files, separated by commas, as 64m,1g')
     .option('--workloads <list>', 'Groups, names or beginnings of names of workloads (default all)')
     .action(async (flags: BenchFlags) => {
@@ -93,6 +95,7 @@ async function run(flags: BenchFlags, { commandPath }: CommandContext): Promise<
     selection: { extent, workloads, sizes: sizesOf(flags.size) },
     drivers,
     peers: peersOf(flags.peer),
+    isSelfTest: flags.selfTest === true,
     budgetMs:
       flags.budget === undefined ? BUDGETS[extent] * 60_000 : parseFlag('--budget', flags.budget, duration),
     ...{ out, on, seed: parseFlag('--seed', flags.seed, seedOf), fresh: flags.fresh === true },
@@ -192,6 +195,7 @@ function commandOf(flags: BenchFlags, commandPath: string): string {
   const words = [commandPath];
   if (flags.quick === true) words.push('--quick');
   if (flags.full === true) words.push('--full');
+  if (flags.selfTest === true) words.push('--self-test');
   for (const name of ['drivers', 'workloads', 'size', 'peer', 'budget'] as const) {
     const value = flags[name];
     if (value !== undefined) words.push(`--${name}`, shellWord(value));
