@@ -78,19 +78,23 @@ export function madeResult(making: Making): Result {
   const { subjects, truth, seed = 1, samples = 8, noise = 0.03, extent = 'quick' } = making;
   const random = randomFrom(seed);
   const chosen = CATALOGUE.filter(({ id }) => making.workloads.some((start) => id.startsWith(start)));
-  let clock = 0;
-  const sample = (value: number, worse: 1 | -1): Sample => {
-    clock += 100;
+  // A turn of each subject after the other, so many times: samples of all its series lie within its turn.
+  const TURN = 100_000;
+  let order = 0;
+  const sample = (value: number, worse: 1 | -1, subjectIndex: number, turn: number): Sample => {
+    const at = (turn * subjects.length + subjectIndex) * TURN + order;
     const slip = Math.log(1 + noise * -Math.log(1 - random()));
     const jitter = (random() - 0.5) * noise;
-    return { value: value * Math.exp(worse * slip + jitter), at: clock, cpu: 5, switches: 12 };
+    return { value: value * Math.exp(worse * slip + jitter), at, cpu: 5, switches: 12 };
   };
   const series = chosen.flatMap(({ id, better, scales }) =>
     pointsOf(scales, extent).flatMap((point) =>
-      subjects.flatMap((one): Series[] => {
+      subjects.flatMap((one, index): Series[] => {
         const value = truth(one, id, point);
         if (value === undefined) return [];
-        const list = Array.from({ length: samples }, () => sample(value, better === 'less' ? 1 : -1));
+        order += 1;
+        const worse = better === 'less' ? 1 : -1;
+        const list = Array.from({ length: samples }, (_, turn) => sample(value, worse, index, turn));
         return [{ subject: one.id, workload: id, point, samples: list }];
       }),
     ),

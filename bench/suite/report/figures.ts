@@ -2,6 +2,7 @@
 
 import type { Result, Series, Subject, Unit, Workload } from '../schema.ts';
 import { CONFIDENCE, type Estimate, medianEstimate } from '../statistics.ts';
+import { turnsOf } from './turns.ts';
 
 /** Where on a workload's scales. */
 export type Point = Series['point'];
@@ -11,11 +12,14 @@ export interface Figure {
   readonly subject: Subject;
   readonly workload: Workload;
   readonly point: Point;
+  /** Those that count by themselves, one for each turn: see turns.ts. */
   readonly values: readonly number[];
   readonly median: Estimate;
+  /** How many samples there are. */
+  readonly samples: number;
   /** How many of the samples something disturbed. They count as the others do. */
   readonly disturbed: number;
-  /** There are too few samples for the interval to be one of 95 %. */
+  /** There are too few values for the interval to be one of 95 %. */
   readonly isFew: boolean;
   /** Why there are no more samples, when something failed. */
   readonly error: string | undefined;
@@ -42,9 +46,12 @@ export function pointKey(point: Point): string {
 export function figuresOf(result: Result): Figures {
   const subjects = new Map(result.subjects.map((subject) => [subject.id, subject]));
   const workloads = new Map(result.workloads.map((workload) => [workload.id, workload]));
+  const turns = turnsOf(result);
   const list = result.series.flatMap((series) => {
     const [subject, workload] = [subjects.get(series.subject), workloads.get(series.workload)];
-    return subject === undefined || workload === undefined ? [] : [figureOf(series, subject, workload)];
+    return subject === undefined || workload === undefined
+      ? []
+      : [figureOf(series, subject, workload, turns(series))];
   });
   const groups = new Map<string, Figure[]>();
   for (const figure of list) {
@@ -62,8 +69,12 @@ export function figuresOf(result: Result): Figures {
   return { result, list, of, at };
 }
 
-function figureOf({ point, samples, error }: Series, subject: Subject, workload: Workload): Figure {
-  const values = samples.map(({ value }) => value);
+function figureOf(
+  { point, samples, error }: Series,
+  subject: Subject,
+  workload: Workload,
+  values: readonly number[],
+): Figure {
   const median = medianEstimate(values);
   return {
     subject,
@@ -71,6 +82,7 @@ function figureOf({ point, samples, error }: Series, subject: Subject, workload:
     point,
     values,
     median,
+    samples: samples.length,
     disturbed: samples.filter(({ disturbed }) => disturbed !== undefined && disturbed.length > 0).length,
     isFew: median.confidence < CONFIDENCE,
     error,

@@ -11,7 +11,7 @@ import { machineFacts, SUBJECT_HEAD, subjectFacts } from './markdown.ts';
 import { PAGE_SCRIPT } from './page-script.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { repeatCommand } from './repeat.ts';
-import { ACROSS, marksOf, READING, type Report, TITLE } from './report.ts';
+import { ACROSS, marksOf, READING, type Report, samplesText, TITLE } from './report.ts';
 import { betterWord, figureText, pointText, scaleText, scaleTitle, timesText, valueText } from './wording.ts';
 
 /** JSON inside a script element: nothing in it ends the element. */
@@ -212,7 +212,7 @@ function chartData(report: Report): unknown {
       scale === undefined ? 0 : (figure.point[scale] ?? 0),
       ...[value, low, high].map(rounded),
       figureText(figure.median, figure.workload.unit),
-      figure.values.length,
+      samplesText(figure),
       marksOf(figure),
       raw === undefined ? '' : timesText(raw),
     ];

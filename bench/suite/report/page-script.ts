@@ -173,7 +173,7 @@ function show(card, mark) {
   const said = [
     clip(data.subjects[row.subject].name, 80) + (workload.scale === '' ? '' : ', ' + workload.scale + ' ' + workload.labels[workload.values.indexOf(row.x)]),
     row.text,
-    row.samples + (row.samples === 1 ? ' sample' : ' samples') + (row.marks.includes('*') ? ', too few for 95 %' : '') + (row.marks.includes('~') ? ', some disturbed' : ''),
+    row.samples + (row.marks.includes('*') ? ', too few for 95 %' : '') + (row.marks.includes('~') ? ', some disturbed' : ''),
     row.raw === '' ? '' : row.raw + ' the raw filesystem',
     'Click for the command that repeats it.',
   ].filter((one) => one !== '');

@@ -51,8 +51,8 @@ function pairOf(a: Figure, b: Figure): Pair {
 
 function disturbedOf(rows: readonly Row[]): number {
   const all = rows.flat().filter((figure) => figure !== undefined);
-  const samples = all.reduce((sum, { values }) => sum + values.length, 0);
-  return samples === 0 ? 0 : all.reduce((sum, { disturbed }) => sum + disturbed, 0) / samples;
+  const count = all.reduce((sum, { samples }) => sum + samples, 0);
+  return count === 0 ? 0 : all.reduce((sum, { disturbed }) => sum + disturbed, 0) / count;
 }
 
 /** The points at which all that is needed was measured. */

@@ -2,7 +2,7 @@
 import type { Result, Subject } from '../schema.ts';
 import { type ChartGroup, chartsOf } from './charts.ts';
 import { type ClaimVerdict, judgeClaims } from './claims/claims.ts';
-import { type Figures, figuresOf } from './figures.ts';
+import { type Figure, type Figures, figuresOf } from './figures.ts';
 import { listText, subjectNames } from './wording.ts';
 import { type Advice, adviceOf } from './words.ts';
 
@@ -23,7 +23,7 @@ export const TITLE = 'Storage drivers side by side';
 
 /** How figures are to be read. */
 export const READING =
-  'Figures are medians with the interval that holds the true median with 95 %. One is better than another only where the interval of their ratio lies beyond 5 %, in enough comparisons that chance is no explanation among all that are made. An asterisk: too few samples for 95 %. A tilde: something disturbed some samples, which count all the same.';
+  'Figures are medians with the interval that holds the true median with 95 %. One is better than another only where the interval of their ratio lies beyond 5 %, in enough comparisons that chance is no explanation among all that are made. Samples of one turn of a driver hang together, and count as one value, their median. An asterisk: too few values for 95 %. A tilde: something disturbed some samples, which count all the same.';
 
 /** What the dagger means. */
 export const ACROSS =
@@ -48,7 +48,7 @@ const DISTURBED = 0.1;
 
 function cautionsOf(result: Result, { list }: Figures): string[] {
   const name = subjectNames(result.subjects);
-  const samples = list.reduce((sum, { values }) => sum + values.length, 0);
+  const samples = list.reduce((sum, figure) => sum + figure.samples, 0);
   const disturbed = list.reduce((sum, figure) => sum + figure.disturbed, 0);
   const few = list.filter(({ isFew, values }) => isFew && values.length > 0).length;
   const failed = list.filter(({ error }) => error !== undefined).length;
@@ -72,7 +72,7 @@ function cautionsOf(result: Result, { list }: Figures): string[] {
           `${Math.round((100 * disturbed) / samples)} % of the samples were disturbed: a quiet machine says more.`,
         ]
       : []),
-    ...(few === 0 ? [] : [`${few} of ${list.length} figures have too few samples for an interval of 95 %.`]),
+    ...(few === 0 ? [] : [`${few} of ${list.length} figures have too few values for an interval of 95 %.`]),
     ...(failed === 0 ? [] : [`${failed} of ${list.length} figures are not whole, because something failed.`]),
     ...(virtual.length === 0
       ? []
@@ -80,6 +80,14 @@ function cautionsOf(result: Result, { list }: Figures): string[] {
           `${listText(virtual)} ${virtual.length === 1 ? 'is a virtual machine' : 'are virtual machines'}: times of one mean something against each other only.`,
         ]),
   ];
+}
+
+/** `7 samples`, `18 samples in 6 turns`. */
+export function samplesText({ samples, values }: Figure): string {
+  const said = `${samples} sample${samples === 1 ? '' : 's'}`;
+  return values.length === samples
+    ? said
+    : `${said} in ${values.length} turn${values.length === 1 ? '' : 's'}`;
 }
 
 /** `*` and `~` behind a figure: see `READING`. */

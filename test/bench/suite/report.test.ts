@@ -183,7 +183,7 @@ describe('a report', () => {
       /^btrfs could not be measured to the end: mkfs\.btrfs is not installed$/m,
       /^fuse-overlayfs stands in for aufs, which this kernel lacks/m,
       /^88 % of the samples were disturbed/m,
-      /^12 of 24 figures have too few samples for an interval of 95 %\.$/m,
+      /^12 of 24 figures have too few values for an interval of 95 %\.$/m,
       /^12 of 24 figures are not whole, because something failed\.$/m,
       /^debian:6\.1 is a virtual machine/m,
     ])

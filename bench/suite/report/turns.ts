@@ -1,0 +1,39 @@
+/**
+ * Which samples count by themselves. A subject is measured in turns with the others, and the samples of one turn hang together:
+ * they are of one container, one state of the disk and of its caches. Taken for independent they make intervals too narrow, and
+ * differences are found between halves of the same run. So a turn counts once, with the median of its samples.
+ */
+import type { Result, Sample, Series } from '../schema.ts';
+import { median } from '../statistics.ts';
+
+/** Gives the independent values of a series: one for each turn, in the order of time. */
+export type TurnValues = (series: Series) => readonly number[];
+
+/**
+ * Finds the turns of a result by when its samples ended: a turn lasts until another subject of the same machine has one. Where a
+ * machine measured one subject only there are no turns, and every sample counts.
+ */
+export function turnsOf(result: Result): TurnValues {
+  const turns = new Map<Sample, number>();
+  for (const machine of new Set(result.subjects.map((subject) => subject.machine))) {
+    const own = new Set(result.subjects.flatMap((one) => (one.machine === machine ? [one.id] : [])));
+    const samples = result.series
+      .filter(({ subject }) => own.has(subject))
+      .flatMap(({ subject, samples: list }) => list.map((sample) => ({ subject, sample })))
+      .sort((a, b) => a.sample.at - b.sample.at);
+    const isAlone = new Set(samples.map(({ subject }) => subject)).size < 2;
+    let turn = 0;
+    for (const [index, { subject, sample }] of samples.entries()) {
+      if (isAlone || samples[index - 1]?.subject !== subject) turn += 1;
+      turns.set(sample, turn);
+    }
+  }
+  return ({ samples }) => {
+    const values = new Map<number, number[]>();
+    for (const sample of samples) {
+      const turn = turns.get(sample) ?? 0;
+      values.set(turn, [...(values.get(turn) ?? []), sample.value]);
+    }
+    return [...values].sort(([a], [b]) => a - b).map(([, list]) => median(list));
+  };
+}
