@@ -9,6 +9,9 @@ export const MARGIN = 1.05;
 export interface Pair {
   readonly values: readonly number[];
   readonly baseline: readonly number[];
+  /** Which turn each value is of, where values at several points are of one turn: see report/turns.ts. */
+  readonly turns?: readonly number[];
+  readonly baselineTurns?: readonly number[];
 }
 
 /** A factor with its interval, and what is needed to judge it among many. */
@@ -31,20 +34,44 @@ const MOST = 120;
 export function contrastOf(pairs: readonly Pair[], confidence: number = CONFIDENCE): Contrast | undefined {
   const measured = pairs.filter(({ values, baseline }) => values.length > 0 && baseline.length > 0);
   if (measured.length === 0) return undefined;
-  const levelled = measured.map(({ values, baseline }) => {
-    const level = Math.sqrt(median(values) * median(baseline));
-    return { values: values.map((value) => value / level), baseline: baseline.map((value) => value / level) };
-  });
-  const [values, baseline] = [
-    levelled.flatMap((pair) => pair.values),
-    levelled.flatMap((pair) => pair.baseline),
-  ];
+  const levels = measured.map((pair) => Math.sqrt(median(pair.values) * median(pair.baseline)));
+  const values = byTurn(
+    measured.map((pair) => pair.values),
+    measured.map((pair) => pair.turns),
+    levels,
+  );
+  const baseline = byTurn(
+    measured.map((pair) => pair.baseline),
+    measured.map((pair) => pair.baselineTurns),
+    levels,
+  );
   const ratio = ratioEstimate(thinned(values), thinned(baseline), confidence);
   const factors = measured.length === 1 ? [] : measured.map(factorOf);
   return {
     ratio: { ...ratio, low: Math.min(ratio.low, ...factors), high: Math.max(ratio.high, ...factors) },
     spread: spreadOf(values, baseline),
   };
+}
+
+/**
+ * The values of all points, levelled. Those of one turn count once, with their geometric mean: they hang together, whatever
+ * points they are of.
+ */
+function byTurn(
+  points: readonly (readonly number[])[],
+  turns: readonly (readonly number[] | undefined)[],
+  levels: readonly number[],
+): number[] {
+  const logs = new Map<string, number[]>();
+  for (const [point, values] of points.entries())
+    for (const [index, value] of values.entries()) {
+      const key = String(turns[point]?.[index] ?? `${point} ${index}`);
+      const log = Math.log(value / (levels[point] ?? 1));
+      const known = logs.get(key);
+      if (known === undefined) logs.set(key, [log]);
+      else known.push(log);
+    }
+  return [...logs.values()].map((list) => Math.exp(list.reduce((sum, log) => sum + log, 0) / list.length));
 }
 
 /** The estimate of `ratioEstimate` without its interval, which takes the most time. */

@@ -1,8 +1,9 @@
 /** All figures of a result: each series with its median, its interval and what must be said of it. */
 
+import type { Pair } from '../compare/contrast.ts';
 import type { Result, Series, Subject, Unit, Workload } from '../schema.ts';
 import { CONFIDENCE, type Estimate, medianEstimate } from '../statistics.ts';
-import { turnsOf } from './turns.ts';
+import { type TurnValues, turnsOf } from './turns.ts';
 
 /** Where on a workload's scales. */
 export type Point = Series['point'];
@@ -14,6 +15,8 @@ export interface Figure {
   readonly point: Point;
   /** Those that count by themselves, one for each turn: see turns.ts. */
   readonly values: readonly number[];
+  /** Which turn each of them is of. */
+  readonly turns: readonly number[];
   readonly median: Estimate;
   /** How many samples there are. */
   readonly samples: number;
@@ -73,7 +76,7 @@ function figureOf(
   { point, samples, error }: Series,
   subject: Subject,
   workload: Workload,
-  values: readonly number[],
+  { values, turns }: TurnValues,
 ): Figure {
   const median = medianEstimate(values);
   return {
@@ -81,6 +84,7 @@ function figureOf(
     workload,
     point,
     values,
+    turns,
     median,
     samples: samples.length,
     disturbed: samples.filter(({ disturbed }) => disturbed !== undefined && disturbed.length > 0).length,
@@ -110,6 +114,14 @@ const LEAST: Readonly<Record<Unit, number>> = {
   count: 1,
   ratio: 1e-6,
 };
+
+/** Two figures at the same point, as contrasts are made of. */
+export function pairOf(figure: Figure, baseline: Figure): Pair {
+  return {
+    ...{ values: worths(figure), turns: figure.turns },
+    ...{ baseline: worths(baseline), baselineTurns: baseline.turns },
+  };
+}
 
 /** Values turned so that more is better, all above zero: what ratios of one subject to another are made of. */
 export function worths({ values, workload }: Figure): number[] {

@@ -1,8 +1,8 @@
 /** How much better one subject is than another, on the same machine or through the raw filesystems of two. */
-import { type Contrast, contrastOf, HALF_CONFIDENCE, type Pair, quotientOf } from '../compare/contrast.ts';
+import { type Contrast, contrastOf, HALF_CONFIDENCE, quotientOf } from '../compare/contrast.ts';
 import type { Subject, Workload } from '../schema.ts';
 import { CONFIDENCE, type Estimate, median, medianEstimate } from '../statistics.ts';
-import { type Figure, type Figures, type Point, pointKey, worths } from './figures.ts';
+import { type Figure, type Figures, type Point, pairOf, pointKey, worths } from './figures.ts';
 
 /** Which workloads and points are looked at. */
 export type Choice = (workload: Workload, point: Point) => boolean;
@@ -43,10 +43,6 @@ function contrastAcross(rows: readonly Row[]): Contrast | undefined {
   ].map((pairs) => contrastOf(pairs, HALF_CONFIDENCE));
   const [a, b] = sides;
   return a === undefined || b === undefined ? undefined : quotientOf(a, b);
-}
-
-function pairOf(a: Figure, b: Figure): Pair {
-  return { values: worths(a), baseline: worths(b) };
 }
 
 function disturbedOf(rows: readonly Row[]): number {

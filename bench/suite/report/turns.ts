@@ -6,15 +6,20 @@
 import type { Result, Sample, Series } from '../schema.ts';
 import { median } from '../statistics.ts';
 
-/** Gives the independent values of a series: one for each turn, in the order of time. */
-export type TurnValues = (series: Series) => readonly number[];
+/** The independent values of a series, one for each turn, in the order of time. */
+export interface TurnValues {
+  readonly values: readonly number[];
+  /** Which turn each is of: what a subject measured in the same turn has the same number. */
+  readonly turns: readonly number[];
+}
 
 /**
  * Finds the turns of a result by when its samples ended: a turn lasts until another subject of the same machine has one. Where a
  * machine measured one subject only there are no turns, and every sample counts.
  */
-export function turnsOf(result: Result): TurnValues {
+export function turnsOf(result: Result): (series: Series) => TurnValues {
   const turns = new Map<Sample, number>();
+  let turn = 0;
   for (const machine of new Set(result.subjects.map((subject) => subject.machine))) {
     const own = new Set(result.subjects.flatMap((one) => (one.machine === machine ? [one.id] : [])));
     const samples = result.series
@@ -22,18 +27,18 @@ export function turnsOf(result: Result): TurnValues {
       .flatMap(({ subject, samples: list }) => list.map((sample) => ({ subject, sample })))
       .sort((a, b) => a.sample.at - b.sample.at);
     const isAlone = new Set(samples.map(({ subject }) => subject)).size < 2;
-    let turn = 0;
     for (const [index, { subject, sample }] of samples.entries()) {
       if (isAlone || samples[index - 1]?.subject !== subject) turn += 1;
       turns.set(sample, turn);
     }
   }
   return ({ samples }) => {
-    const values = new Map<number, number[]>();
+    const found = new Map<number, number[]>();
     for (const sample of samples) {
-      const turn = turns.get(sample) ?? 0;
-      values.set(turn, [...(values.get(turn) ?? []), sample.value]);
+      const own = turns.get(sample) ?? 0;
+      found.set(own, [...(found.get(own) ?? []), sample.value]);
     }
-    return [...values].sort(([a], [b]) => a - b).map(([, list]) => median(list));
+    const sorted = [...found].sort(([a], [b]) => a - b);
+    return { values: sorted.map(([, list]) => median(list)), turns: sorted.map(([own]) => own) };
   };
 }

@@ -194,7 +194,7 @@ function isFew({ relation }: Judged): boolean {
 
 function fewText(few: readonly Judged[], named: Named): string {
   const list = few.map(({ relation }) => `${named(relation)} (${factorText(relation.ratio.value)} times)`);
-  return `too few samples to tell it from ${listText(list)}`;
+  return `too few turns to tell it from ${listText(list)}`;
 }
 
 /** Better in the middle of all points and not at each, or not surely so among all that is compared. */

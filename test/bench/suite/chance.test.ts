@@ -76,6 +76,18 @@ describe('a contrast', () => {
     assert.ok(contrast.ratio.low < 1.02 && contrast.ratio.high > 3.9);
   });
 
+  test('over points that were measured in the same turns is of so many values as there were turns', () => {
+    const turns = Array.from({ length: 6 }, (_, index) => index);
+    const of = (given: object) =>
+      contrastOf(
+        Array.from({ length: 10 }, () => ({ values: drawn(6, 1.5), baseline: drawn(6, 1), ...given })),
+      );
+    const [apart, together] = [of({}), of({ turns, baselineTurns: turns })];
+    assert.ok(apart !== undefined && together !== undefined);
+    assert.equal(together.spread.freedom <= 10 && apart.spread.freedom > 50, true);
+    near(together.ratio.value, 1.5, 0.01);
+  });
+
   test('of thousands of values takes no longer than of hundreds, and is as sure', () => {
     const contrast = contrastOf([{ values: drawn(20_000, 2), baseline: drawn(20_000, 1) }]);
     assert.ok(contrast !== undefined);

@@ -4,6 +4,7 @@ import { compareResults } from '../../../bench/suite/compare/compare.ts';
 import { randomFrom } from '../../../bench/suite/random.ts';
 import { figuresOf } from '../../../bench/suite/report/figures.ts';
 import { turnsOf } from '../../../bench/suite/report/turns.ts';
+import { adviceOf } from '../../../bench/suite/report/words.ts';
 import type { Result, Series } from '../../../bench/suite/schema.ts';
 import { madeResult, subject } from '../../helpers/bench-results.ts';
 
@@ -29,8 +30,8 @@ describe('turns', () => {
       [6, 2],
     ]);
     const turns = turnsOf({ ...empty, series: [own, other] });
-    assert.deepEqual(turns(own), [11, 20, 40]);
-    assert.deepEqual(turns(other), [1, 2]);
+    assert.deepEqual(turns(own), { values: [11, 20, 40], turns: [1, 3, 5] });
+    assert.deepEqual(turns(other), { values: [1, 2], turns: [2, 4] });
   });
 
   test('are of one machine: another one goes on by itself, and one subject alone has none', () => {
@@ -44,9 +45,9 @@ describe('turns', () => {
       [4, 2],
     ]);
     const result: Result = { ...empty, subjects: [...subjects, far], series: [own, alone] };
-    assert.deepEqual(turnsOf(result)(alone), [1, 2]);
+    assert.deepEqual(turnsOf(result)(alone).values, [1, 2]);
     const both = { ...result, series: [own, series('raw@ext4', [[5, 1]]), alone] };
-    assert.deepEqual(turnsOf(both)(own), [15]);
+    assert.deepEqual(turnsOf(both)(own).values, [15]);
   });
 
   test('keep what hangs together from being taken for a difference', () => {
@@ -81,6 +82,17 @@ describe('turns', () => {
       if (changes.some(({ sort }) => sort === 'worse' || sort === 'better')) found += 1;
     }
     assert.ok(found <= 5, `differences in ${found} of 100 pairs`);
+    // Nor is it one over several workloads of the same turns.
+    const twins = (seed: number): Result => {
+      const one = made(seed);
+      return {
+        ...one,
+        subjects: subjects.map((two) => ({ ...two, kind: 'driver' as const, driver: two.id })),
+      };
+    };
+    const told = Array.from({ length: 100 }, (_, seed) => adviceOf(figuresOf(twins(seed))));
+    const wrong = told.filter((list) => list.some(({ isDifference }) => isDifference)).length;
+    assert.ok(wrong <= 5, `words of a difference in ${wrong} of 100`);
     const [figure] = figuresOf(made(1)).list;
     assert.deepEqual([figure?.samples, figure?.values.length], [18, 6]);
   });

@@ -139,7 +139,7 @@ describe('words', () => {
     const list = advice({ samples: 2, truth: times(3, ({ driver }) => driver === 'btrfs') });
     assert.match(
       on(list, 'many small writes')?.text ?? '',
-      /^btrfs: too few samples to tell it from (overlay2|vfs) \((2\.\d|3\.\d)\d times\) and \w+ \([23]\.\d\d times\)$/,
+      /^btrfs: too few turns to tell it from (overlay2|vfs) \((2\.\d|3\.\d)\d times\) and \w+ \([23]\.\d\d times\)$/,
     );
   });
 

@@ -24,7 +24,7 @@ export const wholeFiles: Claim = {
 function growsWithFile(view: View, subject: Subject, should: boolean): Part[] {
   const name = view.name(subject);
   const growth = growthOf(view.figures, subject, { workload: LATENCY, scale: 'lower' });
-  const needs = `first writes of ${name} to files of two sizes, ${FAR} times apart, four samples each or more`;
+  const needs = `first writes of ${name} to files of two sizes, ${FAR} times apart, four turns each or more`;
   if (growth === undefined || growth.to < FAR * growth.from) return [unknown(needs)];
   const grows = above(growth.ratio, GROWTH);
   const written = view.figures
@@ -32,7 +32,7 @@ function growsWithFile(view: View, subject: Subject, should: boolean): Part[] {
     .find(({ point, values }) => point.lower === growth.to && values.length > 0);
   const bytes =
     written === undefined ? '' : `, for which ${bytesText(written.median.value)} were written to disk`;
-  const wider = `more samples of ${name}: the interval holds the limit of ${GROWTH} times`;
+  const wider = `more turns of ${name}: the interval holds the limit of ${GROWTH} times`;
   return [part(should ? grows : not(grows), `${name} ${growth.text}${bytes}`, wider)];
 }
 
@@ -57,11 +57,11 @@ function percent(factor: number): string {
 function paysForDepth(view: View, subject: Subject, should: boolean): Part[] {
   const name = view.name(subject);
   const growth = growthOf(view.figures, subject, { workload: LATENCY, scale: 'depth' });
-  const needs = `first writes of ${name} in layers of two depths, ten times apart, four samples each or more`;
+  const needs = `first writes of ${name} in layers of two depths, ten times apart, four turns each or more`;
   if (growth === undefined || growth.to < 10 * growth.from) return [unknown(needs)];
   const pays = above(growth.ratio, DEPTH);
   const text = `${name} ${growth.text}`;
   return [
-    part(should ? pays : not(pays), text, `more samples of ${name}: the interval holds ${percent(DEPTH)}`),
+    part(should ? pays : not(pays), text, `more turns of ${name}: the interval holds ${percent(DEPTH)}`),
   ];
 }

@@ -2,7 +2,7 @@
 import { type Contrast, contrastOf } from '../../compare/contrast.ts';
 import type { Subject } from '../../schema.ts';
 import { CONFIDENCE, type Estimate, medianEstimate } from '../../statistics.ts';
-import { type Figure, type Figures, type Point, pointKey, worths } from '../figures.ts';
+import { type Figure, type Figures, type Point, pairOf, pointKey } from '../figures.ts';
 import type { Overall, Relation } from '../relation.ts';
 import {
   factorText,
@@ -131,9 +131,7 @@ export function growthOf(figures: Figures, subject: Subject, question: GrowthQue
     );
     return greatest === undefined ? [] : [[least, greatest]];
   });
-  const contrast = contrastOf(
-    pairs.map(([least, greatest]) => ({ values: worths(least), baseline: worths(greatest) })),
-  );
+  const contrast = contrastOf(pairs.map(([least, greatest]) => pairOf(least, greatest)));
   const [first] = pairs;
   if (contrast === undefined || first === undefined) return undefined;
   const { unit } = first[0].workload;

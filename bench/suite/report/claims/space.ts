@@ -43,11 +43,11 @@ function cacheGrowth(view: View, subject: Subject, isCopied: boolean): Part[] {
     scale: 'containers',
     firstAbove: 1,
   });
-  const needs = `the page cache of ${name} with one container and with several, four samples each or more`;
+  const needs = `the page cache of ${name} with one container and with several, four turns each or more`;
   if (growth === undefined) return [unknown(needs)];
   const limit = isCopied ? growth.to / growth.from / 2 : SHARED;
   const isMore = above(growth.ratio, limit);
-  const wider = `more samples of ${name}: the interval holds the limit of ${limit} times`;
+  const wider = `more turns of ${name}: the interval holds the limit of ${limit} times`;
   return [part(isCopied ? isMore : not(isMore), `${name} ${growth.text}`, wider)];
 }
 
@@ -63,7 +63,7 @@ export const leaks: Claim = {
     ['devicemapper', 'btrfs'].flatMap((driver) =>
       ofEach(view, driver, (subject) => {
         const name = view.name(subject);
-        const needs = `five samples or more of the space that churn takes on ${name}, all on one side of ${bytesText(LEAK)}`;
+        const needs = `five turns or more of the space that churn takes on ${name}, all on one side of ${bytesText(LEAK)}`;
         const figure = single(view.figures, subject, 'churn.space');
         if (figure === undefined) return [unknown(needs)];
         const text = `${name} ${figureText(figure.median, 'bytes')} after 200 containers`;
@@ -99,7 +99,7 @@ function copies(view: View, subjects: readonly Subject[], isCopied: boolean): Pa
   if (subjects.length === 0) return [unknown(`vfs on a filesystem ${where}`)];
   return subjects.flatMap((subject) => {
     const name = view.name(subject);
-    const needs = `disk space for each container of ${name} and of another driver, four samples each or more`;
+    const needs = `disk space for each container of ${name} and of another driver, four turns each or more`;
     const others = view.drivers.filter(({ driver }) => driver !== 'vfs');
     const relations = others.flatMap(
       (other) => relate(view.figures, other, subject, ({ id }) => id === 'density.disk') ?? [],
@@ -111,11 +111,7 @@ function copies(view: View, subjects: readonly Subject[], isCopied: boolean): Pa
     const isCopy = above(best.ratio, COPY);
     const text = `${where}, ${name} takes ${valueText(own.median.value, 'bytes')} a container, ${timesText(best.ratio)} what ${view.name(best.subject)} takes`;
     return [
-      part(
-        isCopied ? isCopy : not(isCopy),
-        text,
-        `more samples of ${name}: the interval holds ${COPY} times`,
-      ),
+      part(isCopied ? isCopy : not(isCopy), text, `more turns of ${name}: the interval holds ${COPY} times`),
     ];
   });
 }

@@ -29,7 +29,7 @@ export const overwritten: Claim = {
 
 function readsAfter(view: View, subject: Subject): Part[] {
   const name = view.name(subject);
-  const needs = `sequential reads of ${name} before and after overwrites, four samples each or more, further from a tenth`;
+  const needs = `sequential reads of ${name} before and after overwrites, four turns each or more, further from a tenth`;
   const [before, after] = ['churn.read.before', 'churn.read.after'].map((id) =>
     single(view.figures, subject, id),
   );
@@ -51,7 +51,7 @@ export const builds: Claim = {
       const others = view.drivers.filter(({ driver }) => driver !== 'btrfs');
       if (others.length === 0) return [unknown('another driver beside btrfs')];
       return others.map((other) => {
-        const needs = `builds of ${view.name(subject)} and ${view.name(other)}, four samples each or more`;
+        const needs = `builds of ${view.name(subject)} and ${view.name(other)}, four turns each or more`;
         const relation = relate(view.figures, subject, other, ({ id }) => id === 'layers.build');
         if (relation === undefined) return unknown(needs);
         return part(above(relation.ratio, 1 / NOTABLE), relationText(view, relation), needs);
@@ -91,7 +91,7 @@ type Series = readonly [subject: Subject, workload: string];
 function slowsMore(view: View, one: Series, other: Series, limit: number): Part {
   const [a, b] = [one, other].map((series) => slowdownOf(view, series));
   const name = ([subject, workload]: Series): string => `${view.name(subject)} in ${workload}`;
-  const needs = `${name(one)} and ${name(other)} with one process and with many, five samples each or more`;
+  const needs = `${name(one)} and ${name(other)} with one process and with many, five turns each or more`;
   if (a === undefined || b === undefined) return unknown(needs);
   const { ratio } = quotientOf(a, b);
   const text = `${name(one)} slows down ${plain(a.ratio)} times, ${timesText(ratio)} as much as ${
