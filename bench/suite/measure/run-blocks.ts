@@ -34,21 +34,25 @@ export async function runBlocks(
   listener: BlockListener & { begins?: BlockBegins },
 ): Promise<void> {
   const started = performance.now();
+  // Of the stores of a block and its image, until its first job begins.
+  let setUp = 0;
   const left = blocks.filter(({ id }) => !known.done.has(id));
   for (const [index, block] of left.entries()) {
     const spent = performance.now() - started;
     const remaining = request.budgetMs - spent;
-    if (remaining <= 0) {
+    if (remaining <= setUp) {
       for (const subject of request.subjects)
         listener.emit({
           ...{ event: 'failed', block: block.id, subject: subject.id, job: null },
-          reason: 'the time was over before it began: give more with --budget',
+          reason: 'there was no time for it: give more with --budget',
         });
       continue;
     }
     listener.begins?.(block, spent / request.budgetMs);
     const weights = left.slice(index).reduce((sum, { weight }) => sum + weight, 0);
     const { sizes, subjects, budgetMs: _, ...same } = request;
+    const begun = performance.now();
+    let isSetUp = false;
     await isolatedBlock(
       {
         ...same,
@@ -63,7 +67,16 @@ export async function runBlocks(
         givenUp: [...known.givenUp],
         at: request.at + spent,
       },
-      listener,
+      {
+        signal: listener.signal,
+        emit: (event) => {
+          if (event.event === 'begins' && !isSetUp) {
+            isSetUp = true;
+            setUp = performance.now() - begun;
+          }
+          listener.emit(event);
+        },
+      },
     );
   }
 }

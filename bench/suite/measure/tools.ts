@@ -16,10 +16,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as z from 'zod/mini';
 import { findProgram } from '../../../src/engine/runtime/programs.ts';
 import { hasErrno } from '../../../src/errors.ts';
@@ -99,7 +100,11 @@ export function prepareTools(cache: string, wanted: readonly Tool[]): string {
   ];
   const agent = agentFiles();
   const folder = join(cache, `tools-${identity(programs, agent)}`);
-  if (existsSync(folder)) return folder;
+  if (existsSync(folder)) {
+    const now = new Date();
+    utimesSync(folder, now, now);
+    return folder;
+  }
   const facts: Facts = {
     loader: loaderOf(process.execPath),
     main: agent.main,
@@ -180,7 +185,7 @@ function fill(aside: string, programs: readonly Program[], agent: AgentFiles): v
   closeSync(archive);
 }
 
-/** Removes what earlier programs were kept in, but for the newest two: another run may use one. */
+/** Makes a folder beside where it is to be, and renames it. */
 function makeAside(cache: string, folder: string, make: (aside: string) => void): void {
   mkdirSync(cache, { recursive: true });
   const aside = mkdtempSync(join(cache, 'new-'));
@@ -193,11 +198,19 @@ function makeAside(cache: string, folder: string, make: (aside: string) => void)
     // Another run was first.
     if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
   }
-  const old = readdirSync(dirname(folder))
-    .filter((name) => name.startsWith('tools-') && name !== basename(folder))
-    .map((name) => ({ name, made: statSync(join(cache, name)).mtimeMs }))
-    .sort((a, b) => b.made - a.made);
-  for (const { name } of old.slice(1)) rmSync(join(cache, name), { recursive: true, force: true });
+  removeOld(cache);
+}
+
+/** Days after which a volume that nobody used goes: no run takes as long. */
+const KEPT_DAYS = 30;
+
+function removeOld(cache: string): void {
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (/^(?:tools|new)-/.test(name) && age > KEPT_DAYS * 86_400_000)
+      rmSync(path, { recursive: true, force: true });
+  }
 }
 
 function versionOf(tool: Tool): string {

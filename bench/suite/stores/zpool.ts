@@ -39,9 +39,10 @@ export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
   const path = `${options.work}/mounted`;
   const pool = `${PREFIX}${options.owner}-${randomBytes(4).toString('hex')}`;
   let isMade = false;
-  const close = (): void => {
+  const close = async (): Promise<void> => {
     unmountBelow(path);
-    if (isMade) runTool('zpool', ['destroy', '-f', pool], PACKAGE);
+    // Of zfs-fuse it goes with the daemon, which this namespace alone has.
+    if (isMade && !isFuse) await destroyPool(pool);
     image[Symbol.dispose]();
   };
   try {
@@ -59,14 +60,38 @@ export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
       standIn: isFuse ? 'zfs-fuse' : null,
       sync: async () => {
         await runCommand('sync', []);
-        if (!isFuse) await runCommand('zpool', ['sync', pool]);
+        // zfs-fuse has no such command, and has all on disk before it is done with a property.
+        if (isFuse) await runCommand('zfs', ['set', 'tsengine:synced=yes', pool]);
+        else await runCommand('zpool', ['sync', pool]);
       },
-      used: () => Number(runTool('zpool', ['list', '-H', '-p', '-o', 'alloc', pool], debianPackage).trim()),
-      [Symbol.asyncDispose]: async () => close(),
+      used: () => Number(runTool(...usedCommand(pool, isFuse), debianPackage).trim()),
+      [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    close();
+    await close();
     throw error;
+  }
+}
+
+/** What the pool has given out; zfs-fuse tells it rounded, and the space of all datasets to the byte. */
+function usedCommand(pool: string, isFuse: boolean): [program: string, args: readonly string[]] {
+  return isFuse
+    ? ['zfs', ['get', '-H', '-p', '-o', 'value', 'used', pool]]
+    : ['zpool', ['list', '-H', '-p', '-o', 'alloc', pool]];
+}
+
+/** How often it is tried while something that has ended still holds it. */
+const TRIES = 20;
+
+async function destroyPool(pool: string): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    try {
+      runTool('zpool', ['destroy', '-f', pool], PACKAGE);
+      return;
+    } catch (error) {
+      if (tried === TRIES) throw error;
+      await sleep(250);
+    }
   }
 }
 

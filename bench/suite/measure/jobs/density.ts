@@ -1,6 +1,6 @@
 /** Many containers at once: what they take while they are idle, and while they all read the same file. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsengineError } from '../../../../src/errors.ts';
 import { readText, readTextIfAny } from '../../../../src/linux/files.ts';
@@ -48,7 +48,7 @@ async function measure(rig: Rig, gate: string, names: readonly string[], point: 
   const count = names.length;
   const diskBefore = await rig.used();
   dropKernelCaches();
-  const memoryBefore = memoryAvailable();
+  const memoryBefore = memoryOfProcesses();
   const options = rig.container();
   const container = { ...options, volumes: { ...options.volumes, '/gate': gate } };
   for (const name of names) {
@@ -59,7 +59,7 @@ async function measure(rig: Rig, gate: string, names: readonly string[], point: 
   await rig.engine().quiet();
   const disk = ((await rig.used()) - diskBefore) / count;
   dropKernelCaches();
-  const memory = (memoryBefore - memoryAvailable()) / count;
+  const memory = (memoryOfProcesses() - memoryBefore) / count;
   const cacheBefore = pageCache();
   const { result: ms, metered } = await rig.metered(async () => {
     const started = performance.now();
@@ -95,8 +95,20 @@ function meminfo(name: string): number {
   return Number(new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(readText('/proc/meminfo'))?.[1] ?? 0) * 1024;
 }
 
-function memoryAvailable(): number {
-  return meminfo('MemAvailable');
+/** Bytes of memory of all processes here, what several share divided among them: the kernel's own are not in it, and nothing of anybody else's. */
+function memoryOfProcesses(): number {
+  let bytes = 0;
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const text = readTextIfAny(`/proc/${pid}/smaps_rollup`) ?? '';
+    bytes += Number(/^Pss: +(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
+  }
+  return bytes - ownMemory();
+}
+
+/** This process collects its garbage when it likes. */
+function ownMemory(): number {
+  return Number(/^Pss: +(\d+) kB$/m.exec(readText('/proc/self/smaps_rollup'))?.[1] ?? 0) * 1024;
 }
 
 /** Bytes of files in memory: in the page cache, and in the cache that ZFS has of its own. */
