@@ -101,6 +101,12 @@ const makeSchemas = once(() => {
   const sample = z.object({
     value: told(z.number(), "In the workload's unit."),
     at: told(amount, 'Milliseconds from the start of the run to the end of the sample.'),
+    turn: z.exactOptional(
+      told(
+        count,
+        'A number for the turn of the subject in which it was measured: samples of one hang together.',
+      ),
+    ),
     cpu: z.exactOptional(
       told(amount, 'Milliseconds of processor time that the measured process and its children used.'),
     ),

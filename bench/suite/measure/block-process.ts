@@ -13,7 +13,7 @@ import { once } from '../../../src/once.ts';
 import { EXTENTS } from '../catalogue.ts';
 import { randomFrom, shuffled } from '../random.ts';
 import { SUBJECT_KINDS } from '../schema.ts';
-import { isPrecise } from '../statistics.ts';
+import { isPrecise, median } from '../statistics.ts';
 import { makeFilesystemStore } from '../stores/filesystem.ts';
 import { STORE_KINDS } from '../stores/store.ts';
 import { type Block, blocksOf, chosenWorkloads } from './blocks.ts';
@@ -77,8 +77,8 @@ const WORK = '/run/tsengine-bench';
 
 /** How precise is precise: within 5 % on either side. */
 const PRECISION = 0.05;
-/** With this many of each series another one is the better use of the time. */
-const ENOUGH_SAMPLES = { quick: 10, usual: 40, full: 100 } as const;
+/** With this many turns of each series another one is the better use of the time. */
+const ENOUGH_TURNS = { quick: 10, usual: 40, full: 100 } as const;
 
 /** Seconds that one job of fio may take. */
 const FIO_SECONDS = { quick: 0.4, usual: 3, full: 6 } as const;
@@ -208,7 +208,7 @@ async function repeat(
     if (series.length === 0 || failed.has(`${rig.plan.id} ${job.id}`)) return false;
     const all = series.map((one) => values.get(seriesKey(rig.plan.id, one)) ?? []);
     const least = Math.min(...all.map(({ length }) => length));
-    return least < ENOUGH_SAMPLES[request.extent] && !all.every((list) => isPrecise(list, PRECISION));
+    return least < ENOUGH_TURNS[request.extent] && !all.every((list) => isPrecise(list, PRECISION));
   };
   const since = (): number => performance.now() - started;
   let time = 0;
@@ -220,14 +220,18 @@ async function repeat(
       const of = { block: block.id, subject: rig.plan.id };
       write({ event: 'begins', ...of, job: job.id });
       try {
+        const turn = Math.round(request.at + since());
         const found = await job.run(rig, { fioSeconds: FIO_SECONDS[request.extent], time: time++ });
+        const ofTurn = new Map<string, number[]>();
         for (const { workload, point, reading } of found) {
           if (!isMeant(rig, job, { workload, point })) continue;
           const key = seriesKey(rig.plan.id, { workload, point });
-          values.set(key, [...(values.get(key) ?? []), reading.value]);
+          ofTurn.set(key, [...(ofTurn.get(key) ?? []), reading.value]);
           const at = Math.round(request.at + since());
-          write({ event: 'sample', ...of, workload, point, sample: { ...reading, at } });
+          write({ event: 'sample', ...of, workload, point, sample: { ...reading, at, turn } });
         }
+        // The samples of one turn hang together, and the report counts them once.
+        for (const [key, list] of ofTurn) values.set(key, [...(values.get(key) ?? []), median(list)]);
       } catch (error) {
         failed.add(`${rig.plan.id} ${job.id}`);
         write({ event: 'failed', ...of, job: job.id, reason: errorMessage(error) });

@@ -6,6 +6,7 @@ import { errorMessage, TsengineError } from '../../../src/errors.ts';
 import { programRoot } from '../../../src/lab/place.ts';
 import { makeDirectories, writeFileAtomic } from '../../../src/linux/files.ts';
 import type { Result } from '../schema.ts';
+import { median } from '../statistics.ts';
 import { hasThinPools } from '../stores/thin-pool.ts';
 import { hasZfsModule } from '../stores/zpool.ts';
 import { type BenchLog, openBenchLog } from './bench-log.ts';
@@ -233,14 +234,18 @@ interface KnownOfRun extends Omit<Known, 'done'> {
 
 /** What the log tells of an earlier beginning of the same run. */
 function knownOf(events: readonly BenchEvent[]): KnownOfRun {
-  const values: Record<string, number[]> = {};
+  // By series, and by the turn in which samples were measured together.
+  const turns = new Map<string, Map<number, number[]>>();
   for (const event of events)
     if (event.event === 'sample') {
       const key = seriesKey(event.subject, event);
-      values[key] = [...(values[key] ?? []), event.sample.value];
+      const { value, at, turn = at } = event.sample;
+      const own = turns.get(key) ?? new Map<number, number[]>();
+      turns.set(key, own);
+      own.set(turn, [...(own.get(turn) ?? []), value]);
     }
   return {
-    values,
+    values: Object.fromEntries([...turns].map(([key, own]) => [key, [...own.values()].map(median)])),
     // What failed is tried again: it may have been for want of room.
     givenUp: [],
     doneOn: (machine) =>

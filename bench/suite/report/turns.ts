@@ -14,8 +14,9 @@ export interface TurnValues {
 }
 
 /**
- * Finds the turns of a result by when its samples ended: a turn lasts until another subject of the same machine has one. Where a
- * machine measured one subject only there are no turns, and every sample counts.
+ * Finds the turns of a result: by the numbers that samples carry, and where they carry none, by when they ended: a turn lasts until
+ * another subject of the same machine has one. Where a machine measured one subject only there are no turns, and every sample
+ * counts.
  */
 export function turnsOf(result: Result): (series: Series) => TurnValues {
   const turns = new Map<Sample, number>();
@@ -27,9 +28,16 @@ export function turnsOf(result: Result): (series: Series) => TurnValues {
       .flatMap(({ subject, samples: list }) => list.map((sample) => ({ subject, sample })))
       .sort((a, b) => a.sample.at - b.sample.at);
     const isAlone = new Set(samples.map(({ subject }) => subject)).size < 2;
-    for (const [index, { subject, sample }] of samples.entries()) {
-      if (isAlone || samples[index - 1]?.subject !== subject) turn += 1;
-      turns.set(sample, turn);
+    const numbered = new Map<string, number>();
+    let last: string | undefined;
+    for (const { subject, sample } of samples) {
+      const number = sample.turn === undefined ? undefined : `${subject} ${sample.turn}`;
+      const known = number === undefined ? undefined : numbered.get(number);
+      const isNew = number === undefined ? isAlone || last !== subject : known === undefined;
+      if (isNew) turn += 1;
+      if (number !== undefined && isNew) numbered.set(number, turn);
+      turns.set(sample, known ?? turn);
+      last = subject;
     }
   }
   return ({ samples }) => {

@@ -34,6 +34,24 @@ describe('turns', () => {
     assert.deepEqual(turns(other), { values: [1, 2], turns: [2, 4] });
   });
 
+  test('are those that samples carry the numbers of, where they do', () => {
+    const own = series('overlay2@ext4', [
+      [10, 1],
+      [10, 3],
+      [20, 5],
+      [30, 7],
+    ]);
+    const numbered = {
+      ...own,
+      samples: own.samples.map((sample, index) => ({ ...sample, turn: index < 2 ? 4 : 15 + index })),
+    };
+    // Nobody else had a turn in between, and there are three all the same.
+    const result = { ...empty, series: [numbered, series('raw@ext4', [[40, 1]])] };
+    assert.deepEqual(turnsOf(result)(numbered), { values: [2, 5, 7], turns: [1, 2, 3] });
+    const both = { ...empty, series: [numbered, { ...numbered, workload: 'v' }] };
+    assert.deepEqual(turnsOf(both)(numbered).turns, [1, 2, 3], 'of one turn whatever the workload');
+  });
+
   test('are of one machine: another one goes on by itself, and one subject alone has none', () => {
     const far = subject('raw@zfs+lab');
     const own = series('overlay2@ext4', [
