@@ -111,7 +111,8 @@ async function run(flags: BenchFlags, { commandPath }: CommandContext): Promise<
     return end;
   }, 'what is done is written, and the same command goes on from there');
   progress.clear();
-  writeOutNow(1, `${summaryOf(result)}written: ${files.join(', ')}\n`);
+  const { writtenText } = await import('../../../bench/suite/report/summary.ts');
+  writeOutNow(1, `${summaryOf(result)}${writtenText(files)}`);
   if (interrupted !== undefined) throw interrupted;
   if (result.series.every(({ samples }) => samples.length === 0)) {
     const reason = result.series.find(({ error }) => error !== undefined)?.error ?? 'there was no time';
