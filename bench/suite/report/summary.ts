@@ -24,5 +24,5 @@ export function writtenText(paths: readonly string[]): string {
   const rest = paths.filter((path) => !path.endsWith('.png'));
   const [first] = charts;
   const folder = first?.slice(0, first.lastIndexOf('/')) ?? '';
-  return `written: ${[...rest, ...(first === undefined ? [] : [`${charts.length} charts in ${folder}`])].join(', ')}\n`;
+  return `written: ${[...rest, ...(first === undefined ? [] : [`${charts.length} chart${charts.length === 1 ? '' : 's'} in ${folder}`])].join(', ')}\n`;
 }
