@@ -210,13 +210,22 @@ async function repeat(
     const least = Math.min(...all.map(({ length }) => length));
     return least < ENOUGH_TURNS[request.extent] && !all.every((list) => isPrecise(list, PRECISION));
   };
+  const isBegun = ({ rig, job }: { rig: Rig; job: Job }): boolean =>
+    job.series.some((one) => values.has(seriesKey(rig.plan.id, one)));
   const since = (): number => performance.now() - started;
   let time = 0;
   for (let open = pairs.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
     for (const pair of shuffled(open, random)) {
       const { rig, job } = pair;
-      const has = job.series.some((one) => values.has(seriesKey(rig.plan.id, one)));
-      if (since() > request.hardMs || (has && since() > request.softMs)) return false;
+      const has = isBegun(pair);
+      if (since() > request.hardMs || (has && since() > request.softMs)) {
+        for (const one of open.filter((other) => !isBegun(other)))
+          write({
+            ...{ event: 'failed', block: block.id, subject: one.rig.plan.id, job: one.job.id },
+            reason: 'there was no time for it: give more with --budget',
+          });
+        return false;
+      }
       const of = { block: block.id, subject: rig.plan.id };
       write({ event: 'begins', ...of, job: job.id });
       try {
