@@ -33,7 +33,8 @@ export interface Guide {
  * a file in the other is modified. The root itself is never named. Costs the size of both trees, or with a guide what that
  * names.
  *
- * Where times are whole seconds, files that look the same are read if they were changed in the second `doubtfulFrom` (since 1970)
+ * A file of the same size and times whose time of last change differs was written and had its time put back (`touch -r`, `cp -p`):
+ * where the trees share inode numbers, such files are read. Where times are whole seconds, files that look the same are read if they were changed in the second `doubtfulFrom` (since 1970)
  * or later: the tree may have been changed in that second both before and after the snapshot.
  */
 export function compareTrees(
@@ -212,8 +213,14 @@ function compareOne(own: Side, base: Side | undefined, path: Buffer, into: Compa
   if (!isDirectory && own.stat.nlink > 1) into.names.push({ ino: own.stat.ino, path, changed });
 }
 
+function sameTime(a: FileStat['ctime'], b: FileStat['ctime']): boolean {
+  return a.sec === b.sec && a.nsec === b.nsec;
+}
+
 function sameFile(side: Side, base: Side, { doubtfulFrom }: Comparison): boolean {
   if (!sameAttributes(side, base)) return false;
-  const isDoubtful = doubtfulFrom !== undefined && BigInt(base.stat.ctime.sec) >= doubtfulFrom;
+  const isDoubtful =
+    (doubtfulFrom !== undefined && BigInt(base.stat.ctime.sec) >= doubtfulFrom) ||
+    (side.stat.ino === base.stat.ino && !sameTime(side.stat.ctime, base.stat.ctime));
   return !isDoubtful || sameContent(side, base);
 }

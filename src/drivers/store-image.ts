@@ -1,6 +1,6 @@
 /** The file that a store made by `driver setup` is on. */
 import { dirname } from 'node:path';
-import { hasErrno, TsengineError } from '../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
 import type { DriverName, StorePlace } from './driver.ts';
@@ -22,6 +22,15 @@ export function makeImage({ image, size }: StorePlace): void {
   } finally {
     closeFile(fd);
   }
+}
+
+/** The error for a file that is no filesystem or pool any more. */
+export function damagedImage(image: string, name: DriverName, cause: unknown): TsengineError {
+  return new TsengineError(
+    'Unavailable',
+    `${image}, which driver setup made for ${name}, cannot be mounted, because it is damaged (${errorMessage(cause)}): put it back from a backup, or give it up with driver teardown --force`,
+    { cause },
+  );
 }
 
 /** Fails with `Unavailable` and the way out where the file is gone. */

@@ -66,14 +66,33 @@ function removeIfPossible(path: string): boolean {
 function spend(root: DataRoot, name: string): boolean {
   const path = `${root.stateDir}/${name}`;
   if (!existsSync(path) || !removeIfPossible(path)) return false;
-  // btrfs and others give blocks back when their transaction ends.
+  endTransaction(root);
+  return true;
+}
+
+/** btrfs and others give blocks back when their transaction ends. */
+function endTransaction(root: DataRoot): void {
   const fd = openFile(root.stateDir, 'r');
   try {
     syncfsNow(fd);
   } finally {
     closeFile(fd);
   }
-  return true;
+}
+
+/** ZFS keeps freed blocks for so many transactions more (`TXG_DEFER_SIZE`, and the one that frees). */
+const DEFERRED = 3;
+
+/** Does `work`, with what was given up; again after each transaction that may bring it. */
+async function withSpent<T>(root: DataRoot, work: () => Promise<T> | T): Promise<T> {
+  for (let ended = 0; ; ended++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isFull(error) || ended === DEFERRED) throw error;
+      endTransaction(root);
+    }
+  }
 }
 
 /**
@@ -92,7 +111,7 @@ export async function withReserve<T>(
     for (const name of FILES[purpose]) {
       if (!spend(root, name)) continue;
       try {
-        return await work();
+        return await withSpent(root, work);
       } catch (again) {
         if (!isFull(again)) break;
       }

@@ -22,6 +22,7 @@ import { deadMountOf } from '../linux/dead-mount.ts';
 import { makeDirectories, makeDirectory, readTextIfAny, writeFileAtomic } from '../linux/files.ts';
 import { type Lock, type LockMode, lockFile, tryLockFile } from '../linux/flock.ts';
 import { sha256Hex } from '../linux/sha256.ts';
+import { suspendedPoolOf, suspendedText } from '../linux/suspended-pool.ts';
 import { type HeldAgainstDockerd, holdAgainstDockerd } from './docker-daemon.ts';
 import { parseJson } from './json.ts';
 import { keepReserve } from './reserve.ts';
@@ -108,6 +109,7 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
     throw new TsengineError('Forbidden', 'tsengine needs the rights of root: run it as root or with sudo');
   }
   const named = resolve(options.dataRoot ?? DEFAULT_DATA_ROOT);
+  refuseSuspended(named);
   refuseNonDirectory(named, 'data root');
   const path = madeRoot(named);
   const execRoot = resolve(options.execRoot ?? execRootFor(path));
@@ -124,6 +126,12 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
     const message = `data root ${path} is on a read-only file system: look at it with --read-only-root`;
     throw new TsengineError('Unavailable', message, { cause: error });
   }
+}
+
+/** Fails with `Unavailable` where everything that is done to the data root would wait for ever. */
+export function refuseSuspended(path: string): void {
+  const pool = suspendedPoolOf(path);
+  if (pool !== undefined) throw new TsengineError('Unavailable', `data root ${path}: ${suspendedText(pool)}`);
 }
 
 /** Makes the folder of a data root if it is absent, and gives its real path. */

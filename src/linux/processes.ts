@@ -37,7 +37,7 @@ export function isInCgroupOf(pid: number, id: string): boolean {
   return (processFile(pid, 'cgroup') ?? '').includes(id);
 }
 
-/** Sends SIGKILL to a process that may have ended this moment. */
+/** Sends SIGKILL to a process that may have ended this moment; to a group of processes, by its negated number. */
 export function killIfAny(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');

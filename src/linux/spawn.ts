@@ -161,13 +161,23 @@ export async function reap(pid: number): Promise<void> {
   await waitpidCall.async(undefined, pid, null, 0);
 }
 
+const WNOHANG = 1;
+/** Milliseconds between two looks at a process that is waited for only so long. */
+const LOOK_AGAIN = 0.5;
+
 /**
  * Waits for the end of a process that `spawnDetached` started, on this thread: for one that takes a moment. Gives its exit
- * status, 128 and the signal's number when a signal ended it. Source: wait(2).
+ * status, 128 and the signal's number when a signal ended it; `undefined` when it has not ended within so many milliseconds: it
+ * goes on then, and is to be waited for again. Source: wait(2).
  */
-export function waitHere(pid: number): number {
+export function waitHere(pid: number, milliseconds: number): number | undefined {
   const status = Buffer.alloc(4);
-  waitpidCall(undefined, pid, status, 0);
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  const end = performance.now() + milliseconds;
+  while (waitpidCall(undefined, pid, status, WNOHANG) === 0) {
+    if (performance.now() >= end) return undefined;
+    Atomics.wait(pause, 0, 0, LOOK_AGAIN);
+  }
   const word = status.readInt32LE(0);
   const signal = word & 0x7f;
   return signal === 0 ? (word >> 8) & 0xff : 128 + signal;

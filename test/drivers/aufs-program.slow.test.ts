@@ -53,6 +53,24 @@ describe('aufs by a FUSE program', () => {
     assert.deepEqual(fs.readdirSync(`${home()}/mnt/${id}`), []);
   });
 
+  test('a program that stays in the foreground is given up, with all that it started, and leaves nothing', async () => {
+    using own = makeStore();
+    const program = `${own.dataRoot}/program`;
+    fs.writeFileSync(program, '#!/bin/sh\nsleep 4321\n', { mode: 0o755 });
+    const stuck = await own.open('aufs', [['aufs.mount_program', program]]);
+    const [base, id] = [newId(), newId()];
+    await stuck.create(base, undefined);
+    await stuck.createReadWrite(id, base);
+    await assert.rejects(stuck.get(id), {
+      code: 'System',
+      message: /\/program cannot mount layer .*: it has not mounted after 10 s, or stays in the foreground$/,
+    });
+    const left = (): number[] => processIds().filter((pid) => commandLine(pid).includes('4321'));
+    await until(() => left().length === 0);
+    await stuck.remove(id);
+    assert.equal(await stuck.exists(id), false);
+  });
+
   test('after the last release a branch is as AUFS would have left it, and the daemon is gone', async () => {
     const base = await imageLayer(driver, undefined, (root) => {
       fs.mkdirSync(`${root}/dir/sub`, { recursive: true });

@@ -140,6 +140,12 @@ describe('aufs refuses in one line', () => {
     assert.deepEqual(fs.readdirSync(`${home}/.tsengine-work`), []);
     execFileSync('rm', ['-r', `${home}/diff/${base}`]);
     await assert.rejects(driver.get(id), { code: 'Corrupt', message: new RegExp(`diff/${base} is missing`) });
+    const another = newId();
+    await assert.rejects(driver.createReadWrite(another, base), {
+      code: 'Corrupt',
+      message: new RegExp(`diff/${base} is missing: put it back`),
+    });
+    assert.equal(await driver.exists(another), false);
     fs.writeFileSync(`${home}/layers/${id}`, '../../etc\n');
     await assert.rejects(driver.get(id), {
       code: 'Corrupt',

@@ -119,6 +119,44 @@ describe('btrfs', () => {
     assert.equal(subvolumes(), before);
   });
 
+  test('a container that is full to its size is removed, with a subvolume in it that is full as well', async () => {
+    const before = subvolumes();
+    const id = newId();
+    await driver.createReadWrite(id, undefined, { storageOptions: { size: '8M' } });
+    createSubvolume(`${tree(id)}/nested`);
+    for (const folder of [`${tree(id)}/nested`, tree(id)]) {
+      const { stderr } = spawnSync('dd', [
+        'if=/dev/zero',
+        `of=${folder}/fill`,
+        'bs=1M',
+        'count=12',
+        'conv=fsync',
+      ]);
+      if (folder === tree(id)) assert.match(String(stderr), /Disk quota exceeded/);
+    }
+    await driver.remove(id);
+    assert.equal(await driver.exists(id), false);
+    assert.equal(subvolumes(), before);
+  });
+
+  test('a file that was written anew with its size and time kept has changed', async () => {
+    const base = await imageLayer(driver, undefined, (root) => {
+      for (const name of ['written', 'touched']) fs.writeFileSync(`${root}/${name}`, 'before');
+    });
+    const id = await child(base, (root) => {
+      for (const [name, text] of [
+        ['written', 'behind'],
+        ['touched', 'before'],
+      ] as const) {
+        fs.writeFileSync(`${root}/${name}`, text);
+        execFileSync('touch', ['-r', `${tree(base)}/${name}`, `${root}/${name}`]);
+      }
+    });
+    assert.deepEqual(changeLines(await driver.changes(id, base)), ['modified /written']);
+    const tar = await collect(driver.diff(id, base));
+    assert.match(tar.toString('latin1'), /behind/);
+  });
+
   test('a container holds no more than its size, and Docker finds what it is limited to', async () => {
     const image = await imageLayer(driver, undefined, () => {});
     const id = newId();

@@ -114,7 +114,9 @@ export class AufsDriver implements GraphDriver {
       if (!this.#staging.publish(record, layout.record(id))) throw layerExists(this.name, id);
     } catch (error) {
       layout.discard(record);
-      throw error;
+      // A new branch is made like its parent's.
+      const missing = parent !== undefined && !isDirectory(layout.diff(parent));
+      throw missing ? this.#missing(id, parent, error) : error;
     }
   }
 
@@ -163,7 +165,7 @@ export class AufsDriver implements GraphDriver {
   #missing(id: string, missing: string, cause: unknown): TsengineError {
     return new TsengineError(
       'Corrupt',
-      `aufs: cannot mount layer ${id}: ${this.#layout.diff(missing)} is missing: put it back from a backup, or remove what needs it (rm, rmi) and make that anew`,
+      `aufs: cannot use layer ${id}: ${this.#layout.diff(missing)} is missing: put it back from a backup, or remove what needs it (rm, rmi) and make that anew`,
       { cause },
     );
   }

@@ -30,6 +30,7 @@ import {
 } from '../../linux/files.ts';
 import { tryFlock } from '../../linux/flock.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { killIfAny } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { makePipe, spawnDetached, waitHere } from '../../linux/spawn.ts';
 import { hasAccessLists } from '../../linux/xattr.ts';
@@ -128,7 +129,7 @@ export function programBackend({ layout }: BackendContext, program: string): Uni
   }
 }
 
-/** How long a program may take to mount that a killed process had started. Milliseconds. */
+/** How long a program may take to mount and to go on as a daemon. Milliseconds. */
 const START_TIME = 10_000;
 
 /**
@@ -181,7 +182,12 @@ function run(
     } finally {
       closeFile(pipe.write);
     }
-    return { status: waitHere(pid), said: lastLine(pipe.read) };
+    const status = waitHere(pid, START_TIME);
+    if (status !== undefined) return { status, said: lastLine(pipe.read) };
+    // With what it started itself: it leads a session of its own.
+    killIfAny(-pid);
+    waitHere(pid, START_TIME);
+    return { status: 1, said: `it has not mounted after ${START_TIME / 1000} s, or stays in the foreground` };
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'EACCES', 'ENOEXEC')) throw error;
     throw new TsengineError('Unavailable', `aufs: cannot run ${program}: ${errorMessage(error)}`, {

@@ -1,8 +1,9 @@
 /** Deleting subvolumes, with those that containers made inside. */
 
 import { dirname } from 'node:path';
+import { hasErrno } from '../../errors.ts';
 import { destroySubvolume, isSubvolume, subvolumeInfo } from '../../linux/btrfs.ts';
-import { forgetSubvolume } from '../../linux/btrfs-quota.ts';
+import { forgetSubvolume, unlimitSubvolume } from '../../linux/btrfs-quota.ts';
 import { subvolumesIn } from '../../linux/btrfs-search.ts';
 import { withRoot } from '../../linux/open-directory.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
@@ -18,9 +19,21 @@ export function deleteSubvolume(path: string): void {
   }
   const folder = dirname(path);
   const id = withRoot(path, (fd) => subvolumeInfo(fd).id);
-  for (const one of innermostFirst(folder, id)) {
-    destroySubvolume(folder, one);
+  const all = innermostFirst(folder, id);
+  for (const one of all) {
+    destroy(folder, one, all);
     forgetSubvolume(folder, one);
+  }
+}
+
+/** One that is full to its limit has no room to have another one removed from it: then it, with all that go, loses that limit. */
+function destroy(folder: string, id: bigint, all: readonly bigint[]): void {
+  try {
+    destroySubvolume(folder, id);
+  } catch (error) {
+    if (!hasErrno(error, 'EDQUOT')) throw error;
+    for (const one of all) unlimitSubvolume(folder, one);
+    destroySubvolume(folder, id);
   }
 }
 

@@ -6,7 +6,7 @@ import { attachLoop } from '../../linux/loop.ts';
 import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
-import { makeImage, mustHaveImage } from '../store-image.ts';
+import { damagedImage, makeImage, mustHaveImage } from '../store-image.ts';
 
 function mkfs(): string {
   const program = findCommand('mkfs.btrfs');
@@ -39,6 +39,7 @@ export const btrfsStore: StoreMaker = {
     try {
       mount({ source: device.path, target: place.home, type: 'btrfs', flags: MS_NOATIME });
     } catch (error) {
+      if (hasErrno(error, 'EINVAL', 'EIO', 'EUCLEAN')) throw damagedImage(place.image, 'btrfs', error);
       if (!hasErrno(error, 'ENODEV')) throw error;
       throw new TsengineError(
         'Unavailable',

@@ -24,7 +24,7 @@
 
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { hasErrno } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { runCommand } from '../../linux/command.ts';
 import {
   makeDirectories,
@@ -168,7 +168,7 @@ export class ZfsDriver implements GraphDriver {
       else await this.#clone(id, parent, snapshot, layer);
     } catch (error) {
       if (hasErrno(error, 'EEXIST')) throw layerExists(this.name, id);
-      throw error;
+      throw hasErrno(error, 'ENOSPC', 'EDQUOT') ? poolFull(id, this.datasets.fsName, error) : error;
     } finally {
       removeFile(record);
     }
@@ -384,6 +384,15 @@ export class ZfsDriver implements GraphDriver {
     checkLayerId(id);
     if (!(await this.datasets.exists(id))) throw noSuchLayer(this.name, id);
   }
+}
+
+function poolFull(id: string, dataset: string, cause: unknown): TsengineError {
+  const [pool = ''] = dataset.split('/');
+  return new TsengineError(
+    'System',
+    `zfs: cannot make layer ${id}: ${errorMessage(cause)}: remove images and containers, raise the quota of ${dataset} if it has one, or give the pool ${pool} a disk with zpool add`,
+    { cause },
+  );
 }
 
 /** Where the layers of a store are mounted. */

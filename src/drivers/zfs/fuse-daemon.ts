@@ -82,30 +82,21 @@ export async function ensureDaemon(): Promise<void> {
   }
   makeDirectories(FOLDER, 0o700);
   removeFile(PID_FILE);
-  const status = waitHere(
-    spawnDetached({
-      // A child of process 1 takes itself for a daemon already, and would not come back.
-      program: '/bin/sh',
-      args: [
-        '-c',
-        '"$0" "$@"; exit $?',
-        program,
-        '--enable-xattr',
-        '--no-kstat-mount',
-        '--pidfile',
-        PID_FILE,
-      ],
-      env: { PATH: process.env.PATH ?? '' },
-      cwd: '/',
-      descriptors: new Map(),
-    }),
-  );
+  const pid = spawnDetached({
+    // A child of process 1 takes itself for a daemon already, and would not come back.
+    program: '/bin/sh',
+    args: ['-c', '"$0" "$@"; exit $?', program, '--enable-xattr', '--no-kstat-mount', '--pidfile', PID_FILE],
+    env: { PATH: process.env.PATH ?? '' },
+    cwd: '/',
+    descriptors: new Map(),
+  });
+  const status = waitHere(pid, PATIENCE);
   // Another process may have been faster, and then this one ended with a failure: what counts is that one answers.
   for (let waited = 0; !(await isRunning()); waited += PAUSE) {
     if (waited >= PATIENCE || status !== 0) {
       throw new TsengineError(
         'System',
-        `zfs: cannot start ${program} (it ended with ${status}): its reason is in the system's log`,
+        `zfs: cannot start ${program} (${status === undefined ? 'it stays in the foreground' : `it ended with ${status}`}): its reason is in the system's log`,
       );
     }
     await sleep(PAUSE);

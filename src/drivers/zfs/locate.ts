@@ -3,10 +3,11 @@ import { realpathSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand } from '../../linux/command.ts';
 import { deadMountOf } from '../../linux/dead-mount.ts';
-import { pathExists, readTextIfAny } from '../../linux/files.ts';
+import { pathExists } from '../../linux/files.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { lstat } from '../../linux/stat.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
+import { isSuspended, suspendedText } from '../../linux/suspended-pool.ts';
 import { hasZfsCore, zfsExists } from '../../linux/zfs-core.ts';
 import { existingFolder } from '../read-only.ts';
 import { daemonDied, hasZfsFuse, mustTakeAttributes } from './fuse-daemon.ts';
@@ -77,23 +78,11 @@ export function missing(): string | undefined {
 /** What is amiss with a pool. One that is suspended would never answer. */
 function trouble(dataset: string): string | undefined {
   const [pool = ''] = dataset.split('/');
-  if (poolState(pool) === 'SUSPENDED') {
-    return `zfs: the pool ${pool} is suspended, because its disks do not answer: bring them back, then zpool clear ${pool}`;
-  }
+  if (isSuspended(pool)) return `zfs: ${suspendedText(pool)}`;
   return zfsExists(dataset) ? undefined : noDataset(dataset);
 }
 
 function noDataset(dataset: string): string {
   const [pool = ''] = dataset.split('/');
   return `zfs: there is no dataset ${dataset}: zpool import ${pool}, zfs create ${dataset}, or name one that zfs list shows with --storage-opt zfs.fsname`;
-}
-
-/** As the module tells it (`ONLINE`, `DEGRADED`, `SUSPENDED`…); `undefined` for one that is not imported. */
-function poolState(pool: string): string | undefined {
-  try {
-    return readTextIfAny(`/proc/spl/kstat/zfs/${pool}/state`)?.trim();
-  } catch (error) {
-    if (hasErrno(error, 'ENOTDIR', 'EACCES')) return undefined;
-    throw error;
-  }
 }

@@ -12,7 +12,7 @@ async function pruneOne(
   id: string,
   passes: (thing: Prunable) => boolean,
 ): Promise<number | undefined> {
-  using _ = await lockToEnd(context, id);
+  using _ = await lockToEnd(context, id, 'removal');
   const stored = context.store.read(id);
   const container = stored === undefined ? undefined : await settleContainer(context, stored);
   if (container === undefined) return undefined;

@@ -16,7 +16,7 @@ export async function removeContainer(
   id: string,
   options: RemoveOptions,
 ): Promise<void> {
-  using _ = await lockToEnd(context, id);
+  using _ = await lockToEnd(context, id, 'removal');
   let container = await settleContainer(context, readContainer(context, id));
   // It ended just now and was to be removed at its end.
   if (container === undefined) return;

@@ -13,7 +13,7 @@ import type { Lock } from '../../linux/flock.ts';
 import { isAlive, isInCgroupOf } from '../../linux/processes.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
 import type { MountPoint } from '../api/mount-point.ts';
-import { keepReserve, withReserve } from '../reserve.ts';
+import { keepReserve, type ReservePurpose, withReserve } from '../reserve.ts';
 import { deleteContainer } from '../runtime/delete-container.ts';
 import { thawRun } from '../runtime/freeze.ts';
 import { endMakers } from '../runtime/half-made.ts';
@@ -47,9 +47,13 @@ export async function cleanUpRun(context: ContainerContext, run: RunDir): Promis
   removeTree(run.path);
 }
 
-/** Takes the container's lock, to record its end or to remove it: both must be possible when there is no space for a lock's file. */
-export function lockToEnd(context: ContainerContext, id: string): Promise<Lock> {
-  return withReserve(context.root, () => context.store.lock(id), 'end');
+/** Takes the container's lock, to record its end or, as a removal, to remove it: both must be possible when there is no space for a lock's file. */
+export function lockToEnd(
+  context: ContainerContext,
+  id: string,
+  purpose: ReservePurpose = 'end',
+): Promise<Lock> {
+  return withReserve(context.root, () => context.store.lock(id), purpose);
 }
 
 /** How long the exit code of a removed container is kept for those who wait for it. Milliseconds. */
