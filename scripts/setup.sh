@@ -22,7 +22,7 @@ case $purpose in
     tools="$tools mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs setfattr:attr getfacl:acl setcap:libcap2-bin
       gzip:gzip zstd:zstd python3:python3 skopeo:skopeo umoci:umoci podman:podman strace:strace
       apparmor_parser:apparmor busybox:busybox-static xz:xz-utils bzip2:bzip2
-      bindfs:bindfs fuse-overlayfs:fuse-overlayfs mksquashfs:squashfs-tools chromium:chromium qemu-system-x86_64:qemu-system-x86 depmod:kmod"
+      fio:fio sqlite3:sqlite3 bindfs:bindfs fuse-overlayfs:fuse-overlayfs mksquashfs:squashfs-tools chromium:chromium qemu-system-x86_64:qemu-system-x86 depmod:kmod"
     ;;
   *) fail "setup.sh: --for takes quickstart or test" ;;
 esac

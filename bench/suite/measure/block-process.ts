@@ -230,7 +230,10 @@ async function repeat(
       write({ event: 'begins', ...of, job: job.id });
       try {
         const turn = Math.round(request.at + since());
-        const found = await job.run(rig, { fioSeconds: FIO_SECONDS[request.extent], time: time++ });
+        const found = await job.run(rig, {
+          ...{ fioSeconds: FIO_SECONDS[request.extent], time: time++ },
+          wants: (workload) => wanted.has(workload),
+        });
         const ofTurn = new Map<string, number[]>();
         for (const { workload, point, reading } of found) {
           if (!isMeant(rig, job, { workload, point })) continue;

@@ -145,14 +145,7 @@ test('Ctrl-C writes what is done', async () => {
 test('a driver that is slowed down is found, and one that is there twice is not another', () => {
   const out = join(folder, 'self');
   const { status, stderr } = bench(
-    ...[
-      '--quick',
-      '--self-test',
-      '--drivers',
-      'vfs',
-      '--workloads',
-      'large.read.seq.direct,large.write.seq.fsync',
-    ],
+    ...['--quick', '--self-test', '--drivers', 'vfs', '--workloads', 'large.write.seq.fsync'],
     ...['--size', '16m', '--budget', '60s', '--out', out],
   );
   assert.equal(status, 0, stderr);

@@ -34,6 +34,8 @@ export interface Job {
 
 /** How jobs are run. */
 export interface JobOptions {
+  /** Whether anybody asked for a workload: what nobody did may be left out. */
+  wants(workload: string): boolean;
   /** Seconds that one job of fio may take. */
   readonly fioSeconds: number;
   /** A number that is another one each time a subject is measured. */

@@ -1,4 +1,6 @@
 /** Large files: fio on a file of the image, and on one of the container. */
+import type { Reading, Rig } from '../rig.ts';
+import type { Session } from '../session.ts';
 import { ROOT } from '../trees.ts';
 import { figure, type Job, type Measured, meteredCall, type Point, readingOf } from './job.ts';
 
@@ -8,8 +10,8 @@ interface Case {
   readonly workload: string;
   readonly mode: 'read' | 'randread' | 'write' | 'randwrite';
   readonly cache: 'cold' | 'warm';
-  readonly direct?: true;
-  readonly fsync?: true;
+  readonly direct?: boolean;
+  readonly fsync?: boolean;
 }
 
 /** In the order in which they are run. What is written is a file that is written over from the second case on. */
@@ -28,53 +30,60 @@ const CASES: readonly Case[] = [
   { workload: 'large.write.rand.direct', mode: 'randwrite', cache: 'warm', direct: true },
 ];
 
-/** The job for files of a size. The sequential writes each have a new file, the random ones the last of those. */
+const [IMAGE, NEW, WRITTEN] = [`${ROOT}/large`, `${ROOT}/new`, `${ROOT}/written`];
+
+/** The job for files of a size. The sequential writes each have a new file; the random ones go into one that has been written. */
 export function largeFilesJob(size: number): Job {
   const point: Point = { size };
   return {
     id: `large-${size}`,
     series: CASES.map(({ workload }) => ({ workload, point })),
-    run: async (rig, { fioSeconds }) => {
+    run: async (rig, { fioSeconds, wants }) => {
       await using session = await rig.open();
+      const cases = CASES.filter(({ workload }) => wants(workload));
       const found: Measured[] = [];
-      let written = 0;
-      for (const one of CASES) {
-        const isRead = /read/.test(one.mode);
-        const isSequential = one.mode === 'read' || one.mode === 'write';
-        if (one.mode === 'write') written += 1;
-        const path = isRead ? `${ROOT}/large` : `${ROOT}/written-${written}`;
-        if (one.cache === 'cold') await rig.dropCaches();
-        else if (isRead) await session.call('read-whole', { path });
-        const args = {
-          path,
-          size,
-          mode: one.mode,
-          block: isSequential ? Math.min(MIB, size) : 4096,
-          seconds: fioSeconds,
-          direct: one.direct === true,
-          fsync: one.fsync === true,
-          // What is cached is read faster than fio can tell the time of, where it is little.
-          loops: isSequential && one.cache === 'warm' && isRead ? Math.ceil((256 * MIB) / size) : 1,
-        };
-        // A new file of the full size, where fio's time for the last one may have ended before it was there.
-        if (one.mode === 'randwrite' && one.workload === 'large.write.rand.buffered') {
-          written += 1;
-          await session.call('make-file', { path: `${ROOT}/written-${written}`, size });
-          args.path = `${ROOT}/written-${written}`;
-        }
-        const { answer, metered } = await meteredCall(rig, () => session.call('fio', args));
-        const value = figure(answer, isSequential ? 'rate' : 'operations');
-        const switches = figure(answer, 'switches');
+      for (const one of cases.filter(({ mode }) => mode !== 'randwrite'))
         found.push({
           workload: one.workload,
           point,
-          reading: { ...readingOf(value, answer, metered), switches },
+          reading: await measure(rig, session, one, size, fioSeconds),
         });
-        if (one.mode === 'write') await session.call('remove', { path });
-      }
+      const random = cases.filter(({ mode }) => mode === 'randwrite');
+      if (random.length === 0) return found;
+      await session.call('make-file', { path: WRITTEN, size });
+      for (const one of random)
+        found.push({
+          workload: one.workload,
+          point,
+          reading: await measure(rig, session, one, size, fioSeconds),
+        });
       // On a volume it would stay.
-      await session.call('remove', { path: `${ROOT}/written-${written}` });
+      await session.call('remove', { path: WRITTEN });
       return found;
     },
   };
+}
+
+async function measure(
+  rig: Rig,
+  session: Session,
+  { mode, cache, direct = false, fsync = false }: Case,
+  size: number,
+  seconds: number,
+): Promise<Reading> {
+  const isRead = mode === 'read' || mode === 'randread';
+  const isSequential = mode === 'read' || mode === 'write';
+  const path = isRead ? IMAGE : isSequential ? NEW : WRITTEN;
+  if (cache === 'cold') await rig.dropCaches();
+  else if (isRead) await session.call('read-whole', { path });
+  const args = {
+    ...{ path, size, mode, seconds, direct, fsync },
+    block: isSequential ? Math.min(MIB, size) : 4096,
+    // What is cached is read faster than fio can tell the time of, where it is little.
+    loops: mode === 'read' && cache === 'warm' ? Math.ceil((256 * MIB) / size) : 1,
+  };
+  const { answer, metered } = await meteredCall(rig, () => session.call('fio', args));
+  if (mode === 'write') await session.call('remove', { path });
+  const value = figure(answer, isSequential ? 'rate' : 'operations');
+  return { ...readingOf(value, answer, metered), switches: figure(answer, 'switches') };
 }

@@ -19,12 +19,13 @@ export function parallelJob(parallel: number): Job {
   return {
     id: `parallel-${parallel}`,
     series: CASES.map(({ name }) => ({ workload: `parallel.${name}`, point })),
-    run: async (rig) => {
+    run: async (rig, { wants }) => {
       await using session = await rig.open();
       rig.changes();
       await rig.dropCaches();
       const found: Measured[] = [];
       for (const { name, work, root, layout } of CASES) {
+        if (!wants(`parallel.${name}`)) continue;
         const args = { work, root, layout, parallel };
         const { answer, metered } = await meteredCall(rig, () => session.call('parallel', args));
         found.push({
