@@ -89,8 +89,10 @@ export interface Capabilities {
   readonly nanoseconds: boolean;
   /** `trusted.*`, `security.*` and `user.*` extended attributes are kept. */
   readonly xattrs: boolean;
-  /** `get` mounts layers that have a parent, and counts: such a layer is not removed while somebody has it. */
+  /** `get` mounts layers that have a parent, and counts: such a layer is not removed while somebody has it; else it is, at once. */
   readonly mounts: boolean;
+  /** `remove` of a layer on which another one stands fails with `Conflict`; else it goes, and that one keeps all that it has. */
+  readonly refusesParents: boolean;
   /** What a file of a lower layer loses when it, or an attribute of it, is written; absent where nothing is lost. */
   readonly copyUpLoses?: readonly CopyUpLoss[];
   /** Bytes of the longest name that can be made in a layer that has a parent; absent where it is the kernel's, 255. */
@@ -182,8 +184,8 @@ export interface GraphDriver {
 
   /**
    * Removes the layer, in one step as seen by a later start: it is first renamed or marked away, then deleted. A layer
-   * that is not there is no error. A layer in use (`get` without `put`) or with children fails with `Conflict` where
-   * removing it would harm them.
+   * that is not there is no error. A layer in use (`get` without `put`) fails with `Conflict` where `capabilities.mounts` is
+   * true, and one with children where `capabilities.refusesParents` is.
    */
   remove(id: string): Promise<void>;
 

@@ -69,6 +69,7 @@ export class AufsDriver implements GraphDriver {
       nanoseconds: true,
       xattrs: true,
       mounts: true,
+      refusesParents: true,
       // Tried when somebody asks.
       get copyUpLoses() {
         return context.readOnly === true ? [] : backend.copyUpLoses();

@@ -35,6 +35,7 @@ const CAPABILITIES: Capabilities = {
   nanoseconds: true,
   xattrs: true,
   mounts: false,
+  refusesParents: false,
   renameLowerDirectory: true,
 };
 

@@ -1,20 +1,11 @@
 /** Checks on layers as tars and as lists of changes. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeTree } from './describe-tree.ts';
-import {
-  applied,
-  assertFails,
-  changeLines,
-  collect,
-  containerLayer,
-  described,
-  imageLayer,
-  inside,
-  streamOf,
-} from './layers.ts';
-import { type Check, newId, type Subject } from './suite.ts';
+import { applied, changeLines, collect, containerLayer, described, imageLayer, inside } from './layers.ts';
+import type { Check, Subject } from './suite.ts';
 import { namesOf, tarOf } from './tar.ts';
 import { BYTES_NAME, directory, everything, sparse, stamp, write } from './trees.ts';
 
@@ -62,6 +53,10 @@ function changedEverywhere(subject: Subject, base: string): Promise<string> {
     directory(`${root}/everything`);
     everything(subject)(`${root}/everything`);
   });
+}
+
+function digest(tar: Buffer): string {
+  return createHash('sha256').update(tar).digest('hex');
 }
 
 const CHANGES = [
@@ -178,15 +173,18 @@ export const differenceChecks: readonly Check[] = [
     },
   },
   {
-    name: 'the same layer gives the same tar twice, and so does its copy',
+    name: 'the same layer gives the same tar twice, to the byte, and so does its copy',
     run: async (subject) => {
       const { driver } = subject;
       const base = await imageLayer(driver, undefined, makeBase);
       const top = await changedEverywhere(subject, base);
       const first = await collect(driver.diff(top, base));
-      assert.ok(first.equals(await collect(driver.diff(top, base))));
+      assert.equal(digest(await collect(driver.diff(top, base))), digest(first));
       const copy = await applied(subject, base, first);
-      assert.deepEqual(namesOf(await collect(driver.diff(copy, base))), namesOf(first));
+      const again = await collect(driver.diff(copy, base));
+      // The names first: they say more than a digest does.
+      assert.deepEqual(namesOf(again), namesOf(first));
+      assert.equal(digest(again), digest(first));
     },
   },
   {
@@ -250,34 +248,6 @@ export const differenceChecks: readonly Check[] = [
         fs.readdirSync(root, { recursive: true }).sort(),
       );
       assert.deepEqual(names, ['dir', 'dir/file']);
-    },
-  },
-  {
-    name: 'a tar that leads outside of the layer is refused, and nothing outside is touched',
-    run: async ({ driver, home }) => {
-      const names = ['../escaped', '../../escaped', 'out/escaped'];
-      for (const name of names) {
-        const id = newId();
-        await driver.create(id, undefined);
-        const tar = tarOf([
-          { name: 'out', type: 'symlink', target: home },
-          { name, text: 'x' },
-        ]);
-        await driver.applyDiff(id, undefined, streamOf(tar)).catch(() => undefined);
-        assert.equal(fs.existsSync(`${home}/escaped`), false);
-        await driver.remove(id);
-      }
-    },
-  },
-  {
-    name: 'a damaged tar fails, and the layer can be removed',
-    run: async ({ driver }) => {
-      const id = newId();
-      await driver.create(id, undefined);
-      const tar = tarOf([{ name: 'file', text: 'x'.repeat(5000) }]);
-      await assertFails(driver.applyDiff(id, undefined, streamOf(tar.subarray(0, 3000))), 'Corrupt');
-      await driver.remove(id);
-      assert.equal(await driver.exists(id), false);
     },
   },
   {

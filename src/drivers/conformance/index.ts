@@ -5,6 +5,7 @@ import { depthChecks } from './depth.ts';
 import { differenceChecks } from './differences.ts';
 import { fullChecks } from './full-disks.ts';
 import { historyChecks } from './histories.ts';
+import { hostileTarChecks } from './hostile-tars.ts';
 import { lifeChecks } from './life.ts';
 import { longPathChecks } from './long-paths.ts';
 import { manyChecks } from './many.ts';
@@ -12,6 +13,7 @@ import { openingChecks } from './openings.ts';
 import { quotaChecks } from './quotas.ts';
 import { readingChecks } from './readings.ts';
 import type { Check } from './suite.ts';
+import { truthChecks } from './truths.ts';
 
 export type { Job, JobResult } from './job.ts';
 export { runJob } from './job.ts';
@@ -20,12 +22,14 @@ export type { Check, Subject } from './suite.ts';
 /** All checks, in an order in which the first failure says most. */
 export const CHECKS: readonly Check[] = [
   ...lifeChecks,
+  ...truthChecks,
   ...quotaChecks,
   ...openingChecks,
   ...longPathChecks,
   ...readingChecks,
   ...contentChecks,
   ...differenceChecks,
+  ...hostileTarChecks,
   ...attributeChecks,
   ...manyChecks,
   ...depthChecks,

@@ -1,7 +1,7 @@
 /** What nearly every check does: making layers, filling them, and looking at them. */
 import assert from 'node:assert/strict';
-import { dirname } from 'node:path';
-import { findMountAt } from '../../linux/mountinfo.ts';
+import { dirname, resolve } from 'node:path';
+import { findMountAt, type MountInfo, readMountInfo } from '../../linux/mountinfo.ts';
 import { printablePath } from '../../linux/path.ts';
 import type { Change, GraphDriver } from '../driver.ts';
 import { type DescribeOptions, describeTree } from './describe-tree.ts';
@@ -103,10 +103,17 @@ export async function chain(
   return ids;
 }
 
+/** What is mounted at the path that `get` gave, or at the folder it is in. The path may be relative, as a data root that is named so. */
+export function mountOf(path: string): MountInfo | undefined {
+  const absolute = resolve(path);
+  const mounts = readMountInfo();
+  return findMountAt(absolute, mounts) ?? findMountAt(dirname(absolute), mounts);
+}
+
 /**
  * Whether something is mounted at the path that `get` gave, or at the folder it is in, as the kernel lists it: a subvolume has a
  * device of its own without any mount.
  */
 export function isMounted(path: string): boolean {
-  return findMountAt(path) !== undefined || findMountAt(dirname(path)) !== undefined;
+  return mountOf(path) !== undefined;
 }

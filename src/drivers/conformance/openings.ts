@@ -1,14 +1,27 @@
 /** Checks on a store that several have opened, that a boot has gone over, and on many layers and names at once. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { resolve } from 'node:path';
+import { MNT_DETACH, unmount } from '../../linux/mount.ts';
+import { readMountInfo } from '../../linux/mountinfo.ts';
 import { changeLines, collect, containerLayer, imageLayer, inside, isMounted, streamOf } from './layers.ts';
-import { type Check, newId } from './suite.ts';
+import { type Check, newId, type Subject } from './suite.ts';
 import { write } from './trees.ts';
 
 /** Layers at once, half of them by another opening of the driver. */
 const AT_ONCE = 200;
 /** Names of a large directory: several blocks of every filesystem's index. */
 const NAMES = 10_000;
+
+/** What a boot takes away, whoever still counted on it: the mounts below the store, and all that is on tmpfs, unless the run folder is elsewhere. */
+function boot({ home, runHome }: Subject, forgets: boolean): void {
+  const points = readMountInfo().map(({ mountPoint }) => mountPoint.toString());
+  const ours = points.filter((point) =>
+    [home, runHome].some((folder) => point.startsWith(`${resolve(folder)}/`)),
+  );
+  for (const point of ours.reverse()) unmount(point, MNT_DETACH);
+  if (forgets) fs.rmSync(runHome, { recursive: true, force: true });
+}
 
 export const openingChecks: readonly Check[] = [
   {
@@ -26,24 +39,32 @@ export const openingChecks: readonly Check[] = [
     },
   },
   {
-    name: 'a layer is whole after a boot: nothing mounted, the run folder gone',
+    name: 'a layer that was in use is whole after a boot that nobody prepared for: nothing mounted, the run folder gone or not',
     lengthy: true,
     run: async (subject) => {
       const image = await imageLayer(subject.driver, undefined, (root) => write(`${root}/a`, 'a'));
-      const id = await containerLayer(subject.driver, image);
-      const { path } = await subject.driver.get(id);
-      write(`${path}/b`, 'b');
-      await subject.driver.cleanup();
-      fs.rmSync(subject.runHome, { recursive: true, force: true });
-      const later = await subject.open();
-      await inside(later, id, (root) => {
-        assert.deepEqual(fs.readdirSync(root).sort(), ['a', 'b']);
-        assert.equal(fs.readFileSync(`${root}/b`, 'utf8'), 'b');
-      });
-      assert.equal(isMounted(path), false);
-      assert.deepEqual(changeLines(await later.changes(id, `${id}-init`)), ['added /b']);
-      await later.remove(id);
-      await later.remove(`${id}-init`);
+      for (const forgets of [true, false]) {
+        const id = await containerLayer(subject.driver, image);
+        // Whoever had it is gone without a word, and nobody cleaned up.
+        const { output: path } = await subject.elsewhere({ call: 'get', id });
+        write(`${path}/b`, 'b');
+        boot(subject, forgets);
+        const later = await subject.open();
+        await inside(later, id, (root) => {
+          assert.deepEqual(fs.readdirSync(root).sort(), ['a', 'b']);
+          assert.equal(fs.readFileSync(`${root}/b`, 'utf8'), 'b');
+        });
+        // What was counted before is void.
+        assert.equal(isMounted(path), false);
+        assert.deepEqual(changeLines(await later.changes(id, `${id}-init`)), ['added /b']);
+        await subject.elsewhere({ call: 'get', id });
+        boot(subject, forgets);
+        const last = await subject.open();
+        for (const one of [id, `${id}-init`]) {
+          await last.remove(one);
+          assert.equal(await last.exists(one), false);
+        }
+      }
     },
   },
   {

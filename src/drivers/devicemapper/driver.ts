@@ -56,6 +56,7 @@ const CAPABILITIES: Capabilities = {
   nanoseconds: true,
   xattrs: true,
   mounts: true,
+  refusesParents: false,
   ownFilesystems: true,
   renameLowerDirectory: true,
 };

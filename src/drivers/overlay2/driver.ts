@@ -95,6 +95,7 @@ export class Overlay2Driver implements GraphDriver {
       nanoseconds: true,
       xattrs: true,
       mounts: true,
+      refusesParents: true,
       renameLowerDirectory: false,
     };
   }

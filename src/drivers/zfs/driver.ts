@@ -79,6 +79,7 @@ export const KERNEL_CAPABILITIES: Capabilities = {
   nanoseconds: true,
   xattrs: true,
   mounts: true,
+  refusesParents: true,
   renameLowerDirectory: true,
 };
 
