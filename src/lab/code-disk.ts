@@ -72,7 +72,7 @@ async function freshBundle(folder: string, context: LabContext): Promise<string 
 function isBundleFresh(): boolean {
   const built = statSync(join(programRoot, 'dist/cli/main.js'), { throwIfNoEntry: false });
   if (built === undefined) return false;
-  return globSync('src/**/*.{ts,py}', { cwd: programRoot }).every((file) => {
+  return globSync(['src/**/*.{ts,py}', 'bench/suite/**/*.ts'], { cwd: programRoot }).every((file) => {
     const source = statSync(join(programRoot, file), { throwIfNoEntry: false });
     return source === undefined || source.mtimeMs <= built.mtimeMs;
   });

@@ -30,8 +30,11 @@ export function copyUpJob(lower: number, depths: readonly number[]): Job {
       ),
       { workload: 'copy-up.second.latency', point: { lower, depth } },
     ]),
-    run: async (rig) => {
+    run: async (rig, { wants }) => {
       const found: Measured[] = [];
+      const isWanted = (kind: string): boolean =>
+        ['latency', 'written', 'space'].some((what) => wants(`copy-up.${kind}.${what}`)) ||
+        (kind === 'byte' && wants('copy-up.second.latency'));
       const containers = copies < KINDS.length ? KINDS.length : 1;
       for (let turn = 0; turn < containers; turn++) {
         await using session = await rig.open();
@@ -40,6 +43,7 @@ export function copyUpJob(lower: number, depths: readonly number[]): Job {
           const times = containers > 1 ? 1 : Math.floor(copies / KINDS.length) * KINDS.length;
           for (let copy = 0; copy < times; copy++) {
             const kind = KINDS[(turn + place + copy) % KINDS.length] ?? KINDS[0];
+            if (!isWanted(kind.kind)) continue;
             const path = `/${lowerPath(depth, copy)}`;
             found.push(...(await change(rig, session, kind, path, { lower, depth })));
           }
