@@ -18,6 +18,7 @@ import {
   RootPaths,
   readVersion,
   refuseNonDirectory,
+  refuseSuspended,
   STATE_VERSION,
 } from './root.ts';
 
@@ -55,6 +56,7 @@ class ReadOnlyDataRoot extends RootPaths implements DataRoot {
  */
 export async function openReadOnlyRoot(options: DataRootOptions = {}): Promise<DataRoot> {
   const named = resolve(options.dataRoot ?? DEFAULT_DATA_ROOT);
+  refuseSuspended(named);
   refuseNonDirectory(named, 'data root');
   const path = existingPath(named);
   const execRoot = resolve(options.execRoot ?? execRootFor(path));

@@ -1,15 +1,17 @@
 /** What the drivers can do on this machine: asked of their probes, and of the conformance suite. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 import { CHECKS, type Check } from '../drivers/conformance/index.ts';
 import type { DriverContext, DriverName, GraphDriver, Support } from '../drivers/driver.ts';
 import { existingFolder } from '../drivers/read-only.ts';
 import { DRIVER_NAMES, driverFactory } from '../drivers/registry.ts';
-import { refuseNonDirectory } from '../engine/root.ts';
+import { refuseNonDirectory, refuseSuspended } from '../engine/root.ts';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
+import { suspendedPoolOf, suspendedText } from '../linux/suspended-pool.ts';
 import { type CheckOptions, type CheckOutcome, runCheck, runChecks } from './checks.ts';
 import { mountsBelow } from './matrix/backings.ts';
 import { lackingAbilities } from './matrix/lacking.ts';
@@ -25,6 +27,10 @@ export interface DriverListing {
 
 /** What each of the six says of a data root, which need not be there. Nothing is changed. */
 export async function listDrivers(dataRoot: string): Promise<readonly DriverListing[]> {
+  const pool = suspendedPoolOf(resolve(dataRoot));
+  // Whoever looks there waits for its disks.
+  if (pool !== undefined)
+    return DRIVER_NAMES.map((name) => ({ name, state: 'unsupported', notes: suspendedText(pool) }));
   return await Promise.all(DRIVER_NAMES.map((name) => listed(name, dataRoot)));
 }
 
@@ -88,6 +94,7 @@ export async function checkDriver(
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const factory = await driverFactory(name);
+  refuseSuspended(resolve(place));
   refuseNonDirectory(place, 'data root');
   if (only !== undefined && !CHECKS.some((check) => only.test(check.name)))
     throw new TsengineError('InvalidParameter', `no check has a name that ${only} matches`);
