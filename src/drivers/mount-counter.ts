@@ -10,10 +10,11 @@
  * unmount) and is taken over by the next user or unmounted by the next release. After a kill at any instruction the
  * worst is a count that is too high, which `forget` takes back.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, realpathSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { listDirectory, makeDirectories, openFile, removeFile, writeAll } from '../linux/files.ts';
 import { type Lock, lockFile, tryLockFile } from '../linux/flock.ts';
+import { findMountAt } from '../linux/mountinfo.ts';
 import { ftruncate } from '../linux/space.ts';
 import { type FileStat, fstat, lstat } from '../linux/stat.ts';
 import { statfs } from '../linux/statfs.ts';
@@ -27,7 +28,12 @@ export interface CountedMount {
   mount(): void | Promise<void>;
   /** Unmounts and removes the mount point, as far as they are there. */
   unmount(): void;
-  /** Told when the mount was found without its FUSE daemon, and is made anew. */
+  /**
+   * Whether the mount is there and its filesystem has shut down (see `hasShutDown`), for those whose filesystem a new mount brings
+   * back: the next user gets one, whoever is still counted.
+   */
+  hasShutDown?(): boolean;
+  /** Told when the mount was found dead, without its FUSE daemon or shut down, and is made anew. */
   died?(): void;
 }
 
@@ -51,11 +57,7 @@ export class MountCounter {
    */
   async acquire(id: string, point: CountedMount): Promise<void> {
     using _lock = await this.lock(id);
-    const dead = isDeadMount(point.path);
-    if (dead) {
-      point.died?.();
-      point.unmount();
-    }
+    const dead = unmountsDead(point);
     const mounted = !dead && isMountPoint(point.path);
     const fd = openFile(this.#file(id), 'a');
     try {
@@ -94,11 +96,7 @@ export class MountCounter {
   async alone(id: string, point: CountedMount, path = point.path): Promise<MountedLayer> {
     const lock = await this.lock(id);
     try {
-      const dead = isDeadMount(point.path);
-      if (dead) {
-        point.died?.();
-        point.unmount();
-      }
+      const dead = unmountsDead(point);
       if (dead || !isMountPoint(point.path)) {
         // A count is void without its mount, and would count for the new one.
         if (!dead) removeFile(this.#file(id));
@@ -224,19 +222,51 @@ function statIfAny(path: string): FileStat | undefined {
 /**
  * Whether a filesystem of its own is mounted at `path`: its device differs from that of the folder it is in. Two
  * lstat calls, however many mounts the machine has. Bind mounts are not seen, and no driver makes any. A FUSE mount whose
- * daemon died is one still.
+ * daemon died is one still, and so is that of a filesystem that has shut down.
  */
 export function isMountPoint(path: string): boolean {
   let point: FileStat | undefined;
   try {
     point = statIfAny(path);
   } catch (error) {
-    if (hasErrno(error, 'ENOTCONN')) return true;
+    if (hasErrno(error, 'ENOTCONN') || (saysShutDown(error) && isInMountTable(path))) return true;
     throw error;
   }
   const folder = statIfAny(path.slice(0, path.lastIndexOf('/')) || '/');
   if (point === undefined || folder === undefined) return false;
   return point.devMajor !== folder.devMajor || point.devMinor !== folder.devMinor;
+}
+
+/**
+ * Whether a filesystem is mounted at `path` that refuses everything, its root too: xfs does once it has shut down, after an error
+ * that it could not go on from. It can be unmounted. One lstat where all is well.
+ */
+export function hasShutDown(path: string): boolean {
+  try {
+    lstat(path);
+    return false;
+  } catch (error) {
+    return saysShutDown(error) && isInMountTable(path);
+  }
+}
+
+function saysShutDown(error: unknown): boolean {
+  return hasErrno(error, 'EIO', 'ESHUTDOWN', 'EUCLEAN');
+}
+
+/** Asks the kernel's list, where the mount point itself gives no answer: the folder that it is in may be what is broken. */
+function isInMountTable(path: string): boolean {
+  const slash = path.lastIndexOf('/');
+  const folder = realpathSync.native(path.slice(0, slash) || '/');
+  return findMountAt(`${folder === '/' ? '' : folder}${path.slice(slash)}`) !== undefined;
+}
+
+/** Unmounts a mount that is dead, whoever counts: nothing can be had from it any more. Gives whether it was. */
+function unmountsDead(point: CountedMount): boolean {
+  if (!isDeadMount(point.path) && point.hasShutDown?.() !== true) return false;
+  point.died?.();
+  point.unmount();
+  return true;
 }
 
 /** Whether a FUSE filesystem is mounted at `path` whose daemon died: all that is asked of it fails, but for what the kernel remembers. */

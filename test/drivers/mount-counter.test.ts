@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { type CountedMount, isMountPoint, MountCounter } from '../../src/drivers/mount-counter.ts';
+import {
+  type CountedMount,
+  hasShutDown,
+  isMountPoint,
+  MountCounter,
+} from '../../src/drivers/mount-counter.ts';
 import { MNT_DETACH, mount, unmount } from '../../src/linux/mount.ts';
-import { atExit, unmountBelow } from '../helpers/loop.ts';
+import { atExit, makeFilesystem, unmountBelow } from '../helpers/loop.ts';
 
 let folder = '';
 let close = (): void => {};
@@ -155,5 +161,80 @@ describe('a counted mount', () => {
     assert.equal(one.mounts, 1);
     await Promise.all(all.map((counter) => counter?.release('one', one)));
     assert.deepEqual([one.mounts, one.unmounts, isMountPoint(one.path)], [1, 1, false]);
+  });
+});
+
+describe('a mount whose filesystem has shut down', () => {
+  /** A filesystem that is mounted, and can be mounted again. */
+  function shutDown(): CountedMount & Disposable & { readonly events: string[] } {
+    const filesystem = makeFilesystem('xfs');
+    const { path } = filesystem;
+    const events: string[] = [];
+    execFileSync('xfs_io', ['-x', '-c', 'shutdown', path]);
+    assert.throws(() => fs.lstatSync(path), /EIO/);
+    return {
+      path,
+      events,
+      mount() {
+        execFileSync('mount', ['-o', 'loop', `${path}/../image`, path]);
+        events.push('mounted');
+      },
+      unmount() {
+        unmount(path, MNT_DETACH);
+        events.push('unmounted');
+      },
+      died: () => events.push('died'),
+      hasShutDown: () => hasShutDown(path),
+      [Symbol.dispose]: () => filesystem[Symbol.dispose](),
+    };
+  }
+
+  test('is a mount, also by a path with symbolic links', () => {
+    using point = shutDown();
+    fs.symlinkSync(point.path.slice(0, point.path.lastIndexOf('/')), `${folder}/link`);
+    assert.deepEqual([isMountPoint(point.path), hasShutDown(point.path)], [true, true]);
+    assert.deepEqual(
+      [isMountPoint(`${folder}/link/mounted`), hasShutDown(`${folder}/link/mounted`)],
+      [true, true],
+    );
+    assert.deepEqual(
+      [isMountPoint(folder), hasShutDown(folder), hasShutDown(`${folder}/none`)],
+      [false, false, false],
+    );
+    // One that only lies in it is none: what is broken is the folder.
+    assert.throws(() => isMountPoint(`${point.path}/rootfs`), /input\/output error/);
+  });
+
+  test('is released as any other', async () => {
+    using point = shutDown();
+    const counter = new MountCounter(`${folder}/run`);
+    fs.mkdirSync(`${folder}/run/mounts`, { recursive: true });
+    fs.writeFileSync(`${folder}/run/mounts/one`, '..');
+    await counter.release('one', point);
+    assert.deepEqual(point.events, []);
+    await counter.release('one', point);
+    assert.deepEqual([point.events, isMountPoint(point.path)], [['unmounted'], false]);
+  });
+
+  for (const how of ['acquire', 'alone'] as const) {
+    test(`is made anew for who comes next (${how})`, async () => {
+      using point = shutDown();
+      await new MountCounter(`${folder}/run`)[how]('one', point);
+      assert.deepEqual(point.events, ['died', 'unmounted', 'mounted']);
+      assert.equal(fs.readdirSync(point.path).length, 0);
+    });
+  }
+
+  test('is counted on where its driver knows no better', async () => {
+    using point = shutDown();
+    const counter = new MountCounter(`${folder}/run`);
+    const plain: CountedMount = {
+      path: point.path,
+      mount: () => assert.fail('mounted'),
+      unmount: () => point.unmount(),
+    };
+    await counter.acquire('one', plain);
+    await counter.release('one', plain);
+    assert.deepEqual(point.events, ['unmounted']);
   });
 });

@@ -34,7 +34,7 @@ import type {
   StatusRow,
 } from '../driver.ts';
 import { checkLayerId, isLayerId, layerInUse } from '../layer-id.ts';
-import { type CountedMount, isMountPoint, MountCounter } from '../mount-counter.ts';
+import { type CountedMount, hasShutDown, isMountPoint, MountCounter } from '../mount-counter.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
 import { heldOpen } from '../view.ts';
 import type { ActiveDevice } from './active-devices.ts';
@@ -214,6 +214,7 @@ export class DevicemapperDriver implements GraphDriver {
       path: this.#set.mountPoint(id),
       mount: () => this.#mount(id, label),
       unmount: () => this.#unmount(id),
+      hasShutDown: () => hasShutDown(this.#set.mountPoint(id)),
     };
   }
 
@@ -233,8 +234,10 @@ export class DevicemapperDriver implements GraphDriver {
       if (!pathExists(`${target}/id`)) writeNewFile(`${target}/id`, id, { durable: false });
       this.#set.active.settle(id);
     } catch (error) {
+      // Mounted twice, it is one filesystem still.
+      const isDown = hasShutDown(this.#set.mountPoint(id));
       this.#unmount(id);
-      throw error;
+      throw isDown ? shutDown(id, error) : error;
     }
   }
 
@@ -260,6 +263,7 @@ export class DevicemapperDriver implements GraphDriver {
     }
     using _layer = await this.#counter.lock(id);
     const path = this.#set.mountPoint(id);
+    if (hasShutDown(path) && this.#counter.settle(id, this.#point(id, undefined)) > 0) throw shutDown(id);
     let fd: number;
     if (isMountPoint(path)) fd = openDirectory(`${path}/${ROOTFS}`);
     else {
@@ -368,6 +372,14 @@ export class DevicemapperDriver implements GraphDriver {
     this.#check(id);
     this.#set.must(id);
   }
+}
+
+function shutDown(id: string, cause?: unknown): TsengineError {
+  return new TsengineError(
+    'Unavailable',
+    `devicemapper: the file system of layer ${id} has shut down after an error, and a container uses it still: stop that, then start it again`,
+    { cause },
+  );
 }
 
 function tooSmall(size: number, least: number): TsengineError {

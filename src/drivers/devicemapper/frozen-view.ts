@@ -15,7 +15,7 @@ import { attachLoop } from '../../linux/loop.ts';
 import { MNT_DETACH, MS_RDONLY, mount, unmount } from '../../linux/mount.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import type { MountedLayer } from '../driver.ts';
-import { isMountPoint } from '../mount-counter.ts';
+import { hasShutDown, isMountPoint } from '../mount-counter.ts';
 import { heldOpen } from '../view.ts';
 import { findFilesystem, noFilesystem } from './layer-filesystem.ts';
 import type { DeviceInfo } from './metadata.ts';
@@ -43,7 +43,8 @@ export function openDirectory(path: string): number {
 /** Opens a layer of a store that is only looked at. */
 export function openFrozen(request: FrozenRequest): MountedLayer {
   const { mountPoint, pool, info, tree, runHome } = request;
-  if (isMountPoint(mountPoint)) return heldOpen(openDirectory(`${mountPoint}/${tree}`));
+  if (isMountPoint(mountPoint) && !hasShutDown(mountPoint))
+    return heldOpen(openDirectory(`${mountPoint}/${tree}`));
   const name = `${pool.prefix}-view-${process.pid}-${sequence++}`;
   const below = pool.device();
   const own = below === undefined ? makeFrozenPool(`${name}-pool`, pool) : undefined;

@@ -22,6 +22,20 @@ expect() {
   esac
 }
 
+# The same, and the exit code as well: `ends CODE WHAT WANTED COMMAND…`.
+ends() {
+  code=$1 what=$2 wanted=$3
+  shift 3
+  status=0
+  got=$("$@" 2>&1) || status=$?
+  case $got in
+    $wanted) ;;
+    *) fail "$what: wanted $wanted, got $got" ;;
+  esac
+  [ $status = "$code" ] || fail "$what: exit code $status, not $code: $got"
+  echo "ok $what"
+}
+
 # Takes down the pool of a data root, whose every device must be gone by itself, and checks its metadata.
 check_pool() {
   pool=$(dmsetup ls | grep -o "docker-[0-9:]*-$(stat -c %i "$1/devicemapper")-pool") || fail "no pool of $1"
