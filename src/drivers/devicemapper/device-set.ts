@@ -106,6 +106,10 @@ export class DeviceSet {
     const { transaction, mode, needsCheck } = this.pool.status();
     const begun = this.metadata.transaction();
     if (begun === undefined || begun.open_transaction_id <= transaction) return;
+    // Only the next one can have been begun here: what an older pool lacks was done, and is nobody's to delete.
+    if (begun.open_transaction_id > transaction + 1) {
+      throw this.metadata.tooFarAhead(begun, this.pool.name, transaction);
+    }
     // Then nothing can be undone, and what there is can still be read.
     if (mode === 'ro' || needsCheck) return;
     this.active.resumeAll();

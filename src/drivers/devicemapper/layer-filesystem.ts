@@ -3,8 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { errorMessage, hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { readStart } from '../../linux/block-device.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
-import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount } from '../../linux/mount.ts';
+import { mount } from '../../linux/mount.ts';
 import { badOption } from '../storage-options.ts';
+import { splitMountOptions } from './mount-options.ts';
 import type { DevicemapperOptions, LayerFilesystem } from './options.ts';
 
 const PACKAGES: Readonly<Record<LayerFilesystem, string>> = { ext4: 'e2fsprogs', xfs: 'xfsprogs' };
@@ -107,16 +108,6 @@ function uuidAt(buffer: Buffer, at: number): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
-const FLAGS: ReadonlyMap<string, number> = new Map([
-  ['defaults', 0],
-  ['rw', 0],
-  ['ro', MS_RDONLY],
-  ['nosuid', MS_NOSUID],
-  ['nodev', MS_NODEV],
-  ['noexec', MS_NOEXEC],
-  ['noatime', MS_NOATIME],
-]);
-
 /** How a layer is mounted. */
 export interface LayerMount {
   readonly node: string;
@@ -137,11 +128,10 @@ export function mountLayer(request: LayerMount): void {
   const { node, target, label } = request;
   const found = findFilesystem(node);
   if (found === undefined) throw noFilesystem(node);
-  const words = request.options.split(',').filter((word) => word !== '');
-  const flags = words.reduce((sum, word) => sum | (FLAGS.get(word) ?? 0), request.flags ?? 0);
+  const { flags, words } = splitMountOptions(request.options, request.flags);
   const data = [
     ...(found.type === 'xfs' ? ['nouuid'] : []),
-    ...words.filter((word) => !FLAGS.has(word)),
+    ...words,
     ...(label === undefined || label === '' ? [] : [`context="${label}"`]),
   ].join(',');
   try {

@@ -12,6 +12,7 @@
  * Each file is JSON, and replaced in one step. They are written with the lock held; a kill leaves a file in `.tsengine`, which
  * the next start removes.
  */
+import { basename } from 'node:path';
 import * as z from 'zod/mini';
 import { TsengineError } from '../../errors.ts';
 import {
@@ -130,6 +131,14 @@ export class Metadata {
     return this.#read(TRANSACTION_FILE, TRANSACTION);
   }
 
+  /** The error for a transaction that is not the pool's next one. */
+  tooFarAhead(begun: Transaction, pool: string, transaction: number): TsengineError {
+    return new TsengineError(
+      'Corrupt',
+      `devicemapper: ${this.#folder}/${TRANSACTION_FILE} is at step ${begun.open_transaction_id}, and the pool ${pool} at ${transaction}: it is another pool than the layers were made in, or an older copy: put both back from one backup, or remove that file to go on with what the pool has`,
+    );
+  }
+
   deviceSet(): DeviceSetInfo {
     return this.#read(DEVICE_SET_FILE, DEVICE_SET) ?? DEVICE_SET.parse({});
   }
@@ -196,10 +205,20 @@ export class Metadata {
   }
 }
 
+/** What else may be done where one of the set's own files is damaged. */
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  [
+    BASE,
+    "or remove it: new layers get a base device made anew (in a pool of tsengine's own), and those that are there stay",
+  ],
+  [TRANSACTION_FILE, 'or remove it: a step that was interrupted, and no other, is not undone then'],
+  [DEVICE_SET_FILE, 'or remove it: it is made anew of what is on the base device'],
+]);
+
 function corrupt(path: string, why: string, cause: unknown): TsengineError {
   return new TsengineError(
     'Corrupt',
-    `devicemapper: ${path} is damaged (${why}): put it back from a backup, or remove that layer's file`,
+    `devicemapper: ${path} is damaged (${why}): put it back from a backup, ${ADVICE.get(basename(path)) ?? 'or remove it, and that layer is gone'}`,
     { cause },
   );
 }
