@@ -5,7 +5,7 @@
  *
  * A kill leaves a semaphore, as it does with libdevmapper: `dmsetup udevcomplete_all` removes those.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import { declare } from './libc.ts';
 import { randomBytes } from './random.ts';
@@ -28,11 +28,27 @@ const semgetCall = declare('semget', 'int', ['int', 'int', 'int']);
 const semctlCall = declare('semctl', 'int', ['int', 'int', 'int', 'int']);
 const semtimedopCall = declare('semtimedop', 'int', ['int', 'void *', 'size_t', 'void *']);
 
+/** Of dmsetup's package: the rule that confirms a number. Without it nobody would. */
+const RULE = '95-dm-notify.rules';
+/** Where udev reads rules, the folder first whose file counts where several have one of a name. */
+const RULE_FOLDERS = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'].map(
+  (folder) => `${folder}/udev/rules.d`,
+);
+
 let hasFailed = false;
 
-/** Whether udev announces devices here, and has answered so far. */
+/** Whether udev announces devices here, with the rules that answer, and has answered so far. */
 export function isUdevRunning(): boolean {
-  return !hasFailed && existsSync('/run/udev/control');
+  return !hasFailed && existsSync('/run/udev/control') && hasRule();
+}
+
+function hasRule(): boolean {
+  for (const folder of RULE_FOLDERS) {
+    const found = statSync(`${folder}/${RULE}`, { throwIfNoEntry: false });
+    // An empty file, or a link to /dev/null, turns the rule off.
+    if (found !== undefined) return found.isFile() && found.size > 0;
+  }
+  return false;
 }
 
 /** A number that udev is to confirm. */
