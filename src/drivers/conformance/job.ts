@@ -1,10 +1,15 @@
 /** What a check may ask another process to do with the same data root. */
 import { createReadStream } from 'node:fs';
-import type { GraphDriver } from '../driver.ts';
+import type { CreateOptions, GraphDriver } from '../driver.ts';
 
 /** One call of a driver, in a form that fits an argument. */
 export type Job =
-  | { readonly call: 'create' | 'createReadWrite'; readonly id: string; readonly parent?: string }
+  | {
+      readonly call: 'create' | 'createReadWrite';
+      readonly id: string;
+      readonly parent?: string;
+      readonly options?: CreateOptions;
+    }
   /** `tar` is the path of an archive. */
   | { readonly call: 'applyDiff'; readonly id: string; readonly parent?: string; readonly tar: string }
   | { readonly call: 'get' | 'put' | 'remove'; readonly id: string }
@@ -25,7 +30,7 @@ export async function runJob(driver: GraphDriver, job: Job): Promise<string> {
   switch (job.call) {
     case 'create':
     case 'createReadWrite':
-      await driver[job.call](job.id, job.parent);
+      await driver[job.call](job.id, job.parent, job.options);
       return '';
     case 'applyDiff':
       await driver.applyDiff(job.id, job.parent, createReadStream(job.tar));

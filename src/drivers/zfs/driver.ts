@@ -163,8 +163,8 @@ export class ZfsDriver implements GraphDriver {
     const layer = { mark: await this.#ownMark(), quota };
     const snapshot = parent === undefined ? '' : this.datasets.snapshotName(parent);
     const record = this.#staging.name(id);
-    writeNewFile(record, snapshot, { durable: false });
     try {
+      writeNewFile(record, snapshot, { durable: false });
       if (parent === undefined) await this.datasets.create(id, layer);
       else await this.#clone(id, parent, snapshot, layer);
     } catch (error) {
