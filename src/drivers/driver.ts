@@ -81,6 +81,8 @@ export interface Capabilities {
   readonly nativeDiff: boolean;
   /** `storageOptions.size` of `createReadWrite` limits what a container may write. */
   readonly quota: boolean;
+  /** A limit is told by `metadata` alone, as `Size` in bytes; absent where statfs(2) in the container tells it, and so `df`. */
+  readonly quotaInMetadata?: true;
   /** The most layers one layer may stand on, itself not counted; `undefined` when there is no limit but space. */
   readonly maxParents: number | undefined;
   /** Names of one file in a lower layer stay one file when one of them is written. */

@@ -83,8 +83,9 @@ export abstract class PlainDriver implements GraphDriver {
     return isLayerId(id) && isDirectory(`${this.layers}/${id}`);
   }
 
-  async metadata(id: string): Promise<undefined> {
+  async metadata(id: string): Promise<Readonly<Record<string, string>> | undefined> {
     this.path(id);
+    return undefined;
   }
 
   async list(): Promise<readonly string[]> {

@@ -48,12 +48,29 @@ function fits(file: string, count: number): boolean {
   }
 }
 
+/** What people are told of a limit: by `df` in the container, or where the driver says so by `inspect` alone. */
+async function isTold(driver: GraphDriver, limited: string, free: string): Promise<void> {
+  const room = await roomOf(driver, limited);
+  const usual = await roomOf(driver, free);
+  const told = [(await driver.metadata(limited))?.Size, (await driver.metadata(free))?.Size];
+  if (driver.capabilities.quotaInMetadata === true) {
+    assert.deepEqual(told, [String(LIMIT), undefined]);
+    // Some change a little with what is written.
+    assert.ok(room > LIMIT * 2 && Math.abs(room - usual) < LIMIT, `df has ${room} bytes, usually ${usual}`);
+  } else {
+    assert.deepEqual(told, [undefined, undefined]);
+    assert.ok(room > LIMIT - 2 * MIB && room <= LIMIT + MIB, `df has ${room} bytes of ${LIMIT}`);
+    assert.ok(usual > LIMIT * 2, `df has ${usual} bytes without a limit`);
+  }
+}
+
 /** A driver that counts what is written. */
 async function keepsCounted(driver: GraphDriver): Promise<void> {
   const image = await imageLayer(driver, undefined, (root) => write(`${root}/a`, 'a'));
   const [limited, free] = [newId(), newId()];
   await driver.createReadWrite(limited, image, { storageOptions: { size: String(LIMIT) } });
   await driver.createReadWrite(free, image);
+  await isTold(driver, limited, free);
   await inside(driver, limited, (root) => {
     assert.equal(fits(`${root}/big`, FITTING), true, `${FITTING} MiB do not fit into 16`);
     assert.equal(fits(`${root}/big`, 2 * TOO_MUCH), false, `${FITTING + 2 * TOO_MUCH} MiB went into 16`);
@@ -66,6 +83,7 @@ async function keepsCounted(driver: GraphDriver): Promise<void> {
   // The limit is the layer's, and not that of whoever has its id.
   await driver.createReadWrite(limited, image);
   await inside(driver, limited, unlimited);
+  assert.equal((await driver.metadata(limited))?.Size, undefined);
   for (const id of [limited, free, image]) await driver.remove(id);
 }
 
@@ -132,7 +150,7 @@ async function refuses(driver: GraphDriver): Promise<void> {
 
 export const quotaChecks: readonly Check[] = [
   {
-    name: 'a quota is kept or refused, never ignored',
+    name: 'a quota is kept and told, or refused, never ignored',
     lengthy: true,
     run: async ({ driver }) => {
       const { quota, ownFilesystems } = driver.capabilities;
