@@ -221,10 +221,14 @@ describe("device-mapper's lines", () => {
     block.writeUInt32LE(1, 4);
     block.writeBigUInt64LE(27_022_010n, 32);
     block.writeBigUInt64LE(9n, 48);
+    block.writeBigUInt64LE(100n, 64);
+    block.writeBigUInt64LE(512n, 192);
     block.writeUInt32LE(1024, 336);
     assert.deepEqual(parseSuperblock(block, '/dev/x'), {
       transaction: 9,
       blockBytes: 512 * 1024,
+      dataBytes: 100 * 512 * 1024,
+      metadataBytes: 512 * 4096,
       needsCheck: true,
     });
     assert.throws(

@@ -18,6 +18,7 @@ import { nodeOf } from '../../linux/device-node.ts';
 import type { DeviceInfo } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
 import type { Pool } from './pool.ts';
+import { noSuchDevice } from './pool-errors.ts';
 import { thinTable } from './pool-format.ts';
 
 /** How often, and how long apart, a device that is busy for a moment is tried again. */
@@ -81,11 +82,7 @@ export class ActiveDevices {
       return { node: nodeOf(name, device.major, device.minor), minor: device.minor };
     } catch (error) {
       if (!hasErrno(error, 'ENODATA', 'ENOENT')) throw error;
-      throw new TsengineError(
-        'Corrupt',
-        `devicemapper: the pool ${this.#pool.name} has no device ${info.device_id} for layer ${id}: it is another pool than the layers were made in`,
-        { cause: error },
-      );
+      throw noSuchDevice(this.#pool.name, info.device_id, id, error);
     }
   }
 

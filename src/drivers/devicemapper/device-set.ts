@@ -6,7 +6,7 @@
  * with which the change is done. Whoever finds a transaction begun whose number the pool has not deletes its device and its
  * file: what was to be made was never there, and what was to be deleted is gone. All of that with the set's lock held.
  */
-import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno } from '../../errors.ts';
 import { discardDevice } from '../../linux/block-device.ts';
 import {
   deviceStatus,
@@ -40,7 +40,9 @@ import {
 } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
 import type { Pool } from './pool.ts';
+import { noSuchDevice, notWritable } from './pool-errors.ts';
 import type { PoolStatus } from './pool-format.ts';
+import { mustHaveRoom } from './room.ts';
 
 const DRIVER = 'devicemapper';
 
@@ -181,7 +183,7 @@ export class DeviceSet {
       if (deviceId !== begun.device_id) this.metadata.writeTransaction({ ...begun, device_id: deviceId });
       try {
         if (parent === undefined || origin === undefined) this.pool.message('create_thin', deviceId);
-        else this.#snapshot(this.active.nameOf(parent), deviceId, origin);
+        else this.#snapshot(parent, deviceId, origin);
         return deviceId;
       } catch (error) {
         if (!hasErrno(error, 'EEXIST')) throw error;
@@ -190,10 +192,14 @@ export class DeviceSet {
   }
 
   /** A device that is in use is stopped for the moment, with its filesystem written and consistent. */
-  #snapshot(name: string, deviceId: number, origin: number): void {
+  #snapshot(parent: string, deviceId: number, origin: number): void {
+    const name = this.active.nameOf(parent);
     const isStopped = this.#stop(name);
     try {
       this.pool.message('create_snap', deviceId, origin);
+    } catch (error) {
+      if (!hasErrno(error, 'ENODATA', 'ENOENT')) throw error;
+      throw noSuchDevice(this.pool.name, origin, parent, error);
     } finally {
       if (isStopped) unlessGone(name, () => resumeDevice(name));
     }
@@ -234,31 +240,14 @@ export class DeviceSet {
   /** The pool, where it takes another device. */
   #mustTakeMore(): PoolStatus {
     const status = this.#mustBeWritable();
-    const { name } = this.pool;
-    if (status.mode === 'out_of_data_space') throw full(`the pool ${name} has no free block`);
-    const percent = this.#options.minFreePercent;
-    if (percent === 0) return status;
-    for (const [what, total, used] of [
-      ['data', status.dataTotal, status.dataUsed],
-      ['metadata', status.metadataTotal, status.metadataUsed],
-    ] as const) {
-      const least = Math.max(1, Math.floor((total * percent) / 100));
-      if (total - used >= least) continue;
-      throw full(
-        `the pool ${name} has ${total - used} free ${what} blocks, fewer than the ${least} that dm.min_free_space=${percent}% keeps`,
-      );
-    }
+    mustHaveRoom(this.pool, status, this.#options.minFreePercent);
     return status;
   }
 
   #mustBeWritable(): PoolStatus {
     const status = this.pool.status();
     if (!status.needsCheck && status.mode !== 'ro') return status;
-    const why = status.needsCheck ? 'needs a check' : 'is read-only';
-    throw new TsengineError(
-      'Unavailable',
-      `devicemapper: the pool ${this.pool.name} ${why}: stop what uses it, take it down with dmsetup remove and run thin_check, or thin_repair, on its metadata`,
-    );
+    throw notWritable(this.pool, status);
   }
 
   /** Deletes a layer's device, or marks it to be deleted when nobody uses it any more. With the lock held. */
@@ -353,11 +342,4 @@ export function dropMount(path: string): void {
   } catch (error) {
     if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY', 'EROFS')) throw error;
   }
-}
-
-function full(why: string): TsengineError {
-  return new TsengineError(
-    'System',
-    `devicemapper: no space left on device: ${why}: remove images and containers, grow the pool (dm.loopdatasize for loop files), or set dm.min_free_space lower`,
-  );
 }

@@ -6,6 +6,7 @@
  * Mount, device and pool go with the descriptor. A kill before that is set up leaves names with this process's number in them,
  * in `/dev/mapper` and in the run folder, and nothing in the store.
  */
+import { dirname } from 'node:path';
 import { O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import { createDevice, type MappedDevice, removeDevice } from '../../linux/device-mapper.ts';
@@ -20,6 +21,7 @@ import { heldOpen } from '../view.ts';
 import { findFilesystem, noFilesystem } from './layer-filesystem.ts';
 import type { DeviceInfo } from './metadata.ts';
 import { blockPart, type Pool } from './pool.ts';
+import { lostPool, notMade } from './pool-errors.ts';
 import { parseSuperblock, poolTable, SUPERBLOCK_SIZE, thinTable } from './pool-format.ts';
 
 /** What is to be seen. */
@@ -63,6 +65,8 @@ export function openFrozen(request: FrozenRequest): MountedLayer {
 
 function makeFrozenPool(name: string, pool: Pool): MappedDevice {
   const parts = pool.source();
+  const lost = pool.lostFile();
+  if (lost !== undefined) throw lostPool(dirname(dirname(lost)), lost);
   using stack = new DisposableStack();
   const part = (device: string | undefined, file: string) => {
     if (device !== undefined) return blockPart(device);
@@ -73,7 +77,11 @@ function makeFrozenPool(name: string, pool: Pool): MappedDevice {
   const metadata = part(parts.metadata.device, parts.metadata.file);
   const found = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
   const numbers = { data: data.number, metadata: metadata.number };
-  return createDevice(name, poolTable(numbers, blockDeviceSize(data.node), found?.blockBytes ?? 0, true));
+  try {
+    return createDevice(name, poolTable(numbers, blockDeviceSize(data.node), found?.blockBytes ?? 0, true));
+  } catch (error) {
+    throw notMade({ data, metadata }, false, error);
+  }
 }
 
 /** A journal that was not closed is not replayed: that would write. */

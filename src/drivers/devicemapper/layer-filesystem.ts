@@ -137,6 +137,13 @@ export function mountLayer(request: LayerMount): void {
   try {
     mount({ source: node, target, type: found.type, flags, data });
   } catch (error) {
+    if (hasErrno(error, 'ENOSPC')) {
+      throw new TsengineError(
+        'System',
+        `devicemapper: no space left on device: the pool is full, and ${found.type} on ${node} writes when it is mounted: grow the pool (dm.loopdatasize for loop files), or remove images and containers`,
+        { cause: error },
+      );
+    }
     if (request.options === '' || !hasErrno(error, 'EINVAL')) throw error;
     throw badOption(
       `devicemapper: ${node} cannot be mounted with dm.mountopt=${request.options} (invalid argument): leave out what ${found.type} does not take, which the kernel's messages name`,

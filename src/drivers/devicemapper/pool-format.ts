@@ -65,6 +65,16 @@ export function parsePoolStatus({ parameters }: Target): PoolStatus | undefined 
   };
 }
 
+/** The metadata's blocks. */
+export const METADATA_BLOCK = 4096;
+/** Of how many the kernel makes use: `DM_SM_METADATA_MAX_BLOCKS`. */
+const MOST_METADATA_BLOCKS = 255 * ((1 << 14) - 64);
+
+/** Whether a pool does not know yet how large its metadata's device has become. */
+export function isMetadataBehind({ metadataTotal }: PoolStatus, bytes: number): boolean {
+  return metadataTotal < Math.min(Math.floor(bytes / METADATA_BLOCK), MOST_METADATA_BLOCKS);
+}
+
 /** What a pool's table line says. */
 export interface PoolDevices {
   readonly metadata: string;
@@ -86,6 +96,9 @@ export const SUPERBLOCK_SIZE = 4096;
 export interface Superblock {
   readonly transaction: number;
   readonly blockBytes: number;
+  /** How large the kernel knows the two devices, in bytes. */
+  readonly dataBytes: number;
+  readonly metadataBytes: number;
   /** The kernel gave up on it once, and gives nothing to write until thin_check or thin_repair cleared it. */
   readonly needsCheck: boolean;
 }
@@ -99,9 +112,13 @@ export function parseSuperblock(block: Buffer, path: string): Superblock | undef
       `devicemapper: ${path} holds no thin pool's metadata: name another device, or empty it with dd if=/dev/zero of=${path} bs=4096 count=1`,
     );
   }
+  const blockBytes = block.readUInt32LE(336) * SECTOR;
   return {
     transaction: Number(block.readBigUInt64LE(48)),
-    blockBytes: block.readUInt32LE(336) * SECTOR,
+    blockBytes,
+    // Each space map's root begins with the number of blocks.
+    dataBytes: Number(block.readBigUInt64LE(64)) * blockBytes,
+    metadataBytes: Number(block.readBigUInt64LE(192)) * METADATA_BLOCK,
     needsCheck: (block.readUInt32LE(4) & 1) !== 0,
   };
 }

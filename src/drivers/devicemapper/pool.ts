@@ -23,10 +23,11 @@ import {
 import { closeFile, makeDirectories, openFile, pathExists } from '../../linux/files.ts';
 import { attachLoop, isLoopOf, LOOP_MAJOR, updateLoopSize } from '../../linux/loop.ts';
 import { fstat, lstat } from '../../linux/stat.ts';
-import { badOption } from '../storage-options.ts';
 import { growLoopFile, makeLoopFile, sizeOf } from './loop-file.ts';
 import { DEFAULT_BLOCK_SIZE, type DevicemapperOptions } from './options.ts';
+import { fails, notMade, type Part, type Parts } from './pool-errors.ts';
 import {
+  isMetadataBehind,
   type PoolDevices,
   type PoolStatus,
   parsePoolStatus,
@@ -37,23 +38,7 @@ import {
   SUPERBLOCK_SIZE,
 } from './pool-format.ts';
 
-/** The two block devices of a pool while it is made. */
-interface Parts extends Disposable {
-  readonly data: Part;
-  readonly metadata: Part;
-}
-
-/** One of them. */
-export interface Part {
-  /** What errors call it: the file or the device. */
-  readonly path: string;
-  readonly node: string;
-  readonly number: string;
-}
-
-function fails(message: string, cause?: unknown): TsengineError {
-  return new TsengineError('Unavailable', `devicemapper: ${message}`, { cause });
-}
+interface DisposableParts extends Parts, Disposable {}
 
 /** The pool of one driver's home. */
 export class Pool {
@@ -205,8 +190,7 @@ export class Pool {
     try {
       createDevice(this.name, table);
     } catch (error) {
-      if (isNew && hasErrno(error, 'EINVAL', 'ENOSPC')) throw notTaken(parts, error);
-      throw hasErrno(error, 'ENOTBLK', 'EILSEQ') ? damaged(parts, error) : error;
+      throw notMade(parts, isNew, error);
     }
   }
 
@@ -244,7 +228,7 @@ export class Pool {
     return poolTable({ data: data.number, metadata: metadata.number }, size, block);
   }
 
-  #parts(): Parts {
+  #parts(): DisposableParts {
     const source = this.source();
     using stack = new DisposableStack();
     const part = (name: 'data' | 'metadata'): Part => {
@@ -279,7 +263,14 @@ export class Pool {
     const bytes = blockDeviceSize(nodeOfNumber(devices.data));
     // A kill may have come between the two.
     const isBehind = this.#options.loopDataSize !== undefined && bytes > this.size();
-    if (hasGrown || isBehind) reloadDevice(this.name, poolTable(devices, bytes, devices.blockBytes));
+    if (hasGrown || isBehind || this.#isMetadataBehind(devices))
+      reloadDevice(this.name, poolTable(devices, bytes, devices.blockBytes));
+  }
+
+  /** The table says nothing of the metadata's size, which the kernel looks at when it gets one. */
+  #isMetadataBehind({ metadata }: PoolDevices): boolean {
+    if (this.#options.loopMetadataSize === undefined || this.files.metadata === undefined) return false;
+    return isMetadataBehind(this.status(), blockDeviceSize(nodeOfNumber(metadata)));
   }
 
   /** How many bytes the pool's table covers. */
@@ -291,24 +282,6 @@ export class Pool {
 function prefixOf(home: string): string {
   const { devMajor, devMinor, ino } = lstat(realpathSync.native(home));
   return `docker-${devMajor}:${devMinor}-${ino}`;
-}
-
-/** The kernel says no more than that; what it tells the log is for those who read its source. */
-function notTaken({ data, metadata }: Parts, cause: unknown): TsengineError {
-  const [all, known] = [data, metadata].map(({ node }) => blockDeviceSize(node));
-  return badOption(
-    `devicemapper: the kernel makes no pool of ${all} bytes with ${known} bytes of metadata: give a larger dm.loopmetadatasize (or dm.metadatadev), or a smaller dm.loopdatasize`,
-    cause,
-  );
-}
-
-/** What the kernel says of a checksum that is wrong. */
-function damaged({ metadata: { path } }: Parts, cause: unknown): TsengineError {
-  return new TsengineError(
-    'Corrupt',
-    `devicemapper: the pool's metadata on ${path} is damaged: run thin_check on it, and thin_repair to mend it`,
-    { cause },
-  );
 }
 
 /** Finds out, before anything is made, whether a pool can be what the options say: whether what they name is there and fits. */

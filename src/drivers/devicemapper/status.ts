@@ -8,9 +8,7 @@ import type { DeviceSet } from './device-set.ts';
 import { BASE } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
 import { nodeOfNumber } from './pool.ts';
-
-/** The metadata's blocks. */
-const METADATA_BLOCK = 4096;
+import { METADATA_BLOCK } from './pool-format.ts';
 
 /** A size with four digits, as Docker writes it. */
 function human(bytes: number): string {

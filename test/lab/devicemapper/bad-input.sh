@@ -175,3 +175,41 @@ expect 'a pool that needs a check' "*metadata on $thin_metadata needs a check: r
 thin_check --clear-needs-check-flag $thin_metadata >/dev/null || fail thin_check
 expect 'and one that had it' 'works' use run --rm --network none box echo works
 check_pool $root
+
+# What is gone or damaged is named, and so is what to do about each.
+meta=$root/devicemapper/metadata files=$root/devicemapper/devicemapper
+use run --name kept --network none box sh -c 'echo kept >/kept' || fail 'a container to keep'
+check_pool $root
+mv $files/data /store/data
+ends 1 'looking without the data' "*are in a pool that is not there, and neither is its loop file $files/data: *" tsengine --read-only-root --data-root $root export kept
+mv /store/data $files/data
+for name in data metadata; do
+  size=$(stat -c %s $files/$name)
+  cp --sparse=always $files/$name /store/whole
+  truncate -s 8M $files/$name
+  ends 1 "$name that lost its end" "tsengine: devicemapper: $files/$name has 8388608 bytes of the $size that the pool was made of: put it back from a backup" use info
+  rm $files/$name && mv /store/whole $files/$name
+done
+for name in $(ls $meta | grep -E '^[0-9a-f]{64}$'); do
+  cp $meta/$name /store/kept-$name
+  sed -i 's/"device_id":[0-9]*/"device_id":777777/' $meta/$name
+done
+ends 125 'devices that the pool does not have' '*the pool docker-*-pool has no device 777777 for layer *: it is another pool *' use run --rm --network none box true
+for name in $(ls $meta | grep -E '^[0-9a-f]{64}$'); do cp /store/kept-$name $meta/$name; done
+cp $meta/transaction-metadata /store/transaction
+sed -i 's/"open_transaction_id":/&9/' $meta/transaction-metadata
+before=$(cat $meta/* | sha256sum)
+ends 125 'a step of an older pool' '*/transaction-metadata is at step 9*, and the pool docker-*-pool at *' use run --rm --network none box true
+[ "$before" = "$(cat $meta/* | sha256sum)" ] || fail 'something was changed'
+cp /store/transaction $meta/transaction-metadata
+for name in transaction-metadata deviceset-metadata base; do
+  # One of them is looked at when the pool comes up.
+  check_pool $root
+  echo '{' >$meta/$name
+  ends 125 "a damaged $name" "*/$name is damaged (*): put it back from a backup, or remove it: *" use run --rm --network none box true
+  rm $meta/$name
+  ends 0 "and a removed one" 'works' use run --rm --network none box echo works
+done
+use import /store/image.tar afresh >/dev/null || fail 'import on a base device made anew'
+ends 0 'and what was there stays' 'kept' sh -c "tsengine --data-root $root -s devicemapper export kept | tar -xO kept"
+check_pool $root

@@ -48,3 +48,30 @@ ends 0 'one that died by itself is removed' down use rm down
 mount | grep "$root/" && fail 'a mount stays'
 ends 0 'and new ones are made' works use run --rm --network none box echo works
 check_pool $root
+
+# A disk that fills below sparse loop files: an error for who writes, and no more.
+disk=/store/small root=/store/small/root
+truncate -s 250M /store/disk && mkfs.ext4 -q /store/disk && mkdir $disk && mount -o loop /store/disk $disk || fail 'a small disk'
+use() {
+  tsengine --data-root $root -s devicemapper --storage-opt dm.basesize=2G --storage-opt dm.loopdatasize=4G \
+    --storage-opt dm.loopmetadatasize=256M "$@"
+}
+use import /store/image.tar box >/dev/null || fail import
+use create --name another --network none box true >/dev/null || fail create
+ends 0 'a container that fills the disk gets an error' '*dd: [1-9]' use run --name filler --network none box sh -c \
+  'dd if=/dev/zero of=/big bs=1M count=400 conv=fsync; echo dd: $?'
+expect 'the pool stays as it is' '* rw *' dmsetup status --target thin-pool
+dmsetup status --target thin-pool | grep needs_check && fail 'the pool needs a check'
+ends 125 'no layer is made on it' "*bytes are free where $root/devicemapper/devicemapper/data grows, fewer than the * that dm.min_free_space=10% keeps: *" \
+  use run --rm --network none box true
+ends 0 'one that was there goes' another use rm another
+ends 0 'and the full one goes' filler use rm filler
+ends 0 'and new ones run' works use run --rm --network none box echo works
+# What a kill leaves between the metadata's file that grew and the pool that is to know of it.
+truncate -s 320M $root/devicemapper/devicemapper/metadata
+losetup -c "$(losetup -j $root/devicemapper/devicemapper/metadata | cut -d: -f1)"
+expect 'the pool does not know' '*/65536 *' dmsetup status --target thin-pool
+use --storage-opt dm.loopmetadatasize=320M info >/dev/null || fail info
+expect 'the next command tells it' '*/81920 *' dmsetup status --target thin-pool
+check_pool $root
+umount $disk

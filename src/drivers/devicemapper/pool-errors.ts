@@ -1,0 +1,100 @@
+/** What is said of a pool that cannot be had, or not be written. */
+import { hasErrno, TsengineError } from '../../errors.ts';
+import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
+import { badOption } from '../storage-options.ts';
+import { BASE } from './metadata.ts';
+import type { Pool } from './pool.ts';
+import { type PoolStatus, parseSuperblock, SUPERBLOCK_SIZE } from './pool-format.ts';
+
+/** One of the two devices that a pool is made of. */
+export interface Part {
+  /** What errors call it: the file or the device. */
+  readonly path: string;
+  readonly node: string;
+  readonly number: string;
+}
+
+/** Both of them. */
+export interface Parts {
+  readonly data: Part;
+  readonly metadata: Part;
+}
+
+/** Something that is not there, or not as it has to be. */
+export function fails(message: string, cause?: unknown): TsengineError {
+  return new TsengineError('Unavailable', `devicemapper: ${message}`, { cause });
+}
+
+/** Why the kernel made no pool, as far as its answer and the metadata tell; else the error that came. */
+export function notMade(parts: Parts, isNew: boolean, error: unknown): unknown {
+  if (isNew && hasErrno(error, 'EINVAL', 'ENOSPC')) return notTaken(parts, error);
+  const short = hasErrno(error, 'EINVAL', 'EIO', 'ENOTBLK', 'EILSEQ') ? cutShort(parts, error) : undefined;
+  if (short !== undefined) return short;
+  return hasErrno(error, 'ENOTBLK', 'EILSEQ') ? damaged(parts, error) : error;
+}
+
+/** The kernel says no more than that; what it tells the log is for those who read its source. */
+function notTaken({ data, metadata }: Parts, cause: unknown): TsengineError {
+  const [all, known] = [data, metadata].map(({ node }) => blockDeviceSize(node));
+  return badOption(
+    `devicemapper: the kernel makes no pool of ${all} bytes with ${known} bytes of metadata: give a larger dm.loopmetadatasize (or dm.metadatadev), or a smaller dm.loopdatasize`,
+    cause,
+  );
+}
+
+/** What the kernel says of a checksum that is wrong. */
+function damaged({ metadata: { path } }: Parts, cause: unknown): TsengineError {
+  return new TsengineError(
+    'Corrupt',
+    `devicemapper: the pool's metadata on ${path} is damaged: run thin_check on it, and thin_repair to mend it`,
+    { cause },
+  );
+}
+
+/** A pool never shrinks: a file or device smaller than its metadata says has lost its end. */
+export function cutShort({ data, metadata }: Parts, cause: unknown): TsengineError | undefined {
+  const known = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
+  if (known === undefined) return undefined;
+  for (const [{ path, node }, bytes] of [
+    [data, known.dataBytes],
+    [metadata, known.metadataBytes],
+  ] as const) {
+    const left = blockDeviceSize(node);
+    if (left >= bytes) continue;
+    return new TsengineError(
+      'Corrupt',
+      `devicemapper: ${path} has ${left} bytes of the ${bytes} that the pool was made of: put it back from a backup`,
+      { cause },
+    );
+  }
+  return undefined;
+}
+
+/** A loop file that is not there, of a pool that is not active. */
+export function lostPool(home: string, lost: string): TsengineError {
+  return fails(
+    `the layers in ${home} are in a pool that is not there, and neither is its loop file ${lost}: put that back, or, where it is another pool, name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
+  );
+}
+
+/** A device on record that its pool does not have. */
+export function noSuchDevice(pool: string, deviceId: number, id: string, cause: unknown): TsengineError {
+  const whose = id === BASE ? 'the base device' : `layer ${id}`;
+  return new TsengineError(
+    'Corrupt',
+    `devicemapper: the pool ${pool} has no device ${deviceId} for ${whose}: it is another pool than the layers were made in`,
+    { cause },
+  );
+}
+
+/** A pool that the kernel writes no more. thin_check alone finds no fault, and leaves the flag that says so. */
+export function notWritable(
+  { name, files }: Pick<Pool, 'name' | 'files'>,
+  { needsCheck }: PoolStatus,
+): TsengineError {
+  const why = needsCheck ? 'needs a check' : 'is read-only';
+  const metadata = files.metadata ?? 'its metadata';
+  return fails(
+    `the pool ${name} ${why}: see that the disk below it is not full, stop what uses it, take it down with dmsetup remove and run thin_check --clear-needs-check-flag on ${metadata} (thin_repair where that finds damage)`,
+  );
+}
