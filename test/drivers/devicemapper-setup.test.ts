@@ -30,6 +30,22 @@ describe('a first set-up that fails', () => {
     assert.equal(existsSync(runHome), false);
   });
 
+  test('before there is a pool takes away nothing but empty folders and the lock', () => {
+    using store = makeStore();
+    const { home, runHome } = store.context('devicemapper');
+    const setup = new FirstSetup({ home, runHome });
+    mkdirSync(`${home}/metadata`, { recursive: true });
+    mkdirSync(`${home}/.tsengine`);
+    writeFileSync(`${home}/.tsengine/lock`, '');
+    setup.abandon();
+    assert.deepEqual(readdirSync(store.dataRoot), []);
+    // Another command's, which was killed.
+    made(home);
+    setup.abandon();
+    assert.deepEqual(readdirSync(`${home}/devicemapper`).toSorted(), ['data', 'metadata']);
+    assert.deepEqual(readdirSync(`${home}/metadata`), ['base']);
+  });
+
   test('leaves what was there before, and what somebody else made meanwhile', async () => {
     using store = makeStore();
     const { home, runHome } = store.context('devicemapper');

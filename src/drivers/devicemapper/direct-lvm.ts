@@ -31,30 +31,52 @@ const CONFIG = z.object({
   AutoExtendThreshold: z.int(),
 });
 
-/** Makes the pool if it was not made yet, whose device is `LVM_POOL_DEVICE`. Fails before anything is changed where it cannot. */
-export async function setUpDirectLvm(home: string, setup: LvmSetup): Promise<void> {
-  const path = `${home}/setup-config.json`;
-  const wanted = {
+/**
+ * Makes the pool if it was not made yet, whose device is `LVM_POOL_DEVICE`. Fails before anything is changed where it cannot.
+ * `locked` runs its work with the set's lock held, of which the folder is there: what one has made, another who tries at once would
+ * take for what a kill left.
+ */
+export async function setUpDirectLvm(
+  home: string,
+  setup: LvmSetup,
+  locked: (work: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  if (isMade(home, setup)) return;
+  const tools = findTools();
+  await mustBeFree(setup);
+  await locked(async () => {
+    if (isMade(home, setup)) return;
+    await mustBeFree(setup);
+    await clearGroup(setup, tools);
+    await makeOrUndo(setup, tools);
+    writeFileAtomic(configOf(home), JSON.stringify(wanted(setup)), { mode: 0o600 });
+  });
+}
+
+function configOf(home: string): string {
+  return `${home}/setup-config.json`;
+}
+
+function wanted(setup: LvmSetup): z.infer<typeof CONFIG> {
+  return {
     Device: setup.device,
     ThinpPercent: setup.dataPercent,
     ThinpMetaPercent: setup.metadataPercent,
     AutoExtendPercent: setup.autoextendPercent,
     AutoExtendThreshold: setup.autoextendThreshold,
   };
+}
+
+/** Whether the pool was made of just that. Fails where it was made of something else. */
+function isMade(home: string, setup: LvmSetup): boolean {
+  const path = configOf(home);
   const made = readConfig(path);
-  if (made !== undefined) {
-    if (JSON.stringify(made) === JSON.stringify(wanted)) return;
-    throw new TsengineError(
-      'InvalidParameter',
-      `devicemapper: changing direct-lvm config is not supported: ${path} says what the pool was made with`,
-    );
-  }
-  const tools = findTools();
-  await mustBeFree(setup);
-  await clearGroup(setup, tools);
-  await makeOrUndo(setup, tools);
-  makeDirectories(home, 0o700);
-  writeFileAtomic(path, JSON.stringify(wanted), { mode: 0o600 });
+  if (made === undefined) return false;
+  if (JSON.stringify(made) === JSON.stringify(wanted(setup))) return true;
+  throw new TsengineError(
+    'InvalidParameter',
+    `devicemapper: changing direct-lvm config is not supported: ${path} says what the pool was made with`,
+  );
 }
 
 function readConfig(path: string): z.infer<typeof CONFIG> | undefined {
@@ -156,7 +178,18 @@ async function makePool(
   undo.push(['vgremove', '-f', '-y', GROUP]);
   await runOrFail(tool('lvcreate'), volume(POOL, data), 'devicemapper');
   await runOrFail(tool('lvcreate'), volume(`${POOL}meta`, metadata), 'devicemapper');
-  const convert = ['-y', '--zero', 'n', '-c', '512K', '--thinpool', `${GROUP}/${POOL}`];
+  // A full pool fails a write at once, as those of our own do.
+  const convert = [
+    '-y',
+    '--zero',
+    'n',
+    '-c',
+    '512K',
+    '--errorwhenfull',
+    'y',
+    '--thinpool',
+    `${GROUP}/${POOL}`,
+  ];
   await runOrFail(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${POOL}meta`], 'devicemapper');
   makeDirectories(PROFILES, 0o755);
   const [threshold, percent] = [setup.autoextendThreshold || 80, setup.autoextendPercent || 20];

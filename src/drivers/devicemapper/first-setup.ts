@@ -42,8 +42,12 @@ export class FirstSetup {
       ...['base', 'transaction-metadata', 'deviceset-metadata'].map((name) => `${home}/metadata/${name}`),
       ...['verified', 'next-device', 'deleted/base'].map((name) => `${runHome}/${name}`),
       // The last: who waits for it begins anew when it is gone.
-      `${home}/${STAGED_FOLDER}/lock`,
+      this.#lock,
     ];
+  }
+
+  get #lock(): string {
+    return `${this.#context.home}/${STAGED_FOLDER}/lock`;
   }
 
   /** From the innermost. The folder of the lock and the one around it come last. */
@@ -70,6 +74,16 @@ export class FirstSetup {
     // Without these files nobody would know of a device in a pool that stays.
     if (!isNew && !isEmpty()) return;
     for (const path of this.#files()) if (this.#absent.has(path)) removeFile(path);
+    this.#removeFolders();
+  }
+
+  /** Takes away what the set's lock was taken in, where nothing else was made. With that lock held. */
+  abandon(): void {
+    if (this.#absent.has(this.#lock)) removeFile(this.#lock);
+    this.#removeFolders();
+  }
+
+  #removeFolders(): void {
     for (const path of this.#folders()) if (this.#absent.has(path)) removeIfEmpty(path);
   }
 }

@@ -2,6 +2,7 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { deviceMapperVersion, hasTarget } from '../../linux/device-mapper.ts';
 import { makeDirectories } from '../../linux/files.ts';
+import type { Lock } from '../../linux/flock.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, Support } from '../driver.ts';
 import {
@@ -15,8 +16,9 @@ import { DevicemapperDriver } from './driver.ts';
 import { FirstSetup } from './first-setup.ts';
 import { chooseFilesystem } from './layer-filesystem.ts';
 import { BASE, Metadata } from './metadata.ts';
-import { type DevicemapperOptions, LVM_POOL_DEVICE, readEngineOptions } from './options.ts';
+import { type DevicemapperOptions, LVM_POOL_DEVICE, type LvmSetup, readEngineOptions } from './options.ts';
 import { mustBeUsable, Pool } from './pool.ts';
+import { lostPool } from './pool-errors.ts';
 
 /** Why this kernel cannot serve anybody. */
 function refusal(): string | undefined {
@@ -42,10 +44,7 @@ function mustBePossible(context: DriverContext, options: DevicemapperOptions): b
   const pool = new Pool(context.home, options);
   const lost = pool.lostFile();
   if (lost === undefined || (pool.isActive() && !pool.isStale())) return false;
-  throw new TsengineError(
-    'Unavailable',
-    `devicemapper: the layers in ${context.home} are in a pool that is not there, and neither is its loop file ${lost}: put that back, or, where it is another pool, name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
-  );
+  throw lostPool(context.home, lost);
 }
 
 /** The name of a pool that we did not make. */
@@ -53,15 +52,46 @@ function namedPool({ source }: DevicemapperOptions): string | undefined {
   return source.kind === 'pool' ? source.name : source.kind === 'lvm' ? LVM_POOL_DEVICE : undefined;
 }
 
-async function poolOf(context: DriverContext, options: DevicemapperOptions): Promise<Pool> {
-  const { home } = context;
-  const { source } = options;
-  if (source.kind === 'lvm') {
-    const { setUpDirectLvm } = await import('./direct-lvm.ts');
-    await setUpDirectLvm(home, source.setup);
+/** How often folders are made that others take away. */
+const TRIES = 20;
+
+/** The set's lock, before there is a set. Whoever had it may have taken away the folders that a set-up that failed had made. */
+async function lockEarly(home: string, setup: FirstSetup | undefined): Promise<Lock> {
+  const metadata = new Metadata(home);
+  for (let tries = 0; ; tries++) {
+    try {
+      makeDirectories(home, 0o700);
+      metadata.make();
+      return await metadata.lock();
+    } catch (error) {
+      if (tries >= TRIES || !hasErrno(error, 'ENOENT')) throw error;
+    }
+    setup?.note();
   }
+}
+
+async function poolOf(
+  { home }: DriverContext,
+  options: DevicemapperOptions,
+  setup: FirstSetup | undefined,
+): Promise<Pool> {
+  const { source } = options;
+  if (source.kind === 'lvm') await makeWithLvm(home, source.setup, setup);
   makeDirectories(home, 0o700);
   return new Pool(home, options, namedPool(options));
+}
+
+async function makeWithLvm(home: string, wanted: LvmSetup, setup: FirstSetup | undefined): Promise<void> {
+  const { setUpDirectLvm } = await import('./direct-lvm.ts');
+  await setUpDirectLvm(home, wanted, async (work) => {
+    using _lock = await lockEarly(home, setup);
+    try {
+      await work();
+    } catch (error) {
+      setup?.abandon();
+      throw error;
+    }
+  });
 }
 
 /** See `DriverFactory`. */
@@ -85,7 +115,7 @@ export const devicemapperFactory: DriverFactory = {
       return onlyReading(new DevicemapperDriver(context, options, pool), context.home);
     }
     const setup = mustBePossible(context, options) ? new FirstSetup(context) : undefined;
-    const pool = await tellingReadOnly('devicemapper', context.home, () => poolOf(context, options));
+    const pool = await tellingReadOnly('devicemapper', context.home, () => poolOf(context, options, setup));
     return await openedToWrite(new DevicemapperDriver(context, options, pool, setup), context.home);
   },
 };

@@ -16,6 +16,7 @@ expect 'a volume group docker that is there' "*there is one on $three: *dm.thinp
   direct --storage-opt dm.directlvm_device=$two import /store/image.tar box
 expect 'and forced' "*there is one on $three: *" \
   direct --storage-opt dm.directlvm_device=$two --storage-opt dm.directlvm_device_force=true import /store/image.tar box
+[ ! -e $root/devicemapper ] || fail "something was made: $(find $root/devicemapper)"
 expect 'LVM has what it had' "$three" sh -c 'pvs --noheadings -o pv_name | tr -d " "'
 vgremove -q -y docker >/dev/null && pvremove -q -y $three >/dev/null
 # What cannot be made is undone: the spare of so much metadata has no room.
@@ -29,7 +30,11 @@ expect 'what a kill left' "*$one is not empty: use dm.directlvm_device_force=tru
   direct --storage-opt dm.directlvm_device=$one import /store/image.tar box
 made="--storage-opt dm.directlvm_device=$one --storage-opt dm.directlvm_device_force=true --storage-opt dm.thinp_percent=90
   --storage-opt dm.thinp_metapercent=2 --storage-opt dm.thinp_autoextend_threshold=70 --storage-opt dm.thinp_autoextend_percent=30"
+# Two at once, each of which would take the other's group for what a kill left.
+direct $made import /store/image.tar second >/store/second.txt 2>&1 & second=$!
 direct $made import /store/image.tar box >/dev/null || fail 'direct-lvm'
+wait $second || fail "a second command beside the first: $(cat /store/second.txt)"
+direct $made rmi second >/dev/null || fail 'rmi second'
 expect 'its pool' '*Pool Name: docker-thinpool*Pool Blocksize: 524.3kB*' direct $made info
 expect 'its volume' 'thinpool *docker-thinpool*' sh -c 'lvs --noheadings -o lv_name,profile docker | sed "s/^ *//"'
 expect 'its size, 90 % of the volume group' 9? \
@@ -56,6 +61,21 @@ lvchange -q -ay -y docker/thinpool_tmeta >/dev/null 2>&1
 thin_check /dev/docker/thinpool_tmeta >/dev/null || fail 'thin_check of direct-lvm'
 lvchange -q -an docker/thinpool_tmeta >/dev/null
 echo 'ok thin_check of direct-lvm'
+
+# One that fills: LVM's own kind holds writes for a minute, and whoever writes waits.
+vgremove -q -f -y docker >/dev/null 2>&1
+root=/store/root-full
+full="--storage-opt dm.directlvm_device=$one --storage-opt dm.directlvm_device_force=true --storage-opt dm.thinp_percent=10
+  --storage-opt dm.thinp_metapercent=1 --storage-opt dm.thinp_autoextend_threshold=100 --storage-opt dm.min_free_space=0%"
+direct $full import /store/image.tar box >/dev/null || fail 'direct-lvm for a full pool'
+expect 'a pool that fails writes when it is full' 'error' sh -c 'lvs --noheadings -o lv_when_full docker/thinpool | tr -d " "'
+ends 0 'a container that fills the pool gets an error' '*dd: [1-9]' direct $full run --name filler --network none box sh -c \
+  'dd if=/dev/zero of=/big bs=1M count=600 conv=fsync; echo dd: $?'
+expect 'the pool is full' '*out_of_data_space*error_if_no_space*' dmsetup status docker-thinpool
+ends 0 'and its container goes' 'filler' direct $full rm filler
+ends 0 'then others run' works direct $full run --rm --network none box echo works
+vgchange -q -an docker >/dev/null || fail 'devices of containers that filled the pool hold it'
+vgremove -q -f -y docker >/dev/null 2>&1
 
 # The suite on a pool of somebody's own: half of what it can be.
 vgcreate -q -y own $two $three >/dev/null
