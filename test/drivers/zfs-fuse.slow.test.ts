@@ -8,7 +8,7 @@ import { NO_ZFS_FUSE, withZfsFuse } from '../helpers/zfs-fuse.ts';
 
 /** What a daemon and its commands do otherwise than the kernel. A full run takes all that is not slow. */
 const BRIEF =
-  /^times keep|^a change of the second|^every kind of file|^a layer that leaves as|^a layer (that is in use is|on which another)|^a removed layer|^creating an id|^a quota|^what (status|metadata) says|^what another process|^a mount is counted|^cleanup unmounts|^a layer that was in use is whole|^a tar that leads/;
+  /^times keep|^extended attributes of every|cost what changed|^a change of the second|^every kind of file|^a layer that leaves as|^a layer (that is in use is|on which another)|^a removed layer|^creating an id|^a quota|^what (status|metadata) says|^what another process|^a mount is counted|^cleanup unmounts|^a layer that was in use is whole|^a tar that leads/;
 
 const isTaken = ({ name, slow = false }: Check): boolean => (FULL ? !slow : BRIEF.test(name));
 

@@ -15,7 +15,7 @@
  * files in `quotas` of layers that are not there; the next start deletes the former, the next removal or creation of that
  * id the latter.
  */
-import { TsengineError } from '../../errors.ts';
+import { errorMessage, TsengineError } from '../../errors.ts';
 import { chmodAt } from '../../linux/at.ts';
 import { createSnapshot, createSubvolume, isSubvolume } from '../../linux/btrfs.ts';
 import { enableQuota, limitSubvolume } from '../../linux/btrfs-quota.ts';
@@ -96,13 +96,18 @@ export class BtrfsDriver extends PlainDriver {
   }
 
   async #create(id: string, parent: string | undefined, size: number | undefined): Promise<void> {
-    await this.publish(id, (built) => {
-      if (parent === undefined) {
-        createSubvolume(built);
-        chmodAt(AT_FDCWD, built, 0o755);
-      } else createSnapshot(this.path(parent), built);
-      this.#limit(id, built, size);
-    });
+    try {
+      await this.publish(id, (built) => {
+        if (parent === undefined) {
+          createSubvolume(built);
+          chmodAt(AT_FDCWD, built, 0o755);
+        } else createSnapshot(this.path(parent), built);
+        this.#limit(id, built, size);
+      });
+    } catch (error) {
+      if (size !== undefined && !(await this.exists(id))) this.#forgetIfPossible(id);
+      throw error;
+    }
   }
 
   /** Limits a new subvolume, and puts on record what a removed layer of that id may have left. */
@@ -120,6 +125,15 @@ export class BtrfsDriver extends PlainDriver {
   #forget(id: string): void {
     const record = `${this.#quotas}/${id}`;
     if (pathExists(record)) removeFile(record);
+  }
+
+  /** Where it is not, the next layer of that id does it. */
+  #forgetIfPossible(id: string): void {
+    try {
+      this.#forget(id);
+    } catch (error) {
+      this.context.warn(`btrfs: the record of a limit stays: ${errorMessage(error)}`);
+    }
   }
 
   override async remove(id: string): Promise<void> {

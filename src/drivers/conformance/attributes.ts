@@ -4,7 +4,16 @@ import * as fs from 'node:fs';
 import { lgetxattr, llistxattr } from '../../linux/xattr.ts';
 import { applied, changeLines, collect, described, imageLayer, inside } from './layers.ts';
 import type { Check, Subject } from './suite.ts';
-import { attributePrefix, directory, removeAttribute, setAttribute, stamp, takes, write } from './trees.ts';
+import {
+  attributePrefix,
+  CAPABILITY,
+  directory,
+  removeAttribute,
+  setAttribute,
+  stamp,
+  takes,
+  write,
+} from './trees.ts';
 
 /** A change of one attribute of a file or a directory, and of nothing else. */
 interface Alone {
@@ -81,7 +90,36 @@ async function changedAlone(
   assert.deepEqual(changeLines(await driver.changes(copy, base)), lines);
 }
 
+/** One of each sort that a layer may keep. */
+const SORTS: Readonly<Record<string, Buffer>> = {
+  'user.sort': Buffer.from('user'),
+  'trusted.sort': Buffer.from([0, 255]),
+  'security.capability': CAPABILITY,
+};
+
 export const attributeChecks: readonly Check[] = [
+  {
+    name: 'extended attributes of every sort are kept, from above and in tars, or taken by nobody, as the driver says',
+    run: async (subject) => {
+      const { driver } = subject;
+      const sorts = Object.entries(SORTS).filter(([name]) => takes(subject, name));
+      const base = await imageLayer(driver, undefined, (root) => {
+        write(`${root}/file`, 'file');
+        for (const [name, value] of sorts) {
+          const set = () => setAttribute(`${root}/file`, name, value);
+          if (driver.capabilities.xattrs) set();
+          else assert.throws(set, { code: 'EOPNOTSUPP' }, name);
+        }
+      });
+      if (!driver.capabilities.xattrs) return;
+      const copy = await applied(subject, undefined, await collect(driver.diff(base, undefined)));
+      for (const id of [base, await imageLayer(driver, base, () => {}), copy]) {
+        await inside(driver, id, (root) => {
+          for (const [name, value] of sorts) assert.deepEqual(lgetxattr(`${root}/file`, name), value, name);
+        });
+      }
+    },
+  },
   {
     name: 'a file whose attributes alone changed is modified: mode, owner, time, attribute',
     run: async (subject) => {

@@ -1,7 +1,7 @@
 /** Checks that a disk may be full at any call of a driver: it fails in one line, and cleans up by itself. */
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
 import type { CreateOptions, GraphDriver } from '../driver.ts';
+import { counted } from './counted.ts';
 import { changingTar, leftovers, MOST_CALLS } from './crashes.ts';
 import type { Job } from './job.ts';
 import { described, imageLayer, inside } from './layers.ts';
@@ -88,19 +88,13 @@ function failed(call: Call): Check['run'] {
 }
 
 /** How often which calls are made when nothing fails. */
-async function callsOf(subject: Subject, call: Call, ground: Ground): Promise<Map<string, number>> {
+async function callsOf(subject: Subject, call: Call, ground: Ground): Promise<ReadonlyMap<string, number>> {
   const id = newId();
-  const log = `${subject.scratch}/${id}.log`;
   await prepared(subject, call, ground, id);
-  await subject.elsewhere(jobOf(call, id, ground), { TSENGINE_FAULT_LOG: log });
+  const { calls } = await counted(subject, jobOf(call, id, ground));
   if (call === 'get') await subject.driver.put(id);
   await subject.driver.remove(id);
-  const counts = new Map<string, number>();
-  for (const line of fs.readFileSync(log, 'utf8').trimEnd().split('\n')) {
-    const name = line.replace('worker:', '');
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return counts;
+  return calls;
 }
 
 function jobOf(call: Call, id: string, { image, tar, limited }: Ground): Job {

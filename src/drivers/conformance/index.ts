@@ -1,5 +1,6 @@
 import { attributeChecks } from './attributes.ts';
 import { contentChecks } from './contents.ts';
+import { costChecks } from './costs.ts';
 import { crashChecks } from './crashes.ts';
 import { depthChecks } from './depth.ts';
 import { differenceChecks } from './differences.ts';
@@ -31,6 +32,7 @@ export const CHECKS: readonly Check[] = [
   ...differenceChecks,
   ...hostileTarChecks,
   ...attributeChecks,
+  ...costChecks,
   ...manyChecks,
   ...depthChecks,
   ...historyChecks,

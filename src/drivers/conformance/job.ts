@@ -1,6 +1,8 @@
 /** What a check may ask another process to do with the same data root. */
 import { createReadStream } from 'node:fs';
 import type { CreateOptions, GraphDriver } from '../driver.ts';
+import { changeLines, collect } from './layers.ts';
+import { namesOf } from './tar.ts';
 
 /** One call of a driver, in a form that fits an argument. */
 export type Job =
@@ -13,13 +15,14 @@ export type Job =
   /** `tar` is the path of an archive. */
   | { readonly call: 'applyDiff'; readonly id: string; readonly parent?: string; readonly tar: string }
   | { readonly call: 'get' | 'put' | 'remove'; readonly id: string }
+  | { readonly call: 'changes' | 'diff'; readonly id: string; readonly parent: string }
   | { readonly call: 'cleanup' };
 
 /** How the process ended. */
 export interface JobResult {
   /** Its exit status; `undefined` when a signal killed it. */
   readonly status: number | undefined;
-  /** What it printed: the path, for `get`. */
+  /** What it printed: the path, for `get`; lines, for `changes` and `diff`. */
   readonly output: string;
   /** What it printed about an error. */
   readonly errors: string;
@@ -41,6 +44,10 @@ export async function runJob(driver: GraphDriver, job: Job): Promise<string> {
     case 'remove':
       await driver[job.call](job.id);
       return '';
+    case 'changes':
+      return changeLines(await driver.changes(job.id, job.parent)).join('\n');
+    case 'diff':
+      return namesOf(await collect(driver.diff(job.id, job.parent))).join('\n');
     case 'cleanup':
       await driver.cleanup();
       return '';

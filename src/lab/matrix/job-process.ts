@@ -7,16 +7,23 @@ import { once } from '../../once.ts';
 /** What a process is told that does one job on the same data root. */
 const requestSchema = once(() => {
   const id = z.string();
+  const layerOptions = z.strictObject({ storageOptions: z.exactOptional(z.record(z.string(), z.string())) });
   return z.object({
     driver: z.enum(DRIVER_NAMES),
     home: z.string(),
     runHome: z.string(),
     options: z.array(z.tuple([z.string(), z.string()])),
     job: z.union([
-      z.object({ call: z.enum(['create', 'createReadWrite']), id, parent: z.exactOptional(id) }),
-      z.object({ call: z.literal('applyDiff'), id, parent: z.exactOptional(id), tar: z.string() }),
-      z.object({ call: z.enum(['get', 'put', 'remove']), id }),
-      z.object({ call: z.literal('cleanup') }),
+      z.strictObject({
+        call: z.enum(['create', 'createReadWrite']),
+        id,
+        parent: z.exactOptional(id),
+        options: z.exactOptional(layerOptions),
+      }),
+      z.strictObject({ call: z.literal('applyDiff'), id, parent: z.exactOptional(id), tar: z.string() }),
+      z.strictObject({ call: z.enum(['get', 'put', 'remove']), id }),
+      z.strictObject({ call: z.enum(['changes', 'diff']), id, parent: id }),
+      z.strictObject({ call: z.literal('cleanup') }),
     ]),
   });
 });
