@@ -34,8 +34,9 @@ export interface Guide {
  * names.
  *
  * A file of the same size and times whose time of last change differs was written and had its time put back (`touch -r`, `cp -p`):
- * where the trees share inode numbers, such files are read. Where times are whole seconds, files that look the same are read if they were changed in the second `doubtfulFrom` (since 1970)
- * or later: the tree may have been changed in that second both before and after the snapshot.
+ * where the trees share inode numbers such files are read, and so is what a guide names, because two changes may get one time.
+ * Where times are whole seconds, files that look the same are read if they were changed in the second `doubtfulFrom` (since 1970) or
+ * later: the tree may have been changed in that second both before and after the snapshot.
  */
 export function compareTrees(
   root: string,
@@ -206,7 +207,7 @@ function compareOne(own: Side, base: Side | undefined, path: Buffer, into: Compa
   if (base === undefined) {
     changed = true;
     into.changes.push({ kind: 'added', path });
-  } else if (changed || !sameFile(own, base, into)) {
+  } else if (changed || !sameFile(own, base, path, into)) {
     changed = true;
     into.changes.push({ kind: 'modified', path });
   }
@@ -217,9 +218,10 @@ function sameTime(a: FileStat['ctime'], b: FileStat['ctime']): boolean {
   return a.sec === b.sec && a.nsec === b.nsec;
 }
 
-function sameFile(side: Side, base: Side, { doubtfulFrom }: Comparison): boolean {
+function sameFile(side: Side, base: Side, path: Buffer, { doubtfulFrom, guide }: Comparison): boolean {
   if (!sameAttributes(side, base)) return false;
   const isDoubtful =
+    guide?.changed.has(path.toString('latin1')) === true ||
     (doubtfulFrom !== undefined && BigInt(base.stat.ctime.sec) >= doubtfulFrom) ||
     (side.stat.ino === base.stat.ino && !sameTime(side.stat.ctime, base.stat.ctime));
   return !isDoubtful || sameContent(side, base);

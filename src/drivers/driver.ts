@@ -95,6 +95,11 @@ export interface Capabilities {
   readonly mounts: boolean;
   /** `remove` of a layer on which another one stands fails with `Conflict`; else it goes, and that one keeps all that it has. */
   readonly refusesParents: boolean;
+  /**
+   * A file that is written anew with its size kept, and its time put back, does not count as changed: a layer shares no inodes with its
+   * parent, so that no time of last change tells.
+   */
+  readonly missesKeptTimes?: true;
   /** What a file of a lower layer loses when it, or an attribute of it, is written; absent where nothing is lost. */
   readonly copyUpLoses?: readonly CopyUpLoss[];
   /** Bytes of the longest name that can be made in a layer that has a parent; absent where it is the kernel's, 255. */

@@ -127,6 +127,21 @@ export const attributeChecks: readonly Check[] = [
     },
   },
   {
+    name: 'a file that is written anew with its size and time kept is modified and carried, or is not as the driver says',
+    run: async ({ driver }) => {
+      const kept = new Date('2020-05-06T07:08:09Z');
+      const put = (root: string, text: string): void => {
+        fs.writeFileSync(`${root}/file`, text);
+        fs.utimesSync(`${root}/file`, kept, kept);
+      };
+      const base = await imageLayer(driver, undefined, (root) => put(root, 'before'));
+      const top = await imageLayer(driver, base, (root) => put(root, 'behind'));
+      const isMissed = driver.capabilities.missesKeptTimes === true;
+      assert.deepEqual(changeLines(await driver.changes(top, base)), isMissed ? [] : ['modified /file']);
+      assert.equal((await collect(driver.diff(top, base))).includes('behind'), !isMissed);
+    },
+  },
+  {
     name: 'a directory whose attributes alone changed is modified, and nothing in it',
     run: async (subject) => {
       // Times of directories are not described.

@@ -55,6 +55,7 @@ export class VfsDriver extends PlainDriver {
       nanoseconds: true,
       xattrs: true,
       mounts: false,
+      missesKeptTimes: true,
       refusesParents: false,
       renameLowerDirectory: true,
     };
