@@ -86,6 +86,38 @@ tsengine -s zfs --data-root data --exec-root /run/x --storage-opt zfs.fsname=poo
     assert.match(stdout, /Zpool Health: ONLINE/);
   });
 
+  test('with a pool that is full to the last block refuses in one line, frees, and serves again', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+zfs-fuse --enable-xattr --no-kstat-mount --pidfile /run/zfs.pid 2>/dev/null
+truncate -s 128M image
+zpool create -o cachefile=none -m "$PWD/root" pool "$PWD/image" 2>/dev/null
+t() { tsengine --data-root "$PWD/data" --exec-root /run/x -s zfs --storage-opt zfs.fsname=pool "$@"; }
+box() { tar -c -C /usr/bin busybox | t import - "$1" >/dev/null; }
+all() { zfs list -H -o name -t all | sort; }
+box box
+t run --name fills --network none box /busybox sh -c '/busybox dd if=/dev/urandom of=/filled bs=65536 2>/said; echo dd $?'
+sync; all >before
+t create --network none box /busybox true || echo create $?
+box again || echo import $?
+t run --rm --network none box /busybox true || echo run $?
+all | cmp - before
+t rm fills >/dev/null
+t run --rm --network none box /busybox echo works
+box again
+t rmi box again >/dev/null
+all
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(stdout.trim().split('\n'), ['dd 1', 'create 1', 'import 1', 'run 125', 'works', 'pool']);
+    const lines = stderr.trim().split('\n');
+    assert.equal(lines.length, 3, stderr);
+    for (const line of lines)
+      assert.match(line, /^tsengine: zfs: cannot make layer .*no space left on device: remove images/);
+  });
+
   test('of a store that driver setup made is started for it, again after it died, and ended with it', () => {
     const { status, stdout, stderr } = withZfsFuse(
       `set -e
