@@ -29,6 +29,7 @@ const TABLE =
   '97 EAFNOSUPPORT address family not supported|98 EADDRINUSE address already in use|' +
   '103 ECONNABORTED software caused connection abort|104 ECONNRESET connection reset by peer|' +
   '105 ENOBUFS no buffer space available|106 EISCONN already connected|107 ENOTCONN not connected|' +
+  '108 ESHUTDOWN cannot send after transport endpoint shutdown|' +
   '110 ETIMEDOUT connection timed out|111 ECONNREFUSED connection refused|114 EALREADY operation already in progress|' +
   '115 EINPROGRESS operation now in progress|116 ESTALE stale file handle|117 EUCLEAN structure needs cleaning|' +
   '121 EREMOTEIO remote I/O error|122 EDQUOT disk quota exceeded|123 ENOMEDIUM no medium found|' +

@@ -18,7 +18,7 @@ const CHILD = `
 
 test('a signal does not end the wait for udev', async () => {
   const script =
-    'mount -t tmpfs tmpfs /run && mkdir /run/udev && : >/run/udev/control && exec "$0" --input-type=module -e "$1"';
+    'mount -t tmpfs tmpfs /run && mkdir -p /run/udev/rules.d && : >/run/udev/control && echo x >/run/udev/rules.d/95-dm-notify.rules && exec "$0" --input-type=module -e "$1"';
   const child = spawn('unshare', ['-m', 'sh', '-c', script, process.execPath, CHILD], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -27,7 +27,11 @@ test('a signal does not end the wait for udev', async () => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-    while (!said.includes('\n')) await once(child.stdout, 'data');
+    const ended = once(child, 'exit');
+    while (!said.includes('\n')) {
+      await Promise.race([once(child.stdout, 'data'), ended]);
+      assert.equal(child.exitCode, null, 'it ended before it waited for udev');
+    }
     await sleep(50);
     child.kill('SIGUSR1');
     await sleep(50);
