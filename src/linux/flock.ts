@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, fstatSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { hasErrno } from '../errors.ts';
 import { SyscallError } from './errno.ts';
 import { openFile, removeFile } from './files.ts';
@@ -82,13 +82,27 @@ export interface LockOptions {
   readonly ephemeral?: boolean;
 }
 
+/** How often a file is tried to be opened whose name others remove. */
+const TRIES = 10;
+
+/** Opens a lock's file, made when absent. A FUSE filesystem may find the file and then miss it, where another process just removed it. */
+function openLock(path: string): number {
+  for (let tries = 1; ; tries++) {
+    try {
+      return openFile(path, 'a+', 0o600);
+    } catch (error) {
+      if (tries === TRIES || !hasErrno(error, 'ENOENT') || !existsSync(dirname(path))) throw error;
+    }
+  }
+}
+
 /**
  * Takes the lock of the file `path`, made when absent (mode 0600), if it is free; `undefined` when somebody holds it. The file
  * is opened for reading and writing, because NFS takes a shared lock only on the one and an exclusive one only on the other.
  */
 export function tryLockFile(path: string, mode: LockMode, options: LockOptions = {}): Lock | undefined {
   for (;;) {
-    const fd = openFile(path, 'a+', 0o600);
+    const fd = openLock(path);
     try {
       if (!tryFlock(fd, mode)) {
         closeSync(fd);
@@ -108,7 +122,7 @@ export async function lockFile(path: string, mode: LockMode, options: LockOption
   for (;;) {
     const free = tryLockFile(path, mode, options);
     if (free !== undefined) return free;
-    const fd = openFile(path, 'a+', 0o600);
+    const fd = openLock(path);
     try {
       await flockCall.async({ path }, fd, mode === 'exclusive' ? LOCK_EX : LOCK_SH);
       if (isStill(fd, path)) return new FileLock(fd, options.ephemeral === true ? path : undefined);

@@ -38,7 +38,7 @@ function suite(options: readonly string[], flags: string, onDisks: boolean): str
 
 /** Ten checks of the suite. */
 const PART =
-  'two containers|removed layer|mounted is not|stands is not|not there is said|kept, seen from|image is renamed|named as Docker|leaves as a tar|left, and twice';
+  'two containers|removed layer|in use is not removed|stands is not|not there is said|kept, seen from|image is renamed|named as Docker|leaves as a tar|left, and twice';
 
 test('devicemapper keeps promises of the suite on block devices', { timeout: HOUR }, async () => {
   const request = { kernel: 'debian:6.1', disks: [4096 * MIB, 64 * MIB] };

@@ -155,7 +155,7 @@ describe("a checkout's bundle", () => {
 
   test('is made anew for a machine when it is older than the sources, and taken as it is when not', () => {
     const place = join(folder, 'checkout');
-    for (const name of ['bin', 'scripts', 'src', 'package.json', 'tsconfig.json'])
+    for (const name of ['bin', 'bench', 'scripts', 'src', 'package.json', 'tsconfig.json'])
       cpSync(join(root, name), join(place, name), { recursive: true });
     symlinkSync(realpathSync(join(root, 'node_modules')), join(place, 'node_modules'));
     mkdirSync(join(place, 'dist/cli'), { recursive: true });

@@ -181,6 +181,15 @@ export class ZfsDriver implements GraphDriver {
     return this.#mark;
   }
 
+  /** Drops the snapshot that a clone began as, which the clone needs no more by its name. One that stays goes with its dataset. */
+  async #drop(snapshot: string): Promise<void> {
+    try {
+      await this.datasets.dropSnapshot(snapshot);
+    } catch (error) {
+      this.context.warn(`zfs: the snapshot ${snapshot} stays as long as its dataset: ${errorMessage(error)}`);
+    }
+  }
+
   async #clone(
     id: string,
     parent: string,
@@ -195,7 +204,7 @@ export class ZfsDriver implements GraphDriver {
     try {
       await this.datasets.clone(id, snapshot, layer);
     } finally {
-      await this.datasets.dropSnapshot(snapshot);
+      await this.#drop(snapshot);
     }
   }
 
