@@ -45,6 +45,17 @@ function point(name: string): CountedMount & { mounts: number; unmounts: number 
   };
 }
 
+/** One that cannot be made. */
+function unmountable(): CountedMount {
+  return {
+    path: `${folder}/broken`,
+    mount: () => {
+      throw new Error('no');
+    },
+    unmount: () => assert.fail('nothing is mounted'),
+  };
+}
+
 describe('a counted mount', () => {
   test('is made by the first user and taken back after the last', async () => {
     const counter = new MountCounter(`${folder}/run`);
@@ -94,26 +105,14 @@ describe('a counted mount', () => {
 
   test('for somebody alone that cannot be made is not held', async () => {
     const counter = new MountCounter(`${folder}/run`);
-    const broken: CountedMount = {
-      path: `${folder}/broken`,
-      mount: () => {
-        throw new Error('no');
-      },
-      unmount: () => assert.fail('nothing is mounted'),
-    };
+    const broken = unmountable();
     await assert.rejects(counter.alone('broken', broken), /^Error: no$/);
     assert.deepEqual(fs.readdirSync(`${folder}/run/locks`), []);
   });
 
   test('that failed is not counted', async () => {
     const counter = new MountCounter(`${folder}/run`);
-    const broken: CountedMount = {
-      path: `${folder}/broken`,
-      mount: () => {
-        throw new Error('no');
-      },
-      unmount: () => assert.fail('nothing is mounted'),
-    };
+    const broken = unmountable();
     await assert.rejects(counter.acquire('broken', broken), /^Error: no$/);
     assert.deepEqual(fs.readdirSync(`${folder}/run/mounts`), []);
     await counter.release('broken', broken);

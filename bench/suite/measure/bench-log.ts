@@ -3,9 +3,9 @@
  * that was cut off is as if it were not there. One run at a time has the file.
  */
 import { appendFileSync } from 'node:fs';
-import { errorMessage, TsengineError } from '../../../src/errors.ts';
-import { makeDirectories, readTextIfAny, removeFile } from '../../../src/linux/files.ts';
-import { type Lock, tryLockFile } from '../../../src/linux/flock.ts';
+import { TsengineError } from '../../../src/errors.ts';
+import { cannotWriteOut, lockOutFolder } from '../../../src/lab/out-folder.ts';
+import { readTextIfAny, removeFile } from '../../../src/linux/files.ts';
 import { type BenchEvent, eventLine, parseEventLine } from './events.ts';
 
 const FILE = 'progress.jsonl';
@@ -32,7 +32,7 @@ export interface RunIdentity {
  */
 export function openBenchLog(folder: string, run: RunIdentity, fresh: boolean): BenchLog {
   const path = `${folder}/${FILE}`;
-  const lock = lockFolder(folder);
+  const lock = lockOutFolder(folder, 'benchmark');
   try {
     if (fresh) removeFile(path);
     const text = readTextIfAny(path) ?? '';
@@ -55,27 +55,6 @@ export function openBenchLog(folder: string, run: RunIdentity, fresh: boolean): 
     };
   } catch (error) {
     lock[Symbol.dispose]();
-    throw error instanceof TsengineError && error.code === 'Conflict' ? error : cannotWrite(error);
+    throw error instanceof TsengineError && error.code === 'Conflict' ? error : cannotWriteOut(error);
   }
-}
-
-function lockFolder(folder: string): Lock {
-  let lock: Lock | undefined;
-  try {
-    makeDirectories(folder);
-    lock = tryLockFile(`${folder}/.lock`, 'exclusive', { ephemeral: true });
-  } catch (error) {
-    throw cannotWrite(error);
-  }
-  if (lock !== undefined) return lock;
-  throw new TsengineError(
-    'Conflict',
-    `another run of the benchmark works in ${folder}: wait for it, or name another folder with --out`,
-  );
-}
-
-function cannotWrite(error: unknown): TsengineError {
-  return new TsengineError('InvalidParameter', `cannot write to --out: ${errorMessage(error)}`, {
-    cause: error,
-  });
 }

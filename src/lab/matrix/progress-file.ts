@@ -5,10 +5,9 @@
  */
 import { appendFileSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { errorMessage, TsengineError } from '../../errors.ts';
-import { makeDirectories, readTextIfAny, removeFile } from '../../linux/files.ts';
-import { type Lock, tryLockFile } from '../../linux/flock.ts';
+import { readTextIfAny, removeFile } from '../../linux/files.ts';
 import { once } from '../../once.ts';
+import { cannotWriteOut, lockOutFolder } from '../out-folder.ts';
 import { eventLine, type MatrixEvent, parseEventLine } from './events.ts';
 
 const FILE = 'progress.jsonl';
@@ -26,7 +25,7 @@ export interface ProgressFile extends Disposable {
 /** Opens the file in `folder`, made when absent. With `fresh` what it holds is thrown away. Fails with `Conflict` while another run has it. */
 export function openProgressFile(folder: string, fresh: boolean): ProgressFile {
   const path = `${folder}/${FILE}`;
-  const lock = lockFolder(folder);
+  const lock = lockOutFolder(folder, 'matrix');
   try {
     if (fresh) removeFile(path);
     const text = readTextIfAny(path) ?? '';
@@ -40,29 +39,8 @@ export function openProgressFile(folder: string, fresh: boolean): ProgressFile {
     };
   } catch (error) {
     lock[Symbol.dispose]();
-    throw cannotWrite(error);
+    throw cannotWriteOut(error);
   }
-}
-
-function cannotWrite(error: unknown): TsengineError {
-  return new TsengineError('InvalidParameter', `cannot write to --out: ${errorMessage(error)}`, {
-    cause: error,
-  });
-}
-
-function lockFolder(folder: string): Lock {
-  let lock: Lock | undefined;
-  try {
-    makeDirectories(folder);
-    lock = tryLockFile(`${folder}/.lock`, 'exclusive', { ephemeral: true });
-  } catch (error) {
-    throw cannotWrite(error);
-  }
-  if (lock !== undefined) return lock;
-  throw new TsengineError(
-    'Conflict',
-    `another run of the matrix works in ${folder}: wait for it, or name another folder with --out`,
-  );
 }
 
 interface Entry {
