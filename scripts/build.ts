@@ -47,17 +47,20 @@ console.log(
 /**
  * Runs esbuild into `folder`. Where it fails it has said why; nothing is left.
  *
- * CommonJS, in three kinds of files: the first file of every command, small, because it answers `version` by itself; the whole program in
+ * CommonJS, in four kinds of files: the first file of every command, small, because it answers `version` by itself; the program in
  * one file, because each further file costs a millisecond to find, check and link (25 ms for `run` with shared chunks),
- * while modules that a command does not import are not even compiled; and each worker thread's.
+ * while modules that a command does not import are not even compiled; the program once more with the commands that are rare, because
+ * each 100 KiB cost every command 3 ms, and whole, because two files that share modules would have two classes of each error;
+ * and each worker thread's.
  */
 async function bundle(folder: string): Promise<readonly Metafile[]> {
   const workers = globSync('src/*/*-worker.ts', { cwd: root });
   try {
-    const program = await bundleInto(folder, ['src/cli/program.ts', ...workers]);
+    const program = await bundleInto(folder, ['src/cli/program.ts', ...workers], [rareApart()]);
+    const rare = await bundleInto(folder, [{ in: 'src/cli/program.ts', out: 'cli/rare' }]);
     const id = programId(join(folder, 'cli/program.js'));
     const define = { TSENGINE_PROGRAM_ID: JSON.stringify(id) };
-    return [program, await bundleInto(folder, ['src/cli/main.ts'], [programApart()], define)];
+    return [program, rare, await bundleInto(folder, ['src/cli/main.ts'], [programApart()], define)];
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     // What esbuild finds it prints.
@@ -75,7 +78,7 @@ function programId(file: string): string {
 
 async function bundleInto(
   folder: string,
-  entryPoints: string[],
+  entryPoints: string[] | { in: string; out: string }[],
   plugins: readonly Plugin[] = [],
   define: Readonly<Record<string, string>> = {},
 ): Promise<Metafile> {
@@ -121,6 +124,20 @@ function programApart(): Plugin {
         path: path.replace(/\.ts$/, '.js'),
         external: true,
       }));
+    },
+  };
+}
+
+/** Leaves what src/cli/commands/rare.ts imports to the program that has all commands. */
+function rareApart(): Plugin {
+  return {
+    name: 'rare-apart',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\./ }, ({ importer, kind }) =>
+        kind === 'dynamic-import' && importer.endsWith('/commands/rare.ts')
+          ? { path: './rare.js', external: true }
+          : undefined,
+      );
     },
   };
 }

@@ -112,7 +112,8 @@ function replace(path: string, data: Buffer): void {
     const { mtimeMs } = fs.statSync(left, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
     if (Date.now() - mtimeMs > STALE) fs.rmSync(left, { force: true });
   }
-  if (names.length >= MOST_FILES) return;
+  // Node's own, of each source that has run, have names without a dash.
+  if (names.filter((name) => name.includes('-')).length >= MOST_FILES) return;
   const fresh = `${path}${mark}${process.pid}`;
   try {
     const file = fs.openSync(fresh, 'w', 0o600);

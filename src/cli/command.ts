@@ -4,7 +4,7 @@ import type { Command } from 'commander';
  * How the command line is put together.
  *
  * `commands/index.ts` holds a table of all commands: a line of summary each, and a function that imports the module. A
- * run loads the module of the one command it was called with; a bundle has one chunk each. A module describes its flags
+ * run loads the module of the one command it was called with. A module describes its flags
  * and arguments to commander in `register` and does its work in the action. See `parse.ts` for what of Docker's flag
  * syntax is settled before commander sees it, and `report.ts` for what happens to errors.
  */
@@ -14,8 +14,8 @@ export type CommandTable = Readonly<Record<string, CommandEntry | CommandGroup>>
 export interface CommandEntry {
   /** The line in the list of commands and under the usage line; Docker's words, without a full stop. */
   readonly summary: string;
-  /** Imports the module, and nothing before it is called. */
-  readonly load: () => Promise<CommandModule>;
+  /** Imports the module, and nothing before it is called; in the bundle maybe the program that has it (`commands/rare.ts`). */
+  readonly load: () => Promise<CommandModule | Program>;
   /** The exit code when the action throws an error that carries none; 1 unless given. Docker: 125 for `run`. */
   readonly failureExitCode?: number;
   /** The exit code 1 is what the command found out: whatever goes wrong ends with `failureExitCode`, wrong arguments and a full standard output too. */
@@ -57,6 +57,12 @@ export interface CommandModule {
    * The action throws a `TsengineError` to fail; it sets `process.exitCode` itself where the code is a container's.
    */
   register(command: Command, context: CommandContext): void;
+}
+
+/** The whole of the command line in another file. */
+export interface Program {
+  /** Does what `main` of `program.ts` does. */
+  main(args: readonly string[]): Promise<void>;
 }
 
 /** What every command gets to know. */

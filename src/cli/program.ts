@@ -1,6 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
 import { TsengineError } from '../errors.ts';
-import { type CommandEntry, type CommandTable, type GlobalOptions, logLevels } from './command.ts';
+import {
+  type CommandEntry,
+  type CommandModule,
+  type CommandTable,
+  type GlobalOptions,
+  logLevels,
+} from './command.ts';
 import { commands } from './commands/index.ts';
 import { commandYet } from './docker-only.ts';
 import { commandHelp, tableHelp } from './help.ts';
@@ -29,7 +35,7 @@ export async function main(args: readonly string[]): Promise<void> {
     const exitCode = report(error, debug, failureExitCode);
     return oneIsAnswer && exitCode === 1 ? failureExitCode : exitCode;
   };
-  installProcessHandlers(failed);
+  const handlers = installProcessHandlers(failed);
   try {
     const root = globalOptions();
     const { globals, operands, help, version } = parseGlobals(root, args);
@@ -42,7 +48,12 @@ export async function main(args: readonly string[]): Promise<void> {
     const found = resolve(commands, program, [first, ...rest]);
     if ('help' in found) return print(found.help);
     ({ failureExitCode = 1, oneIsAnswer = false } = found.entry);
-    await runCommand(found, globals, wantsHelp);
+    const module = await found.entry.load();
+    if ('main' in module) {
+      handlers[Symbol.dispose]();
+      return await module.main(args);
+    }
+    await runCommand(module, found, globals, wantsHelp);
   } catch (error) {
     process.exitCode = failed(error);
   }
@@ -87,10 +98,14 @@ function resolve(
   return resolve(entry.commands, commandPath, rest);
 }
 
-/** Loads one command's module, parses its flags and runs it. */
-async function runCommand(found: Found, globals: GlobalOptions, wantsHelp: boolean): Promise<void> {
+/** Parses a command's flags and runs it. */
+async function runCommand(
+  module: CommandModule,
+  found: Found,
+  globals: GlobalOptions,
+  wantsHelp: boolean,
+): Promise<void> {
   const { entry, commandPath, args } = found;
-  const module = await entry.load();
   const command = quiet(new Command(commandPath)).summary(entry.summary);
   module.register(command, { globals, commandPath, makesRoot: entry.makesRoot === true });
   const split = splitArguments(command, commandPath, args, entry.flagsFirst ?? false);

@@ -32,14 +32,19 @@ function isBrokenPipe(error: unknown): boolean {
 
 /**
  * Settles what happens when output has nowhere to go (`tsengine ps | head -1`) and when something throws outside of
- * any command: quiet the first, one line the second. For the whole process, once. An error of `process.stdout` comes here
+ * any command: quiet the first, one line the second. For the whole process, until disposed of. An error of `process.stdout` comes here
  * as well, as long as nobody listens to it: looking at the stream now would cost 3 ms for nothing. `reported` tells of an
  * error and gives the exit code.
  */
-export function installProcessHandlers(reported: (error: unknown) => number): void {
+export function installProcessHandlers(reported: (error: unknown) => number): Disposable {
   const fatal = (error: unknown) => {
     process.exit(reported(error));
   };
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);
+  return {
+    [Symbol.dispose]: () => {
+      process.off('uncaughtException', fatal).off('unhandledRejection', fatal);
+    },
+  };
 }

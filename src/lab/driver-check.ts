@@ -1,57 +1,20 @@
-/** What the drivers can do on this machine: asked of their probes, and of the conformance suite. */
+/** What a driver can do on this machine, asked of the conformance suite. */
 import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { CHECKS, type Check } from '../drivers/conformance/index.ts';
-import type { DriverContext, DriverName, GraphDriver, Support } from '../drivers/driver.ts';
+import type { DriverContext, GraphDriver } from '../drivers/driver.ts';
+import { contextAt } from '../drivers/listing.ts';
 import { existingFolder } from '../drivers/read-only.ts';
-import { DRIVER_NAMES, driverFactory } from '../drivers/registry.ts';
+import { driverFactory } from '../drivers/registry.ts';
 import { refuseNonDirectory, refuseSuspended } from '../engine/root.ts';
-import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { hasErrno, TsengineError } from '../errors.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
-import { suspendedPoolOf, suspendedText } from '../linux/suspended-pool.ts';
 import { type CheckOptions, type CheckOutcome, runCheck, runChecks } from './checks.ts';
 import { mountsBelow } from './matrix/backings.ts';
 import { lackingAbilities } from './matrix/lacking.ts';
 import { contextOn, makeSubject } from './matrix/subject.ts';
-
-/** Whether a driver can serve a data root here, in a word and a line. */
-export interface DriverListing {
-  readonly name: DriverName;
-  readonly state: 'supported' | 'unsupported' | 'unknown';
-  /** Why not, why nobody knows, or what serves and what it does without. */
-  readonly notes: string;
-}
-
-/** What each of the six says of a data root, which need not be there. Nothing is changed. */
-export async function listDrivers(dataRoot: string): Promise<readonly DriverListing[]> {
-  const pool = suspendedPoolOf(resolve(dataRoot));
-  // Whoever looks there waits for its disks.
-  if (pool !== undefined)
-    return DRIVER_NAMES.map((name) => ({ name, state: 'unsupported', notes: suspendedText(pool) }));
-  return await Promise.all(DRIVER_NAMES.map((name) => listed(name, dataRoot)));
-}
-
-async function listed(name: DriverName, dataRoot: string): Promise<DriverListing> {
-  let support: Support;
-  try {
-    support = await (await driverFactory(name)).probe(contextAt(name, dataRoot));
-  } catch (error) {
-    if (hasErrno(error, 'EACCES', 'EPERM'))
-      return { name, state: 'unknown', notes: `${errorMessage(error)}: ask as root` };
-    return { name, state: 'unsupported', notes: errorMessage(error) };
-  }
-  return support.supported
-    ? { name, state: 'supported', notes: [support.by ?? [], support.notes ?? []].flat().join('; ') }
-    : { name, state: 'unsupported', notes: support.reason };
-}
-
-function contextAt(name: DriverName, dataRoot: string): DriverContext {
-  const runHome = `${tmpdir()}/tsengine-driver/${name}`;
-  return { home: `${dataRoot}/${name}`, runHome, options: [], warn: () => undefined };
-}
 
 /** Removes all layers, children before their parents: only the driver knows what else they are than folders. */
 async function removeAll(driver: GraphDriver): Promise<void> {

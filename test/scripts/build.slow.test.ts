@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import type { CommandTable } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands/index.ts';
+import { CHECKS } from '../../src/drivers/conformance/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -23,13 +24,23 @@ function built() {
   return { folder, outdir, [Symbol.dispose]: dispose };
 }
 
-test('the bundle is the first file, the program in one file, and a file for every worker', () => {
+test('the bundle is the first file, the program in one file and with its rare commands in another, and a file for every worker', () => {
   using bundle = built();
   const workers = globSync('*/*-worker.ts', { cwd: join(root, 'src') }).map((path) =>
     path.replace(/\.ts$/, '.js'),
   );
   const present = globSync('**/*.js', { cwd: bundle.outdir }).sort();
-  assert.deepEqual(present, ['cli/main.js', 'cli/program.js', ...workers].sort());
+  assert.deepEqual(present, ['cli/main.js', 'cli/program.js', 'cli/rare.js', ...workers].sort());
+});
+
+test('the program holds nothing of what only rare commands need', () => {
+  using bundle = built();
+  const holds = (file: string, text: string) =>
+    readFileSync(join(bundle.outdir, 'cli', file), 'utf8').includes(text);
+  // A check's name, a machine's kernel parameter, a workload's name.
+  for (const text of [CHECKS[0]?.name ?? '', 'qemu-system', 'copy-up.byte']) {
+    assert.deepEqual([holds('program.js', text), holds('rare.js', text)], [false, true], text);
+  }
 });
 
 /** Every command of the table, as its words. */

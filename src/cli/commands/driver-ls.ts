@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { DriverListing } from '../../drivers/listing.ts';
 import { DEFAULT_DATA_ROOT } from '../../engine/root.ts';
-import type { DriverListing } from '../../lab/driver-check.ts';
 import type { CommandContext } from '../command.ts';
 import { formatList, type ListFormat } from '../format/table.ts';
 import { asRow } from '../format/template.ts';
@@ -19,7 +19,7 @@ export function register(command: Command, context: CommandContext): void {
     .option('--format <string>', 'Pretty-print drivers using a Go template, or "json"')
     .option('-q, --quiet', 'Only show names of drivers that can serve here')
     .action(async (flags: { readonly format?: string; readonly quiet?: boolean }) => {
-      const { listDrivers } = await import('../../lab/driver-check.ts');
+      const { listDrivers } = await import('../../drivers/listing.ts');
       const drivers = await listDrivers(context.globals.dataRoot ?? DEFAULT_DATA_ROOT);
       const shown = flags.quiet === true ? drivers.filter(({ state }) => state === 'supported') : drivers;
       await writeOut(1, formatList(LIST, shown.map(row), flags));

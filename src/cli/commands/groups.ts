@@ -1,4 +1,5 @@
 import type { CommandEntry, CommandGroup } from '../command.ts';
+import { driverCheck, rareGroups } from './rare.ts';
 
 /** The commands that also go by a noun and a verb. */
 type Shared =
@@ -65,12 +66,7 @@ export function commandGroups(
     driver: {
       summary: 'Look at storage drivers',
       commands: {
-        check: {
-          summary: 'Try whether a storage driver keeps its promises here',
-          load: () => import('./driver-check.ts'),
-          failureExitCode: 125,
-          oneIsAnswer: true,
-        },
+        check: driverCheck,
         ls: {
           summary: 'List storage drivers and what this machine offers each',
           load: () => import('./driver-ls.ts'),
@@ -87,80 +83,7 @@ export function commandGroups(
         },
       },
     },
-    bench: {
-      summary: 'Measure storage drivers side by side',
-      itself: {
-        summary: 'Measure storage drivers against each other on this disk',
-        load: () => import('./bench.ts'),
-        failureExitCode: 125,
-        onlyReads: true,
-      },
-      commands: {
-        compare: {
-          summary: 'Say what has become slower and what faster between two results',
-          load: () => import('./bench-compare.ts'),
-          failureExitCode: 125,
-          oneIsAnswer: true,
-          onlyReads: true,
-        },
-        list: {
-          summary: 'List what the benchmark measures',
-          load: () => import('./bench-list.ts'),
-          onlyReads: true,
-        },
-        report: {
-          summary: 'Write a result as a page, as Markdown and as charts',
-          load: () => import('./bench-report.ts'),
-          failureExitCode: 125,
-          oneIsAnswer: true,
-          onlyReads: true,
-        },
-      },
-    },
-    lab: {
-      summary: 'Run tsengine on other kernels and filesystems',
-      commands: {
-        build: {
-          summary: 'Make what machines with a kernel need',
-          load: () => import('./lab-build.ts'),
-          onlyReads: true,
-        },
-        kernels: { summary: 'List kernels', load: () => import('./lab-kernels.ts'), onlyReads: true },
-        ls: {
-          summary: "List what is in the lab's cache",
-          load: () => import('./lab-ls.ts'),
-          onlyReads: true,
-        },
-        matrix: {
-          summary: 'Try every storage driver on kernels and filesystems',
-          load: () => import('./lab-matrix.ts'),
-          failureExitCode: 125,
-          oneIsAnswer: true,
-          onlyReads: true,
-        },
-        rm: {
-          summary: "Remove entries of the lab's cache",
-          load: () => import('./lab-rm.ts'),
-          onlyReads: true,
-        },
-        run: {
-          summary: 'Run a command in a virtual machine with another kernel',
-          load: () => import('./lab-run.ts'),
-          flagsFirst: true,
-          failureExitCode: 125,
-          oneIsAnswer: true,
-          onlyReads: true,
-        },
-        shell: {
-          summary: 'Start a shell in a virtual machine with another kernel',
-          load: () => import('./lab-shell.ts'),
-          flagsFirst: true,
-          failureExitCode: 125,
-          oneIsAnswer: true,
-          onlyReads: true,
-        },
-      },
-    },
+    ...rareGroups,
     system: {
       summary: 'Manage tsengine',
       commands: {

@@ -1,5 +1,6 @@
 import type { CommandEntry, CommandTable } from '../command.ts';
 import { commandGroups } from './groups.ts';
+import { rareInternals } from './rare.ts';
 
 /** The exit code of Docker's `run` when no container ran. */
 const NOT_RUN = 125;
@@ -39,19 +40,9 @@ const leaves = {
     load: () => import('./inspect.ts'),
     onlyReads: true,
   },
-  'internal-bench': {
-    summary: 'Measure parts of the benchmark; tsengine bench calls this',
-    load: () => import('./internal-bench.ts'),
-    hidden: true,
-  },
   'internal-exited': {
     summary: 'Record the end of a container; conmon calls this',
     load: () => import('./internal-exited.ts'),
-    hidden: true,
-  },
-  'internal-lab-cells': {
-    summary: 'Run cells of the matrix on this kernel; tsengine lab matrix calls this',
-    load: () => import('./internal-lab-cells.ts'),
     hidden: true,
   },
   kill: { summary: 'Kill one or more running containers', load: () => import('./kill.ts') },
@@ -89,4 +80,4 @@ const leaves = {
 } satisfies Record<string, CommandEntry>;
 
 /** All commands of the command line, in the order of the alphabet, which is the order of `--help`. */
-export const commands: CommandTable = { ...commandGroups(leaves), ...leaves };
+export const commands: CommandTable = { ...commandGroups(leaves), ...leaves, ...rareInternals };
