@@ -1,9 +1,11 @@
 /** The JSON file of a result, in and out. */
+import * as z from 'zod/mini';
 import { schemaMessage } from '../../src/engine/json.ts';
 import { errorMessage, TsengineError } from '../../src/errors.ts';
 import { textUpTo } from '../../src/lab/matrix/matrix-file.ts';
 import { makeDirectories, writeFileAtomic } from '../../src/linux/files.ts';
 import { printablePath } from '../../src/linux/path.ts';
+import { once } from '../../src/once.ts';
 import { pointKey } from './report/figures.ts';
 import { RESULT_VERSION, type Result, schemas } from './schema.ts';
 
@@ -26,8 +28,37 @@ export function writeResult(result: Result, folder: string): string {
   return path;
 }
 
+/** A kind of file: its version, its form, and what it is called in errors. */
+export interface ResultFormat<T> {
+  readonly version: number;
+  readonly schema: z.ZodMiniType<T>;
+  /** 'a result of tsengine bench'. */
+  readonly what: string;
+  /** What is to be given instead of a file of another form. */
+  readonly hint: string;
+}
+
+const FORMAT = once(
+  (): ResultFormat<Result> => ({
+    version: RESULT_VERSION,
+    schema: schemas().result,
+    what: 'a result of tsengine bench',
+    hint: `give the ${RESULT_NAME} of a run`,
+  }),
+);
+
 /** Reads and checks a result. The error is one line that names the file, and the field or the reason. */
 export function readResult(path: string): Result {
+  return withTrueNames(readVersioned(path, FORMAT()), printablePath(path));
+}
+
+/** Checks what came out of a file; `path` is what an error names. */
+export function parseResult(value: unknown, path: string): Result {
+  return withTrueNames(parseVersioned(value, path, FORMAT()), printablePath(path));
+}
+
+/** Reads a file of a format. The error is one line that names the file, and the field or the reason. */
+export function readVersioned<T>(path: string, format: ResultFormat<T>): T {
   let value: unknown;
   try {
     value = JSON.parse(textUpTo(path, LARGEST));
@@ -36,30 +67,30 @@ export function readResult(path: string): Result {
       error instanceof SyntaxError ? `it is damaged or no JSON: ${error.message}` : errorMessage(error);
     throw new TsengineError(
       'InvalidParameter',
-      `cannot read a result of tsengine bench from ${printablePath(path)}: ${printablePath(why)}`,
+      `cannot read ${format.what} from ${printablePath(path)}: ${printablePath(why)}`,
       { cause: error },
     );
   }
-  return parseResult(value, path);
+  return parseVersioned(value, path, format);
 }
 
-/** Checks what came out of a file; `path` is what an error names. */
-export function parseResult(value: unknown, path: string): Result {
+/** Checks what came out of a file of a format; `path` is what an error names. */
+export function parseVersioned<T>(value: unknown, path: string, format: ResultFormat<T>): T {
   const file = printablePath(path);
   const version =
     typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined;
-  if (typeof version === 'number' && version !== RESULT_VERSION) {
-    const way = version > RESULT_VERSION ? 'use a newer tsengine' : 'measure again';
+  if (typeof version === 'number' && version !== format.version) {
+    const way = version > format.version ? 'use a newer tsengine' : 'measure again';
     throw new TsengineError(
       'InvalidParameter',
-      `${file} has version ${version} of the format, and this tsengine reads ${RESULT_VERSION}: ${way}`,
+      `${file} has version ${version} of the format, and this tsengine reads ${format.version}: ${way}`,
     );
   }
-  const parsed = schemas().result.safeParse(value);
-  if (parsed.success) return withTrueNames(parsed.data, file);
+  const parsed = z.safeParse(format.schema, value);
+  if (parsed.success) return parsed.data;
   throw new TsengineError(
     'InvalidParameter',
-    `${file} is no result of tsengine bench: ${schemaMessage(parsed.error)}; give the ${RESULT_NAME} of a run`,
+    `${file} is no ${format.what.replace(/^an? /, '')}: ${schemaMessage(parsed.error)}; ${format.hint}`,
   );
 }
 

@@ -31,15 +31,25 @@ const MARK = '@tsengine-bench ';
 
 /** An event as a line. */
 export function eventLine(event: BenchEvent): string {
-  return `${MARK}${JSON.stringify(event)}\n`;
+  return markedLine(event);
 }
 
 /** The event of a line; `undefined` for any other line, and for one that was cut off. */
 export function parseEventLine(line: string): BenchEvent | undefined {
+  return parseMarkedLine(line, eventSchema());
+}
+
+/** A line that is found among what programs write. */
+export function markedLine(value: object): string {
+  return `${MARK}${JSON.stringify(value)}\n`;
+}
+
+/** What is in such a line; `undefined` for any other line, for one that was cut off, and for one of another form. */
+export function parseMarkedLine<T>(line: string, schema: z.ZodMiniType<T>): T | undefined {
   const at = line.indexOf(MARK);
   if (at < 0) return undefined;
   try {
-    const parsed = eventSchema().safeParse(JSON.parse(line.slice(at + MARK.length)));
+    const parsed = schema.safeParse(JSON.parse(line.slice(at + MARK.length)));
     return parsed.success ? parsed.data : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,8 @@
  * A block in a process of its own with its own mount and pid namespaces. However it ends, the kernel takes with it all processes
  * that it started and all that it mounted, and with the mounts the loop devices, whose files have no names.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { errorMessage, hasErrno, TsengineError } from '../../../src/errors.ts';
 import { byLine } from '../../../src/lab/matrix/events.ts';
 import { selfCommand } from '../../../src/lab/matrix/self.ts';
@@ -33,6 +34,18 @@ const NAMESPACES = [
   ...['--mount', '--propagation', 'private'],
   ...['--pid', '--fork', '--kill-child', '--mount-proc'],
 ];
+
+/**
+ * Starts a command with mount and pid namespaces of its own. The shell is process 1 there and waits for what has lost its parent.
+ * And unshare(1) ends with us, however we do.
+ */
+export function startIsolated(words: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'unshare', ...NAMESPACES, 'sh', '-c', '"$@"; exit $?', 'sh', ...words],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+}
 
 /**
  * Runs it. A process that dies is tried again without the job that it died of, which is told as failed. Fails with the signal's
@@ -74,13 +87,7 @@ async function onePass(request: BlockRequest, listener: BlockListener): Promise<
   let at: { readonly subject: string; readonly job: string | null } = { subject: '', job: null };
   let isDone = false;
   let said = '';
-  const words = [...NAMESPACES, 'sh', '-c', '"$@"; exit $?', 'sh', ...selfCommand(), BENCH_COMMAND];
-  // The shell is process 1 there and waits for what has lost its parent. And unshare(1) ends with us, however we do.
-  const child = spawn(
-    'setpriv',
-    ['--pdeathsig', 'KILL', 'unshare', ...words, '--block', JSON.stringify(request)],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const child = startIsolated([...selfCommand(), BENCH_COMMAND, '--block', JSON.stringify(request)]);
   child.stdout.on(
     'data',
     byLine((line) => {

@@ -25,7 +25,8 @@ export function openPodman({ driver, dataRoot, work, storageOptions }: DockerOpt
     command: {
       words: [
         'podman',
-        ...['--root', dataRoot, '--runroot', `${work}/run`, '--storage-driver', driver],
+        ...['--root', dataRoot, '--runroot', `${work}/run`, '--tmpdir', `${work}/tmp`],
+        ...['--storage-driver', driver],
         ...['--runtime', 'runc', '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'],
         ...storageOptions.flatMap((option) => ['--storage-opt', option]),
       ],

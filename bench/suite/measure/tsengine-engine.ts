@@ -13,17 +13,22 @@ export interface TsengineOptions {
   /** A folder on a tmpfs for its exec root, of its own. */
   readonly work: string;
   readonly storageOptions: readonly string[];
+  /** What its configuration file holds. Nothing where not given. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** The words that start it: what runs here where not given. */
+  readonly program?: readonly [string, ...string[]];
 }
 
 /** How long what a command leaves working in the background may take, in milliseconds. */
 const PATIENCE = 10_000;
 
 /** Gives it; nothing is started. The machine's configuration file has no part in it. */
-export function openTsengine({ driver, dataRoot, work, storageOptions }: TsengineOptions): Engine {
+export function openTsengine(options: TsengineOptions): Engine {
+  const { driver, dataRoot, work, storageOptions } = options;
   mkdirSync(work, { recursive: true });
   const config = `${work}/daemon.json`;
-  writeFileSync(config, '{}');
-  const [program = '', ...before] = selfCommand();
+  writeFileSync(config, JSON.stringify(options.config ?? {}));
+  const [program = '', ...before] = options.program ?? selfCommand();
   const { version, gitCommit } = buildInfo();
   return {
     name: 'tsengine',
