@@ -177,6 +177,8 @@ export class SubvolumeTree {
   /** Names of directories that a search came by. */
   readonly #seen = new Map<bigint, readonly Reference[]>();
   readonly #directories = new Map<bigint, Buffer | undefined>([[FIRST_FREE_OBJECT, ROOT]]);
+  /** What is on record of those that changed and may only have been read. */
+  readonly #read = new Map<bigint, Buffer>();
 
   /** `fd` is any open file of the filesystem. */
   constructor(fd: number, id: bigint) {
@@ -215,14 +217,20 @@ export class SubvolumeTree {
       const isNew = search.count(0) > madeIn;
       const mayBeRead = !isNew && search.number(ACCESS_AT) >= search.number(CHANGE_AT);
       const read = mayBeRead ? recordOf(search.data) : undefined;
+      if (read !== undefined) this.#read.set(one.inode, read);
       found.push({ ...one, links: search.small(LINKS_AT), read });
     }
     return one;
   }
 
-  /** Whether an inode of another tree was only read since it was the same here. Not asked for where that is not likely. */
+  /**
+   * Whether an inode of another tree was only read since it was the same here. Not asked for where that is not likely, nor where
+   * `changedAfter` has come by it: whoever walks over both trees reads every directory of both.
+   */
   wasRead({ inode, read }: TreeInode): boolean {
     if (read === undefined) return false;
+    const here = this.#read.get(inode);
+    if (here !== undefined) return here.equals(read);
     const key = { object: inode, type: INODE_ITEM, offset: 0n };
     let same = false;
     this.#search.each(this.#fd, this.#id, key, key, () => {

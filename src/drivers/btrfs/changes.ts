@@ -4,7 +4,7 @@
  */
 import { closeFd, O_DIRECTORY, O_RDONLY, openAt } from '../../linux/at.ts';
 import { subvolumeInfo } from '../../linux/btrfs.ts';
-import { SubvolumeTree, subvolumesIn } from '../../linux/btrfs-search.ts';
+import { SubvolumeTree, subvolumesIn, type TreeInode } from '../../linux/btrfs-search.ts';
 import { AT_FDCWD } from '../../linux/stat.ts';
 import { syncfs } from '../../linux/sync.ts';
 import type { Guided } from '../naive-diff.ts';
@@ -31,8 +31,10 @@ export const guidedByTrees: Guided = async (layer, parent, compare) => {
     await syncfs(own);
     const [tree, baseTree] = [new SubvolumeTree(own, info.id), new SubvolumeTree(base, baseInfo.id)];
     const guide = new TreeGuide(tree);
-    guide.add(tree, baseTree, info.madeIn);
-    guide.add(baseTree, tree, info.madeIn);
+    // Both before the first is compared: what each found answers for many of the other.
+    const [changed, baseChanged] = [tree.changedAfter(info.madeIn), baseTree.changedAfter(info.madeIn)];
+    guide.add(tree, changed, baseTree);
+    guide.add(baseTree, baseChanged, tree);
     return compare(guide);
   } finally {
     fds.forEach(closeFd);
@@ -55,10 +57,10 @@ class TreeGuide extends PathGuide {
    * Adds what changed in one tree since it was the same as the other; what was only read did not. Files are listed like directories, and
    * never looked up as one.
    */
-  add(tree: SubvolumeTree, other: SubvolumeTree, after: bigint): void {
-    for (const changed of tree.changedAfter(after)) {
-      if (other.wasRead(changed)) continue;
-      for (const path of tree.pathsOfChanged(changed)) this.addPath(path.toString('latin1'), true);
+  add(tree: SubvolumeTree, changed: readonly TreeInode[], other: SubvolumeTree): void {
+    for (const inode of changed) {
+      if (other.wasRead(inode)) continue;
+      for (const path of tree.pathsOfChanged(inode)) this.addPath(path.toString('latin1'), true);
     }
   }
 }
