@@ -1,37 +1,64 @@
 /** What a workload is given, and gives back. */
-import { type Comparison, conclude, type Measured } from './comparison.ts';
+import type { LabDriver } from './in-lab.ts';
 import { type Contestant, measureRounds } from './measure.ts';
+import type { Claim, Comparison } from './schema.ts';
+import type { Random } from './suite/random.ts';
+import type { Unit } from './suite/schema.ts';
 
 /** A workload: prepares what it needs, measures, removes what it made. One that cannot run throws. */
 export interface Workload {
   /** For `--only`. */
   readonly name: string;
+  /** The driver that it cannot do without, which this kernel may lack: it is measured in a machine of the lab then. */
+  readonly driver?: LabDriver;
   run(bench: Bench): Promise<readonly Comparison[]>;
 }
 
 /** What is measured, and how. */
-export interface Plan extends Omit<Measured, 'values'> {
+export interface Plan {
+  readonly name: string;
+  readonly title: string;
+  readonly unit: Unit;
   readonly contestants: readonly Contestant[];
+  readonly claims: readonly Claim[];
+  readonly notes?: readonly string[];
   /** How many times the usual number of runs: for what takes a fraction of a second. */
   readonly times?: number;
   readonly warmups?: number;
 }
 
-/** How thorough the measurement is, and where one says how far it is. */
+/** How thorough the measurement is, on what, and where one says how far it is. */
 export interface Bench {
   readonly runs: number;
   /** Only tried out: workloads may be smaller. */
   readonly quick: boolean;
+  /** Draws the order of contestants. */
+  readonly random: Random;
+  /** The launcher of the tsengine that is measured. */
+  readonly launcher: string;
+  /** The folder whose disk is measured. */
+  readonly images: string;
+  /** The process that stores go on record as belonging to. */
+  readonly owner: number;
+  /** Milliseconds since the start of the whole run. */
+  clock(): number;
   progress(text: string): void;
+  /** Takes down the version of what takes part. */
+  version(name: string, version: string): void;
+  /** Takes down that somebody could not be measured, and why. */
+  missing(series: string, reason: string): void;
 }
 
-/** Measures a plan's contestants in turn and judges its claims. */
+/** Measures a plan's contestants in turn. */
 export async function compare(bench: Bench, plan: Plan): Promise<Comparison> {
-  const { contestants, times = 1, warmups = 1, ...rest } = plan;
-  const values = await measureRounds(contestants, {
+  const { name, title, unit, contestants, claims, notes = [], times = 1, warmups = 1 } = plan;
+  const measured = await measureRounds(contestants, {
     runs: bench.runs * (bench.quick ? 1 : times),
     warmups,
-    progress: (text) => bench.progress(`${plan.title}: ${text}`),
+    random: bench.random,
+    clock: () => bench.clock(),
+    progress: (text) => bench.progress(`${title}: ${text}`),
   });
-  return conclude({ ...rest, values });
+  const series = [...measured].map(([of, samples]) => ({ name: of, samples }));
+  return { name, title, unit, machine: 'host', series, claims: [...claims], notes: [...notes] };
 }

@@ -2,70 +2,78 @@
  * Workloads of drivers that this kernel lacks run in a machine of the lab, Docker beside them in the same machine. Under software
  * emulation everything takes several times as long there, for both: only the ratios mean something.
  */
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { type LabFeature, runInMachine } from '../src/lab/lab.ts';
 import { tinyRootfs } from '../test/helpers/base-image.ts';
-import type { Bench, Workload } from './bench.ts';
-import type { Comparison } from './comparison.ts';
+import { type RepositoryResult, repositoryFormat } from './schema.ts';
+import { parseVersioned } from './suite/result-file.ts';
+import { hasThinPools } from './suite/stores/thin-pool.ts';
+import { hasZfsModule } from './suite/stores/zpool.ts';
 
-/** The kernel in whose release Docker is 20.10.24. */
-const KERNEL = 'debian:6.1';
+/** The kernel in whose release Docker is 20.10.24; results of its machine carry its name. */
+export const LAB_KERNEL = 'debian:6.1';
 const HOUR = 3_600_000;
 
 /** What a driver needs, how to see that it is there, and what else a machine is to have. */
 const NEEDS = {
-  devicemapper: { isHere: () => / device-mapper$/m.test(readFileSync('/proc/devices', 'utf8')), with: [] },
-  zfs: { isHere: () => existsSync('/dev/zfs'), with: ['zfs'] },
-} as const satisfies Record<string, { isHere(): boolean; with: readonly LabFeature[] }>;
+  devicemapper: { isHere: hasThinPools, with: [], modules: 'dm_mod dm_thin_pool' },
+  zfs: { isHere: hasZfsModule, with: ['zfs'], modules: 'zfs' },
+} as const satisfies Record<string, { isHere(): boolean; with: readonly LabFeature[]; modules: string }>;
 
-/** A workload of a driver's that runs where the driver does. */
-export function whereDriverIs(driver: keyof typeof NEEDS, workload: Workload): Workload {
-  const { isHere, with: features } = NEEDS[driver];
-  return {
-    name: workload.name,
-    run: (bench) => (isHere() ? workload.run(bench) : inMachine(bench, workload.name, features)),
-  };
+/** Drivers that a kernel may lack. */
+export type LabDriver = keyof typeof NEEDS;
+
+/** Whether this kernel has what a driver needs. */
+export function isHere(driver: LabDriver): boolean {
+  return NEEDS[driver].isHere();
 }
 
-/** Runs the workload of that name in a machine, where the driver must be: a machine starts none itself. */
-async function inMachine(
-  bench: Bench,
-  name: string,
-  features: readonly LabFeature[],
-): Promise<readonly Comparison[]> {
+/** How a workload is run there. */
+export interface LabRequest {
+  readonly workload: string;
+  readonly driver: LabDriver;
+  readonly runs: number;
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  progress(text: string): void;
+}
+
+/** Runs the workload in a machine, where the driver must be: a machine starts none itself. Gives the machine's own result. */
+export async function runInLab(request: LabRequest): Promise<RepositoryResult> {
+  const { workload, driver, runs, quick, seed, signal } = request;
+  const needs = NEEDS[driver];
   const script = [
     'set -e; systemctl stop docker.socket docker containerd 2>/dev/null || true',
-    `modprobe -a ${features.includes('zfs') ? 'zfs' : 'dm_mod dm_thin_pool'}`,
+    `modprobe -a ${needs.modules}`,
     'mkdir /tmp/base; cat >/tmp/base/tiny.tar; cd /opt/tsengine',
-    `exec node bench/peer.ts --json --only ${name} --runs ${bench.runs}${bench.quick ? ' --quick' : ''}`,
+    `exec node bench/peer.ts --json --only ${workload} --runs ${runs} --seed ${seed}${quick ? ' --quick' : ''}`,
   ].join('\n');
   const chunks: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
   const { exitCode } = await runInMachine({
-    kernel: KERNEL,
-    with: ['docker', 'systemd', ...features],
+    kernel: LAB_KERNEL,
+    with: ['docker', 'systemd', ...needs.with],
     command: ['bash', '-c', script],
     env: { TSENGINE_BASE_IMAGES: '/tmp/base' },
     stdin: createReadStream(await tinyRootfs()),
     memory: 4 * 2 ** 30,
     timeoutMs: 3 * HOUR,
-    onNotice: (text) => bench.progress(`${name}: ${text}`),
+    signal,
+    onNotice: (text) => request.progress(`${workload}: ${text}`),
     onOutput: (stream, data) => {
       chunks[stream].push(data);
     },
   });
-  const [stdout, stderr] = [chunks.stdout, chunks.stderr].map((parts) =>
-    Buffer.concat(parts).toString().trim(),
+  const textOf = (stream: 'stdout' | 'stderr'): string => Buffer.concat(chunks[stream]).toString().trim();
+  const text = textOf('stdout');
+  if (!text.startsWith('{'))
+    throw new Error(`in a machine with ${LAB_KERNEL} it ended with ${exitCode}: ${textOf('stderr')}`);
+  const result = parseVersioned(
+    JSON.parse(text),
+    `what a machine with ${LAB_KERNEL} wrote`,
+    repositoryFormat(),
   );
-  if (stdout?.startsWith('{') !== true)
-    throw new Error(`in a machine with ${KERNEL} it ended with ${exitCode}: ${stderr}`);
-  const { comparisons, failures }: MachineReport = JSON.parse(stdout);
-  const [failure] = failures;
-  if (failure !== undefined) throw new Error(`in a machine with ${KERNEL}: ${failure.error}`);
-  return comparisons.map((one) => ({ ...one, notes: [...one.notes, `in a machine with ${KERNEL}`] }));
-}
-
-/** What `peer.ts --json` prints. */
-interface MachineReport {
-  readonly comparisons: readonly Comparison[];
-  readonly failures: readonly { readonly name: string; readonly error: string }[];
+  const failure = result.missing.find(({ series }) => series === null);
+  if (failure !== undefined) throw new Error(`in a machine with ${LAB_KERNEL}: ${failure.reason}`);
+  return result;
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { GraphDriver } from '../src/drivers/driver.ts';
 import { naiveChanges } from '../src/drivers/naive-diff.ts';
 import { driverFactory } from '../src/drivers/registry.ts';
+import { WORK } from './peers/store.ts';
 
 /** Milliseconds that the driver's own way takes, and those of a walk over both trees. */
 export interface Compared {
@@ -59,7 +60,7 @@ async function withLayer<T>(
   const [layer = '', parent = ''] = ['mount-id', 'init-id'].map((name) =>
     readFileSync(`${mounts}/${name}`, 'utf8').trim(),
   );
-  const runHome = mkdtempSync('/run/tsengine-bench-');
+  const runHome = mkdtempSync(`${WORK}/driver-`);
   try {
     const factory = await driverFactory(driver);
     const opened = await factory.open({

@@ -7,11 +7,12 @@ import type { Command } from './measure.ts';
 /** How often the kernel is asked, in milliseconds. It keeps the peak itself: only the very end can be missed. */
 const interval = 10;
 
-const mebibyte = 1024;
+/** What the kernel counts in. */
+const kibibyte = 1024;
 
 /**
  * Runs a command that must succeed, its standard input being the file descriptor `input`, and gives the peak of its
- * resident memory in MiB: that of the process and of every one that it starts, added up, wherever each has its peak.
+ * resident memory in bytes: that of the process and of every one that it starts, added up, wherever each has its peak.
  */
 export async function peakMemory({ argv, env }: Command, input: number): Promise<number> {
   const [file, ...args] = argv;
@@ -30,14 +31,14 @@ export async function peakMemory({ argv, env }: Command, input: number): Promise
   } finally {
     clearInterval(timer);
   }
-  return [...peaks.values()].reduce((sum, peak) => sum + peak, 0) / mebibyte;
+  return [...peaks.values()].reduce((sum, peak) => sum + peak, 0) * kibibyte;
 }
 
-/** Forgets a process's peak, and gives a function that says by how many MiB it has grown at most since then. */
+/** Forgets a process's peak, and gives a function that says by how many bytes it has grown at most since then. */
 export function watchGrowth(pid: number): () => number {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
   const before = statusOf(pid, 'VmRSS') ?? 0;
-  return () => ((statusOf(pid, 'VmHWM') ?? 0) - before) / mebibyte;
+  return () => ((statusOf(pid, 'VmHWM') ?? 0) - before) * kibibyte;
 }
 
 /** KiB of one of the rows of /proc/PID/status; `undefined` when the process is gone. */

@@ -1,54 +1,75 @@
-/** What people read: one table for each comparison, with the spread, the ratios and the limits. */
-import type { Comparison, Unit, Verdict } from './comparison.ts';
+/** What people read: one table for each comparison, with the intervals, the ratios and the limits. */
+import { conclude, type Figure, type Verdict } from './comparison.ts';
+import type { Comparison, Missing } from './schema.ts';
+import { bytesText, factorText, oneLine, spreadText, valueText } from './suite/report/wording.ts';
+import type { Machine, Unit } from './suite/schema.ts';
 
-const columns = ['median', 'p10', 'p90', 'min', 'max', 'runs'];
+const columns = ['median', 'from', 'to', 'least', 'greatest', 'runs'];
 const width = 11;
 
-/** The tables of all comparisons. */
-export function formatReport(comparisons: readonly Comparison[]): string {
-  return comparisons.map(formatComparison).join('\n');
+/** The machine and the programs, to stand above the figures. */
+export function formatMachine(machine: Machine): string {
+  const { kernel, processors, processor, memory, loadBefore, disk, versions } = machine;
+  const programs = Object.entries(versions).map(([name, version]) => `  ${name.padEnd(10)}${version}`);
+  const on = [disk.filesystem, disk.model, disk.device].filter((word) => word !== undefined);
+  return [
+    `Linux ${kernel}, ${processors} × ${processor}, ${bytesText(memory)}, load before ${loadBefore.toFixed(2)}`,
+    `stores with direct I/O in files on ${on.join(', ')}`,
+    ...programs,
+    '',
+  ].join('\n');
 }
 
-/** One comparison: its series, then each claim with its limit and whether it was kept. */
-export function formatComparison({ title, unit, series, verdicts, notes }: Comparison): string {
-  const names = [...series.map(({ name }) => name), ...verdicts.map(label)];
+/** One comparison: its series with the 95 % intervals of their medians, then each claim with its limit and whether it was kept. */
+export function formatComparison(comparison: Comparison): string {
+  const { title, unit, notes, machine } = comparison;
+  const { figures, verdicts } = conclude(comparison);
+  const names = [...figures.map(({ name }) => name), ...verdicts.map(label)];
   const first = Math.max(24, ...names.map((name) => name.length + 2));
   const head = `${''.padEnd(first)}${columns.map((name) => name.padStart(width)).join('')}`;
-  const rows = series.map(({ name, summary }) => {
-    const { median, p10, p90, min, max, runs } = summary;
-    const figures = [median, p10, p90, min, max];
-    const cells = [...figures.map((value) => formatValue(value, unit)), String(runs)];
-    return `${`  ${name}`.padEnd(first)}${cells.map((cell) => cell.padStart(width)).join('')}`;
-  });
+  const rows = figures.map((figure) => `${`  ${figure.name}`.padEnd(first)}${cellsOf(figure, unit)}`);
   const claims = verdicts.map(
     (verdict) => `${`  ${label(verdict)}`.padEnd(first)}${judgement(verdict, unit)}`,
   );
-  return [title, ...notes.map((note) => `  (${note})`), head, ...rows, ...claims, ''].join('\n');
+  const told = [...notes, ...(machine === 'host' ? [] : [`in a machine with ${machine}`])];
+  return [title, ...told.map((note) => `  (${note})`), head, ...rows, ...claims, ''].join('\n');
+}
+
+function cellsOf({ median, least, greatest, runs, disturbed, isFew }: Figure, unit: Unit): string {
+  const values = [median.value, median.low, median.high, least, greatest];
+  const cells = [...values.map((value) => valueText(value, unit)), `${runs}${isFew ? '*' : ''}`];
+  const after = disturbed === 0 ? '' : `  ~${disturbed} disturbed`;
+  return `${cells.map((cell) => cell.padStart(width)).join('')}${after}`;
+}
+
+/** Something that was not measured, in one line. */
+export function formatMissing({ workload, series, reason }: Missing): string {
+  const who = series === null ? workload : `${workload}: ${series}`;
+  return `${who}: ${series === null ? 'could not be' : 'not'} measured: ${oneLine(reason)}\n`;
 }
 
 /** Every limit in one line each, for the end of a long report. */
 export function formatLimits(comparisons: readonly Comparison[]): string {
-  const limited = comparisons.flatMap(({ title, unit, verdicts }) =>
-    verdicts
-      .filter(({ limit }) => limit !== undefined)
-      .map((verdict) => ({ what: `${title}: ${label(verdict)}`, said: judgement(verdict, unit) })),
+  const limited = comparisons.flatMap((comparison) =>
+    conclude(comparison)
+      .verdicts.filter(({ limit }) => limit !== undefined)
+      .map((verdict) => ({
+        what: `${comparison.title}: ${label(verdict)}`,
+        said: judgement(verdict, comparison.unit),
+      })),
   );
   const first = Math.max(0, ...limited.map(({ what }) => what.length));
   return limited.map(({ what, said }) => `${what.padEnd(first)}${said}\n`).join('');
-}
-
-/** A figure with its unit, in as many digits as mean something. */
-export function formatValue(value: number, unit: Unit): string {
-  if (unit === 'processes') return value.toFixed(0);
-  return `${value.toFixed(value < 99.95 ? 1 : 0)} ${unit}`;
 }
 
 function label({ series, baseline }: Verdict): string {
   return baseline === undefined ? series : `${series} / ${baseline}`;
 }
 
-function judgement({ value, baseline, limit, kept }: Verdict, unit: Unit): string {
-  const figure = (number: number) => (baseline === undefined ? formatValue(number, unit) : number.toFixed(2));
-  const shown = figure(value).padStart(width);
-  return limit === undefined ? shown : `${shown}  limit ${figure(limit)}: ${kept ? 'kept' : 'MISSED'}`;
+function judgement({ value, ratio, limit, kept, isOpen }: Verdict, unit: Unit): string {
+  const figure = (number: number) => (ratio === undefined ? valueText(number, unit) : factorText(number));
+  const spread = ratio === undefined ? '' : ` ${spreadText(ratio)}`;
+  const shown = `${figure(value).padStart(width)}${spread}`;
+  if (limit === undefined) return shown;
+  return `${shown}  limit ${figure(limit)}: ${kept ? 'kept' : 'MISSED'}${isOpen ? ', within the interval' : ''}`;
 }

@@ -5,12 +5,10 @@
 import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { type ImageFixture, largeImage, warm } from '../fixtures.ts';
-import { type Contestant, type Figures, settle, timed } from '../measure.ts';
-import { openDocker } from '../peers/docker.ts';
+import { type Contestant, type Figures, settle, sumOf, timed } from '../measure.ts';
 import { openPeer, type Peer } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import type { Comparison } from '../schema.ts';
 
 const limit = 0.7;
 const container = 'changed';
@@ -37,11 +35,9 @@ async function measureChanges(bench: Bench): Promise<Comparison[]> {
   bench.progress('changes: two engines load the image, a container changes it');
   const image = largeImage('plain');
   warm([image.archive]);
-  await using docker = await openPeer(openDocker);
-  await using tsengine = await openPeer((disk) => openTsengine(disk, { syncLayers: false }));
-  await using tsengineSynced = await openPeer((disk) =>
-    openTsengine(disk, { syncLayers: true, name: synced }),
-  );
+  await using docker = await openPeer(bench, { engine: 'docker' });
+  await using tsengine = await openPeer(bench, { engine: 'tsengine' });
+  await using tsengineSynced = await openPeer(bench, { engine: 'tsengine', syncLayers: true, name: synced });
   const [expected = '', ...others] = [docker, tsengine, tsengineSynced].map((peer) => change(peer, image));
   if (others.some((other) => other !== expected)) throw new Error('the engines see different changes');
   const count = expected.split('\n').length;
@@ -96,7 +92,8 @@ function contestant(peer: Peer, measure: () => Figures): Contestant {
 /** Commits, and removes the image again. */
 function commit(peer: Peer): Figures {
   const time = peer.time('commit', container, committed);
-  const withSync = peer.name === 'docker' ? time + timed({ argv: ['sync', '-f', peer.dataRoot] }) : undefined;
+  const isDocker = peer.engine === 'docker';
+  const withSync = isDocker ? sumOf(time, timed({ argv: ['sync', '-f', peer.dataRoot] })) : undefined;
   peer.ok('rmi', committed);
   return { [peer.name]: time, ...(withSync === undefined ? {} : { [dockerSynced]: withSync }) };
 }

@@ -5,15 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dockerArchive, makeImage } from '../../test/helpers/images.ts';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { tinyLayer } from '../fixtures.ts';
-import { whereDriverIs } from '../in-lab.ts';
 import { compareInProcess } from '../in-process.ts';
-import { type Contestant, settle } from '../measure.ts';
-import { freshDisk, homeOf } from '../peers/disk.ts';
-import { openDocker } from '../peers/docker.ts';
+import { type Contestant, type Figures, settle } from '../measure.ts';
 import { openPeer, type Peer } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import { makePlace, storeOf } from '../peers/store.ts';
+import type { Comparison } from '../schema.ts';
 import { layerOfFiles, smallFiles } from '../stream-image.ts';
 
 const tag = 'bench:hundred-thousand';
@@ -41,20 +38,17 @@ export const largeDiff: Workload = {
 };
 
 /** On zfs. */
-export const largeDiffOnZfs: Workload = whereDriverIs('zfs', {
+export const largeDiffOnZfs: Workload = {
   name: 'large-diff-zfs',
+  driver: 'zfs',
   run: async (bench) => [await onDriver(bench, 'zfs')],
-});
+};
 
 async function onDriver(bench: Bench, driver: string): Promise<Comparison> {
-  const home = homeOf(driver);
-  using shelf = freshDisk();
-  const archive = `${shelf.path}/image.tar`;
-  await using docker = await openPeer((disk) => openDocker(disk, driver), home);
-  await using tsengine = await openPeer(
-    (disk) => openTsengine(disk, { syncLayers: false, storageDriver: driver }),
-    home,
-  );
+  await using shelf = await makePlace(bench);
+  const archive = `${shelf.store.path}/image.tar`;
+  await using docker = await openPeer(bench, { engine: 'docker', driver });
+  await using tsengine = await openPeer(bench, { engine: 'tsengine', driver });
   const peers = [docker, tsengine];
   writeFileSync(archive, hundredThousand());
   const [expected, other] = peers.map((peer) => change(peer, archive));
@@ -82,12 +76,12 @@ async function onDriver(bench: Bench, driver: string): Promise<Comparison> {
     ],
     claims: [claim('tsengine', 'docker'), claim(alone, walk)],
     notes: [
-      `${driver} on ${home}; ${expected?.split('\n').length} lines; ${alone} and ${walk}: without a process`,
+      `${driver} on ${storeOf(driver)}; ${expected?.split('\n').length} lines; ${alone} and ${walk}: without a process`,
     ],
   });
 }
 
-async function sample(peer: Peer): Promise<Record<string, number>> {
+async function sample(peer: Peer): Promise<Figures> {
   await peer.quiet();
   await settle();
   return { [peer.name]: peer.time('diff', container) };

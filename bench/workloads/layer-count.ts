@@ -2,13 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { dockerArchive, makeImage, tarOf } from '../../test/helpers/images.ts';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
 import { getInProcess } from '../in-process.ts';
-import { type Contestant, settle } from '../measure.ts';
-import { homeOf } from '../peers/disk.ts';
+import { type Contestant, type Reading, settle } from '../measure.ts';
 import { openPeer, type Peer } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import type { Comparison } from '../schema.ts';
 
 /** Layers of each image that fills the store. */
 const DEPTH = 100;
@@ -31,9 +29,7 @@ async function onDriver(bench: Bench, driver: string): Promise<Comparison[]> {
   const stores: { readonly count: number; readonly peer: Peer }[] = [];
   for (const count of counts) {
     bench.progress(`layer-count: ${driver}, a store of ${count} layers`);
-    const open = (disk: string) =>
-      openTsengine(disk, { syncLayers: false, storageDriver: driver, name: titleOf(count) });
-    const peer = stack.use(await openPeer(open, homeOf(driver)));
+    const peer = stack.use(await openPeer(bench, { engine: 'tsengine', driver, name: titleOf(count) }));
     fill(peer, count);
     peer.ok('create', '--name', 'kept', '--network', 'none', tinyTag, 'true');
     stores.push({ count, peer });
@@ -41,7 +37,7 @@ async function onDriver(bench: Bench, driver: string): Promise<Comparison[]> {
   const claims = counts
     .slice(1)
     .map((count) => ({ series: titleOf(count), baseline: titleOf(counts[0] ?? 0), limit }));
-  const measure = (what: string, title: string, sample: (peer: Peer) => Promise<number>) =>
+  const measure = (what: string, title: string, sample: (peer: Peer) => Promise<number | Reading>) =>
     compare(bench, {
       name: `${what}-of-many-${driver}`,
       title: `${title}, ${driver}`,

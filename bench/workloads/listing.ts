@@ -1,6 +1,6 @@
 /**
  * Lists: `images` with 500 images and `ps -a` with 1 000 containers. Docker makes the data root, through its API; tsengine
- * has a copy of it.
+ * has a copy of it. podman, where it is there, makes one of its own through the same API.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,12 +8,10 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { dockerArchive, makeImage, tarOf } from '../../test/helpers/images.ts';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { type Contestant, settle } from '../measure.ts';
-import { freshDisk } from '../peers/disk.ts';
-import { openDocker } from '../peers/docker.ts';
-import { openPeer, type Peer } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import { openPeer, openPeerIfAny, type Peer } from '../peers/peer.ts';
+import { startPodmanService } from '../peers/podman.ts';
+import type { Comparison } from '../schema.ts';
 
 const limit = 1;
 
@@ -24,19 +22,20 @@ async function measureLists(bench: Bench): Promise<Comparison[]> {
   const images = bench.quick ? 50 : 500;
   const containers = bench.quick ? 100 : 1000;
   bench.progress(`listing: Docker makes ${images} images and ${containers} containers`);
-  using made = freshDisk();
-  await makeRoot(made.path, images, containers);
-  const copyTo = (disk: string, name: string) =>
-    execFileSync('cp', ['-a', `${made.path}/docker`, `${disk}/${name}`]);
-  await using docker = await openPeer(async (disk) => {
-    copyTo(disk, 'docker');
-    return await openDocker(disk);
+  await using maker = await openPeer(bench, { engine: 'docker', name: 'what makes the data root' });
+  await fill(maker, `${maker.work}/sock`, images, containers);
+  // Ends the daemon, and leaves the store.
+  await maker.stop();
+  const prepare = (dataRoot: string) =>
+    execFileSync('cp', ['-a', `${maker.dataRoot}/.`, dataRoot], { stdio: ['ignore', 'ignore', 'inherit'] });
+  await using docker = await openPeer(bench, { engine: 'docker', prepare });
+  await using tsengine = await openPeer(bench, { engine: 'tsengine', prepare });
+  bench.progress(`listing: podman makes ${images} images and ${containers} containers`);
+  await using podman = await openPeerIfAny(bench, { engine: 'podman' }, async (peer) => {
+    using service = await startPodmanService(peer);
+    await fill(peer, service.socket, images, containers);
   });
-  await using tsengine = await openPeer(async (disk) => {
-    copyTo(disk, 'tsengine');
-    return await openTsengine(disk, { syncLayers: false });
-  });
-  const peers = [docker, tsengine];
+  const peers = [docker, tsengine, ...(podman === undefined ? [] : [podman])];
   const list = async (name: string, count: number, args: readonly string[]) => {
     for (const peer of peers) assertListed(peer, count, args);
     return await compare(bench, {
@@ -44,7 +43,10 @@ async function measureLists(bench: Bench): Promise<Comparison[]> {
       title: `${args.join(' ')}, ${images} images and ${containers} containers`,
       unit: 'ms',
       contestants: peers.map((peer) => lister(peer, args)),
-      claims: [{ series: 'tsengine', baseline: 'docker', limit }],
+      claims: [
+        { series: 'tsengine', baseline: 'docker', limit },
+        ...(podman === undefined ? [] : [{ series: 'tsengine', baseline: 'podman' }]),
+      ],
       times: 3,
       warmups: 3,
     });
@@ -70,25 +72,19 @@ function assertListed(peer: Peer, count: number, args: readonly string[]): void 
   if (lines !== count) throw new Error(`${peer.name} ${args.join(' ')} lists ${lines}, not ${count}`);
 }
 
-/** A data root below `disk`/docker with images of one small layer each, and containers of the first of them. */
-async function makeRoot(disk: string, images: number, containers: number): Promise<void> {
-  await using docker = await openDocker(disk);
-  const archive = `${disk}/images.tar`;
+/** Makes images of one small layer each, and containers of the first of them, through the API at `socket`. */
+async function fill(peer: Peer, socket: string, images: number, containers: number): Promise<void> {
+  const archive = `${peer.store.path}/images.tar`;
   const list = Array.from({ length: images }, (_, index) => {
     const layer = tarOf([{ name: 'etc/' }, { name: 'etc/number', content: `${index}\n` }]);
     return { image: makeImage([layer]), tags: [`bench-${index}:latest`] };
   });
   writeFileSync(archive, dockerArchive(list));
-  const [program, ...words] = docker.command;
-  execFileSync(program, [...words, 'load', '-q', '-i', archive], {
-    env: docker.env,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  peer.ok('load', '-q', '-i', archive);
   rmSync(archive);
   const numbers = Array.from({ length: containers }, (_, index) => index).values();
   const worker = async () => {
-    for (const index of numbers)
-      await createContainer(docker.socket, `job-${index}`, `bench-${index % images}`);
+    for (const index of numbers) await createContainer(socket, `job-${index}`, `bench-${index % images}`);
   };
   await Promise.all(Array.from({ length: 4 }, worker));
 }
@@ -106,5 +102,5 @@ async function createContainer(socketPath: string, name: string, image: string):
   const [answer] = await once(asked, 'response');
   answer.resume();
   await once(answer, 'end');
-  if (answer.statusCode !== 201) throw new Error(`Docker created no container ${name}: ${answer.statusCode}`);
+  if (answer.statusCode !== 201) throw new Error(`there is no container ${name}: ${answer.statusCode}`);
 }

@@ -5,13 +5,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, statSync } from 'node:fs';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Claim, Comparison } from '../comparison.ts';
 import { type Form, type ImageFixture, largeImage, tinyArchive, warm } from '../fixtures.ts';
-import { type Contestant, type Figures, settle, timed } from '../measure.ts';
-import { freshDisk } from '../peers/disk.ts';
-import { openDocker } from '../peers/docker.ts';
-import { openPeer, type Peer, type PeerParts } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import { type Contestant, type Figures, settle, sumOf, timed } from '../measure.ts';
+import { openPeer, openPeerIfAny, type Peer, type PeerOptions } from '../peers/peer.ts';
+import { makePlace } from '../peers/store.ts';
+import type { Claim, Comparison } from '../schema.ts';
 
 /** At most this part of Docker's time. */
 const dockerLimit = 0.5;
@@ -41,61 +39,70 @@ async function measureLoad(bench: Bench, name: string, form: Form, title: string
   const plain = largeImage('plain');
   warm([image.archive, ...image.layers, ...(form === 'zstd' ? [plain.archive] : [])]);
   const withDocker = form !== 'zstd';
+  const withPodman = await hasPodman(bench);
+  const of = (options: PeerOptions, what = image, withSync?: string): Contestant =>
+    loader(bench, options, what, withSync);
   const contestants: Contestant[] = [
-    ...(withDocker ? [loader('docker', openDocker, image, dockerSynced)] : []),
-    loader('tsengine', tsengine(false), image),
-    loader(synced, tsengine(true), image),
-    ...(withDocker ? [] : [loader(plainLayer, tsengine(false), plain)]),
-    { name: 'tar -x', sample: () => extract(image) },
+    ...(withDocker ? [of({ engine: 'docker' }, image, dockerSynced)] : []),
+    ...(withPodman ? [of({ engine: 'podman' })] : []),
+    of({ engine: 'tsengine' }),
+    of({ engine: 'tsengine', name: synced, syncLayers: true }),
+    ...(withDocker ? [] : [of({ engine: 'tsengine', name: plainLayer }, plain)]),
+    { name: 'tar -x', sample: () => extract(bench, image) },
   ];
   const claims: Claim[] = [
     ...(withDocker ? [{ series: 'tsengine', baseline: 'docker', limit: dockerLimit }] : []),
     { series: 'tsengine', baseline: 'tar -x', limit: tarLimit },
     withDocker ? { series: synced, baseline: dockerSynced } : { series: 'tsengine', baseline: plainLayer },
+    ...(withPodman ? [{ series: 'tsengine', baseline: 'podman' }] : []),
   ];
   return await compare(bench, { name, title, unit: 'ms', contestants, claims, notes: notes(image, form) });
 }
 
-function tsengine(syncLayers: boolean): (disk: string) => Promise<PeerParts> {
-  return (disk) => openTsengine(disk, { syncLayers });
+/** Whether podman loads images here; where it does not it is on record why. */
+async function hasPodman(bench: Bench): Promise<boolean> {
+  await using podman = await openPeerIfAny(bench, { engine: 'podman' }, (peer) => {
+    peer.ok('load', '-q', '-i', tinyArchive());
+  });
+  return podman !== undefined;
 }
 
-/** An engine on a fresh file system that has loaded a small image before, so that its programs are in memory. */
-function loader(
-  name: string,
-  open: (disk: string) => Promise<PeerParts>,
-  image: ImageFixture,
-  withSync?: string,
-): Contestant {
+/** An engine on a fresh store that has loaded a small image before, so that its programs are in memory. */
+function loader(bench: Bench, options: PeerOptions, image: ImageFixture, withSync?: string): Contestant {
+  const { name = options.engine } = options;
   return {
     name,
     sample: async () => {
-      await using peer = await openPeer(open);
+      await using peer = await openPeer(bench, options);
       peer.ok('load', '-i', tinyArchive());
       await peer.quiet();
       await settle();
       const load = peer.time('load', '-i', image.archive);
-      const sync = withSync === undefined ? 0 : timed({ argv: ['sync', '-f', peer.dataRoot] });
+      const figures: Figures =
+        withSync === undefined
+          ? { [name]: load }
+          : { [name]: load, [withSync]: sumOf(load, timed({ argv: ['sync', '-f', peer.dataRoot] })) };
       assertLoaded(peer, image);
-      const figures: Figures = { [name]: load };
-      return withSync === undefined ? figures : { ...figures, [withSync]: load + sync };
+      return figures;
     },
   };
 }
 
+/** podman puts the name of a registry before it. */
 function assertLoaded(peer: Peer, { tag }: ImageFixture): void {
   const names = peer.ok('images', '--format', '{{.Repository}}:{{.Tag}}').split('\n');
-  if (!names.includes(tag)) throw new Error(`${peer.name} loaded no ${tag}`);
+  if (!names.includes(tag) && !names.includes(`localhost/${tag}`))
+    throw new Error(`${peer.name} loaded no ${tag}`);
 }
 
 /** The floor: tar makes the same files, each layer in a directory of its own, and registers nothing. */
-async function extract(image: ImageFixture): Promise<Figures> {
-  using disk = freshDisk();
-  const layers = image.layers.map((layer, index) => ({ layer, target: `${disk.path}/${index}` }));
+async function extract(bench: Bench, image: ImageFixture): Promise<Figures> {
+  await using place = await makePlace(bench);
+  const layers = image.layers.map((layer, index) => ({ layer, target: `${place.store.path}/${index}` }));
   for (const { target } of layers) mkdirSync(target);
   await settle();
   const times = layers.map(({ layer, target }) => timed({ argv: ['tar', '-xf', layer, '-C', target] }));
-  return { 'tar -x': times.reduce((sum, time) => sum + time, 0) };
+  return { 'tar -x': sumOf(...times) };
 }
 
 function notes(image: ImageFixture, form: Form): string[] {

@@ -1,20 +1,17 @@
 /** The memory that an engine needs while it loads a large layer. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, rmSync, statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import type { Contestant } from '../measure.ts';
 import { peakMemory, watchGrowth } from '../peak-memory.ts';
-import { type DockerParts, openDocker } from '../peers/docker.ts';
 import { openPeer, type Peer } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import { WORK } from '../peers/store.ts';
+import type { Comparison } from '../schema.ts';
 import { streamedTag } from '../stream-image.ts';
 
-/** MiB. */
-const limit = 200;
+const limit = 200 * 1024 ** 2;
 /**
  * A layer of four times the size may need no more memory, as far as that can be told: a series of one size spreads by 8 %,
  * and the peak of four times as many collections is the higher end of that (medians of 113 and 118 MiB were seen).
@@ -29,15 +26,19 @@ export const memory: Workload = { name: 'memory', run: async (bench) => [await m
 
 async function measureMemory(bench: Bench): Promise<Comparison> {
   const unit = bench.quick ? gibibyte / 4 : gibibyte;
-  assertSpace(12 * unit);
+  assertSpace(bench.images, 12 * unit);
   const small = `tsengine, ${unit / gibibyte} GiB`;
   const large = `tsengine, ${(4 * unit) / gibibyte} GiB`;
   const docker = `growth of dockerd, ${unit / gibibyte} GiB`;
-  const contestants = [tsengineLoads(small, unit), tsengineLoads(large, 4 * unit), dockerLoads(docker, unit)];
+  const contestants = [
+    tsengineLoads(bench, small, unit),
+    tsengineLoads(bench, large, 4 * unit),
+    dockerLoads(bench, docker, unit),
+  ];
   return await compare(bench, {
     name: 'memory',
     title: 'peak memory of load, one layer through a pipe',
-    unit: 'MiB',
+    unit: 'bytes',
     contestants,
     claims: [
       { series: small, limit },
@@ -52,11 +53,11 @@ async function measureMemory(bench: Bench): Promise<Comparison> {
   });
 }
 
-function tsengineLoads(name: string, bytes: number): Contestant {
+function tsengineLoads(bench: Bench, name: string, bytes: number): Contestant {
   return {
     name,
     sample: async () => {
-      await using peer = await openPeer((disk) => openTsengine(disk, { syncLayers: true }));
+      await using peer = await openPeer(bench, { engine: 'tsengine', syncLayers: true });
       const peak = await streamed(bytes, (input) => peakMemory(peer.argv('load', '-q'), input));
       assertLoaded(peer);
       return { [name]: peak };
@@ -64,16 +65,12 @@ function tsengineLoads(name: string, bytes: number): Contestant {
   };
 }
 
-function dockerLoads(name: string, bytes: number): Contestant {
+function dockerLoads(bench: Bench, name: string, bytes: number): Contestant {
   return {
     name,
     sample: async () => {
-      let parts: DockerParts | undefined;
-      await using peer = await openPeer(async (disk) => {
-        parts = await openDocker(disk);
-        return parts;
-      });
-      const growth = watchGrowth(parts?.pid ?? 0);
+      await using peer = await openPeer(bench, { engine: 'docker' });
+      const growth = watchGrowth(Number(readFileSync(`${peer.work}/pid`, 'utf8')));
       await streamed(bytes, (input) => peakMemory(peer.argv('load', '-q'), input));
       assertLoaded(peer);
       return { [name]: growth() };
@@ -88,7 +85,7 @@ function assertLoaded(peer: Peer): void {
 
 /** Gives `use` the reading end of a real pipe, into which a process of its own writes the archive. */
 async function streamed<T>(bytes: number, use: (input: number) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(`${tmpdir()}/tsengine-pipe-`);
+  const folder = mkdtempSync(`${WORK}/pipe-`);
   try {
     execFileSync('mkfifo', [`${folder}/pipe`]);
     // Both ends at once, as each alone would wait for the other.
@@ -111,10 +108,10 @@ async function streamed<T>(bytes: number, use: (input: number) => Promise<T>): P
   }
 }
 
-function assertSpace(bytes: number): void {
-  const { bavail, bsize } = statfsSync(tmpdir());
+function assertSpace(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize < bytes)
     throw new Error(
-      `${tmpdir()} has ${Math.floor((bavail * bsize) / gibibyte)} GiB free; ${bytes / gibibyte} GiB are needed`,
+      `${folder} has ${Math.floor((bavail * bsize) / gibibyte)} GiB free; ${bytes / gibibyte} GiB are needed`,
     );
 }

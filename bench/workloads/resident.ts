@@ -1,12 +1,11 @@
 /** Nothing stays resident: what of tsengine still runs when a command has ended. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
 import type { Contestant } from '../measure.ts';
 import { openPeer } from '../peers/peer.ts';
 import { processesOf } from '../peers/processes.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import type { Comparison } from '../schema.ts';
 
 /** Counts processes after each of several commands. */
 export const resident: Workload = { name: 'resident', run: async (bench) => [await measureResident(bench)] };
@@ -16,7 +15,7 @@ const grace = 1000;
 
 async function measureResident(bench: Bench): Promise<Comparison> {
   const archive = tinyArchive();
-  await using peer = await openPeer((disk) => openTsengine(disk, { syncLayers: true }));
+  await using peer = await openPeer(bench, { engine: 'tsengine', syncLayers: true });
   const commands: Readonly<Record<string, readonly string[]>> = {
     load: ['load', '-q', '-i', archive],
     'run --rm': ['run', '--rm', '--network', 'none', tinyTag, 'true'],
@@ -41,7 +40,7 @@ async function measureResident(bench: Bench): Promise<Comparison> {
   return await compare(bench, {
     name: 'resident',
     title: 'processes of tsengine a second after a command, conmon of running containers aside',
-    unit: 'processes',
+    unit: 'count',
     contestants: [contestant],
     claims: Object.keys(commands).map((series) => ({ series, limit: 0 })),
     warmups: 0,

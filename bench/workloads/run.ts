@@ -1,88 +1,118 @@
-/** Containers that do nothing: what an engine itself takes to start one and to remove it. */
+/** Containers that do nothing: what an engine itself takes to start one and to remove it, and what runc takes alone. */
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
-import { whereDriverIs } from '../in-lab.ts';
-import { type Contestant, settle } from '../measure.ts';
-import { homeOf } from '../peers/disk.ts';
-import { openDocker } from '../peers/docker.ts';
-import { openPeer, type Peer } from '../peers/peer.ts';
-import { openTsengine } from '../peers/tsengine.ts';
+import { type Contestant, type Figures, settle, sumOf } from '../measure.ts';
+import { openPeer, openPeerIfAny, type Peer } from '../peers/peer.ts';
+import { runcAlone } from '../peers/runc.ts';
+import type { Comparison } from '../schema.ts';
 
 const removedTitle = 'run --rm --network none IMAGE true';
+const floor = 'runc alone';
 
-function runRemovedOn(peer: Peer): Record<string, number> {
+function runRemovedOn(peer: Peer): Figures {
   return { [peer.name]: peer.time('run', '--rm', '--network', 'none', tinyTag, 'true') };
 }
 
-/** `run --rm`, from the start of the command to its end. */
+/** `run --rm`, from the start of the command to its end, with podman and runc alone beside. */
 export const runRemoved: Workload = {
   name: 'run',
-  run: (bench) => contest(bench, 'run', removedTitle, runRemovedOn),
+  run: (bench) =>
+    contest(bench, {
+      ...{ name: 'run', title: removedTitle, measure: runRemovedOn },
+      ...{ withPodman: true, withFloor: true },
+    }),
 };
 
 /** The same on btrfs. */
 export const runOnBtrfs: Workload = {
   name: 'run-btrfs',
-  run: (bench) => contest(bench, 'run-btrfs', `${removedTitle}, btrfs`, runRemovedOn, 'btrfs', 0.7),
+  run: (bench) => contest(bench, onDriver('btrfs')),
 };
 
 /** The same on drivers that this kernel may lack. */
-export const runOnOthers: readonly Workload[] = (['devicemapper', 'zfs'] as const).map((driver) =>
-  whereDriverIs(driver, {
-    name: `run-${driver}`,
-    run: (bench) => contest(bench, `run-${driver}`, `${removedTitle}, ${driver}`, runRemovedOn, driver, 0.7),
-  }),
-);
+export const runOnOthers: readonly Workload[] = (['devicemapper', 'zfs'] as const).map((driver) => ({
+  name: `run-${driver}`,
+  driver,
+  run: (bench) => contest(bench, onDriver(driver)),
+}));
 
 /** `run -d` and `rm -f` of what it started: the sum of both, and each alone. */
 export const runDetached: Workload = {
   name: 'detached',
   run: (bench) =>
-    contest(bench, 'detached', 'run -d --network none IMAGE sleep 1000, then rm -f', (peer) => {
-      const run = peer.time('run', '-d', '--name', 'job', '--network', 'none', tinyTag, 'sleep', '1000');
-      const remove = peer.time('rm', '-f', 'job');
-      return { [peer.name]: run + remove, [`${peer.name}: run -d`]: run, [`${peer.name}: rm -f`]: remove };
+    contest(bench, {
+      ...{ name: 'detached', title: 'run -d --network none IMAGE sleep 1000, then rm -f' },
+      withPodman: true,
+      measure: (peer) => {
+        const run = peer.time('run', '-d', '--name', 'job', '--network', 'none', tinyTag, 'sleep', '1000');
+        // podman asks first and kills after a time, which the others leave out.
+        const now = peer.engine === 'podman' ? ['-t', '0'] : [];
+        const remove = peer.time('rm', '-f', ...now, 'job');
+        return {
+          [peer.name]: sumOf(run, remove),
+          [`${peer.name}: run -d`]: run,
+          [`${peer.name}: rm -f`]: remove,
+        };
+      },
     }),
 };
 
-async function contest(
-  bench: Bench,
-  name: string,
-  title: string,
-  measure: (peer: Peer) => Record<string, number>,
-  storageDriver = 'overlay2',
-  limit = 0.6,
-): Promise<Comparison[]> {
-  const archive = await tinyArchive();
-  const home = homeOf(storageDriver);
-  await using docker = await openPeer((disk) => openDocker(disk, storageDriver), home);
-  await using tsengine = await openPeer(
-    (disk) => openTsengine(disk, { syncLayers: false, storageDriver }),
-    home,
-  );
-  const contestants = [docker, tsengine].map((peer): Contestant => {
-    peer.ok('load', '-i', archive);
-    return {
+interface Contest {
+  readonly name: string;
+  readonly title: string;
+  measure(peer: Peer): Figures;
+  /** overlay2 when not given. */
+  readonly driver?: string;
+  /** At most this part of Docker's time; 0.6 when not given. */
+  readonly limit?: number;
+  readonly withPodman?: boolean;
+  readonly withFloor?: boolean;
+}
+
+function onDriver(driver: string): Contest {
+  const title = `${removedTitle}, ${driver}`;
+  return { name: `run-${driver}`, title, measure: runRemovedOn, driver, limit: 0.7 };
+}
+
+async function contest(bench: Bench, one: Contest): Promise<Comparison[]> {
+  const { name, title, measure, driver = 'overlay2', limit = 0.6 } = one;
+  const archive = tinyArchive();
+  const load = (peer: Peer): void => void peer.ok('load', '-i', archive);
+  await using docker = await openPeer(bench, { engine: 'docker', driver });
+  await using tsengine = await openPeer(bench, { engine: 'tsengine', driver });
+  for (const peer of [docker, tsengine]) load(peer);
+  await using podman =
+    one.withPodman === true ? await openPeerIfAny(bench, { engine: 'podman', driver }, load) : undefined;
+  await using bundles =
+    one.withFloor === true ? await openPeer(bench, { engine: 'tsengine', driver }) : undefined;
+  if (bundles !== undefined) load(bundles);
+  const contestants = [docker, ...(podman === undefined ? [] : [podman]), tsengine].map(
+    (peer): Contestant => ({
       name: peer.name,
       sample: async () => {
         await peer.quiet();
         await settle();
         return measure(peer);
       },
-    };
-  });
-  const claims = [{ series: 'tsengine', baseline: 'docker', limit }];
+    }),
+  );
   return [
     await compare(bench, {
-      name,
-      title,
-      unit: 'ms',
-      contestants,
-      claims,
+      ...{ name, title, unit: 'ms' },
+      contestants: [...contestants, ...(bundles === undefined ? [] : [runcAlone(floor, bundles, tinyTag)])],
+      claims: [
+        { series: 'tsengine', baseline: 'docker', limit },
+        ...(podman === undefined ? [] : [{ series: 'tsengine', baseline: 'podman' }]),
+        ...(bundles === undefined ? [] : [{ series: 'tsengine', baseline: floor }]),
+      ],
       times: 3,
       warmups: 3,
-      notes: [`${storageDriver}, a static busybox of 2 MB, warm`],
+      notes: [
+        `${driver}, a static busybox of 2 MB, warm`,
+        ...(bundles === undefined
+          ? []
+          : [`${floor}: runc run of tsengine's bundle in a layer that is mounted already`]),
+      ],
     }),
   ];
 }

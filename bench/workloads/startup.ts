@@ -1,8 +1,7 @@
 /** A command that has nothing to do, against the floor: Node itself. */
 import { type Bench, compare, type Workload } from '../bench.ts';
-import type { Comparison } from '../comparison.ts';
 import { type Contestant, timed } from '../measure.ts';
-import { launcher } from '../peers/tsengine.ts';
+import type { Comparison } from '../schema.ts';
 
 /** `tsengine version`, warm, takes at most this many times what `node -e 0` does. */
 const limit = 1.6;
@@ -14,8 +13,8 @@ export const startup: Workload = { name: 'startup', run: async (bench) => [await
 
 async function measureStartup(bench: Bench): Promise<Comparison> {
   const commands: readonly (readonly [string, ...string[]])[] = [
-    [launcher, 'version'],
-    [launcher, '--help'],
+    [bench.launcher, 'version'],
+    [bench.launcher, '--help'],
   ];
   const contestants: Contestant[] = [
     { name: floor, sample: async () => ({ [floor]: timed({ argv: [process.execPath, '-e', '0'] }) }) },

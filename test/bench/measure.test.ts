@@ -2,66 +2,68 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
-import { conclude } from '../../bench/comparison.ts';
-import { dirtyBytes, measureRounds, rotated, timed } from '../../bench/measure.ts';
-import { summarize } from '../../bench/statistics.ts';
+import { dirtyBytes, measureRounds, sumOf, timed } from '../../bench/measure.ts';
+import { randomFrom } from '../../bench/suite/random.ts';
 
-describe('summarize', () => {
-  test('interpolates percentiles, whatever the order', () => {
-    assert.deepEqual(summarize([4, 1, 3, 2]), {
-      runs: 4,
-      median: 2.5,
-      p10: 1.3,
-      p90: 3.7,
-      min: 1,
-      max: 4,
-    });
+const rounds = { warmups: 0, clock: () => 0, progress: () => {} };
+
+describe('measureRounds', () => {
+  test('lets all run in each round, in an order that the seed draws, and leaves out warm-ups alone', async () => {
+    const measured = async (seed: number) => {
+      const order: string[] = [];
+      const contestants = ['a', 'b', 'c'].map((name) => ({
+        name,
+        sample: async () => ({ [name]: order.push(name) }),
+      }));
+      const progress: string[] = [];
+      const series = await measureRounds(contestants, {
+        ...{ ...rounds, runs: 20, warmups: 1, random: randomFrom(seed) },
+        clock: () => order.length + 0.4,
+        progress: (text) => progress.push(text),
+      });
+      return { order, progress, series };
+    };
+    const { order, progress, series } = await measured(7);
+    const each = Array.from({ length: 21 }, (_, round) => order.slice(3 * round, 3 * round + 3));
+    for (const one of each) assert.deepEqual(one.toSorted(), ['a', 'b', 'c']);
+    assert.equal(new Set(each.map((one) => one.join(''))).size, 6, 'every order comes up');
+    assert.deepEqual([...series.keys()], ['a', 'b', 'c']);
+    for (const [name, samples] of series)
+      assert.deepEqual(
+        samples.map(({ value, at }) => [value, at]),
+        order.flatMap((one, index) => (one === name && index > 2 ? [[index + 1, index + 1]] : [])),
+      );
+    assert.deepEqual(progress.slice(2, 4), [`warm-up: ${order[2]}`, `round 1 of 20: ${order[3]}`]);
+    assert.deepEqual((await measured(7)).order, order);
+    assert.notDeepEqual((await measured(8)).order, order);
   });
 
-  test('of one figure is that figure', () => {
-    assert.deepEqual(summarize([7]), { runs: 1, median: 7, p10: 7, p90: 7, min: 7, max: 7 });
+  test('keeps several values of one sample apart, takes none, and keeps what disturbed them', async () => {
+    let round = 0;
+    const contestants = [
+      {
+        name: 'two',
+        sample: async () => ({ one: 1, other: { value: 2.00049, disturbed: ['steal' as const] } }),
+      },
+      { name: 'sometimes', sample: async () => (round++ === 0 ? { few: 5 } : {}) },
+    ];
+    const series = await measureRounds(contestants, { ...rounds, runs: 2, random: randomFrom(1) });
+    const other = { value: 2, at: 0, disturbed: ['steal'] };
+    assert.deepEqual(Object.fromEntries(series), {
+      one: [
+        { value: 1, at: 0 },
+        { value: 1, at: 0 },
+      ],
+      other: [other, other],
+      few: [{ value: 5, at: 0 }],
+    });
   });
 });
 
-describe('measureRounds', () => {
-  test('lets all run in each round, another first each time, and leaves out warm-ups alone', async () => {
-    const order: string[] = [];
-    const contestant = (name: string) => ({
-      name,
-      sample: async () => ({ [name]: order.push(name) }),
-    });
-    const progress: string[] = [];
-    const series = await measureRounds(['a', 'b', 'c'].map(contestant), {
-      runs: 2,
-      warmups: 1,
-      progress: (text) => progress.push(text),
-    });
-    assert.equal(order.join(''), 'abcbcacab');
-    assert.deepEqual(
-      [...series],
-      [
-        ['a', [6, 8]],
-        ['b', [4, 9]],
-        ['c', [5, 7]],
-      ],
-    );
-    assert.deepEqual(progress.slice(2, 4), ['warm-up: c', 'round 1 of 2: b']);
-  });
-
-  test('keeps several figures of one sample apart, and takes none', async () => {
-    let round = 0;
-    const contestants = [
-      { name: 'two', sample: async () => ({ one: 1, other: 2 }) },
-      { name: 'sometimes', sample: async () => (round++ === 0 ? { few: 5 } : {}) },
-    ];
-    const series = await measureRounds(contestants, { runs: 3, warmups: 0, progress: () => {} });
-    assert.deepEqual(Object.fromEntries(series), { one: [1, 1, 1], other: [2, 2, 2], few: [5] });
-  });
-
-  test('rotates', () => {
-    assert.deepEqual(rotated([1, 2, 3], 4), [2, 3, 1]);
-    assert.deepEqual(rotated([], 4), []);
-  });
+test('sumOf adds up, and has what disturbed any of them once', () => {
+  assert.deepEqual(sumOf({ value: 1 }, { value: 2 }), { value: 3 });
+  const summed = sumOf({ value: 1, disturbed: ['load'] }, { value: 2, disturbed: ['steal', 'load'] });
+  assert.deepEqual(summed, { value: 3, disturbed: ['load', 'steal'] });
 });
 
 describe('timed', () => {
@@ -88,44 +90,4 @@ describe('timed', () => {
 test('dirtyBytes adds up what is dirty and what is being written, and nothing else', () => {
   const text = 'MemFree: 9 kB\nDirty:      12 kB\nWriteback:    3 kB\nWritebackTmp: 100 kB\n';
   assert.equal(dirtyBytes(text), 15 * 1024);
-});
-
-describe('conclude', () => {
-  const base = { name: 'n', title: 't', unit: 'ms' } as const;
-  const values = new Map([
-    ['ours', [5, 6, 50]],
-    ['theirs', [10, 10, 10]],
-  ]);
-
-  test('holds the median against that of the other', () => {
-    const claims = [
-      { series: 'ours', baseline: 'theirs', limit: 0.6 },
-      { series: 'ours', baseline: 'theirs', limit: 0.59 },
-      { series: 'theirs', baseline: 'ours' },
-    ];
-    const { verdicts } = conclude({ ...base, values, claims });
-    assert.deepEqual(
-      verdicts.map(({ value, kept }) => [value, kept]),
-      [
-        [0.6, true],
-        [0.6, false],
-        [10 / 6, undefined],
-      ],
-    );
-  });
-
-  test('holds the worst figure against a limit of its own', () => {
-    const { verdicts } = conclude({ ...base, values, claims: [{ series: 'ours', limit: 49 }] });
-    assert.deepEqual(
-      verdicts.map(({ value, kept }) => [value, kept]),
-      [[50, false]],
-    );
-  });
-
-  test('throws on a claim about what was not measured', () => {
-    assert.throws(
-      () => conclude({ ...base, values, claims: [{ series: 'nobody' }] }),
-      /nothing measured nobody/,
-    );
-  });
 });

@@ -1,68 +1,88 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { allKept, type Comparison, conclude } from '../../bench/comparison.ts';
-import { formatComparison, formatLimits, formatValue } from '../../bench/report.ts';
+import { formatComparison, formatLimits, formatMachine, formatMissing } from '../../bench/report.ts';
 import { choose } from '../../bench/workloads/index.ts';
+import { recordedComparison, recordedResult } from '../helpers/repository-result.ts';
 
-const comparison: Comparison = conclude({
-  name: 'run',
-  title: 'run IMAGE true',
-  unit: 'ms',
-  values: new Map([
-    ['docker', [190, 200, 210]],
-    ['tsengine', [99.96, 120, 130]],
-  ]),
-  claims: [
-    { series: 'tsengine', baseline: 'docker', limit: 0.6 },
-    { series: 'docker', baseline: 'tsengine' },
-    { series: 'tsengine', limit: 100 },
-  ],
-  notes: ['warm'],
-});
+const comparison = recordedComparison(
+  {
+    ...{ name: 'run', title: 'run IMAGE true', notes: ['warm'] },
+    claims: [
+      { series: 'tsengine', baseline: 'docker', limit: 0.6 },
+      { series: 'docker', baseline: 'tsengine' },
+      { series: 'tsengine', limit: 100 },
+    ],
+  },
+  { docker: [190, 200, 210], tsengine: [99.96, 120, 130] },
+);
 
 describe('the report', () => {
-  test('shows series with their spread, ratios, limits and what was missed', () => {
+  test('shows series with their intervals, ratios, limits and what was missed', () => {
     assert.deepEqual(formatComparison(comparison).split('\n'), [
       'run IMAGE true',
       '  (warm)',
-      '                             median        p10        p90        min        max       runs',
-      '  docker                     200 ms     192 ms     208 ms     190 ms     210 ms          3',
-      '  tsengine                   120 ms     104 ms     128 ms     100 ms     130 ms          3',
-      '  tsengine / docker            0.60  limit 0.60: kept',
-      '  docker / tsengine            1.67',
+      '                             median       from         to      least   greatest       runs',
+      '  docker                     200 ms     190 ms     210 ms     190 ms     210 ms         3*',
+      '  tsengine                   120 ms   100.0 ms     130 ms   100.0 ms     130 ms         3*',
+      '  tsengine / docker            0.60 (0.48 to 0.68)  limit 0.60: kept, within the interval',
+      '  docker / tsengine            1.67 (1.46 to 2.10)',
       '  tsengine                   130 ms  limit 100 ms: MISSED',
       '',
     ]);
   });
 
+  test('names the machine of the lab that something was measured in, and what was disturbed', () => {
+    const [docker, tsengine] = comparison.series;
+    const samples = tsengine?.samples.map((sample) => ({ ...sample, disturbed: ['steal' as const] })) ?? [];
+    const text = formatComparison({
+      ...{ ...comparison, machine: 'debian:6.1' },
+      series: [...(docker === undefined ? [] : [docker]), { name: 'tsengine', samples }],
+    });
+    assert.match(text, /^ {2}\(in a machine with debian:6\.1\)$/m);
+    assert.match(text, /^ {2}tsengine .* 3\* {2}~3 disturbed$/m);
+  });
+
   test('ends with the limits alone', () => {
     assert.deepEqual(formatLimits([comparison]).split('\n'), [
-      'run IMAGE true: tsengine / docker       0.60  limit 0.60: kept',
+      'run IMAGE true: tsengine / docker       0.60 (0.48 to 0.68)  limit 0.60: kept, within the interval',
       'run IMAGE true: tsengine              130 ms  limit 100 ms: MISSED',
       '',
     ]);
     assert.equal(formatLimits([]), '');
   });
 
-  test('gives figures the digits that mean something', () => {
-    assert.equal(formatValue(9.96, 'ms'), '10.0 ms');
-    assert.equal(formatValue(99.94, 'MiB'), '99.9 MiB');
-    assert.equal(formatValue(99.96, 'ms'), '100 ms');
-    assert.equal(formatValue(1234.5, 'ms'), '1235 ms');
-    assert.equal(formatValue(2, 'processes'), '2');
+  test('says in one line what was not measured, and why', () => {
+    const reason = 'podman is\nnot installed';
+    assert.equal(
+      formatMissing({ workload: 'run', series: 'podman', reason }),
+      'run: podman: not measured: podman is not installed\n',
+    );
+    assert.equal(
+      formatMissing({ workload: 'run', series: null, reason }),
+      'run: could not be measured: podman is not installed\n',
+    );
   });
 
-  test('fails for one missed limit', () => {
-    assert.equal(allKept([comparison]), false);
-    assert.equal(allKept([{ ...comparison, verdicts: comparison.verdicts.slice(0, 2) }]), true);
+  test('begins with the machine and the programs', () => {
+    const [machine] = recordedResult([]).machines;
+    assert.ok(machine !== undefined);
+    assert.deepEqual(formatMachine(machine).split('\n'), [
+      'Linux 6.18.44, 2 × AMD EPYC, 8 GiB, load before 0.25',
+      'stores with direct I/O in files on ext4, /dev/vda',
+      '  docker    20.10.24',
+      '  podman    4.3.1',
+      '  node      v24.21.0',
+      '  unpigz    none',
+      '',
+    ]);
   });
 });
 
-test('--only takes names of workloads and says which there are', () => {
+test('--only takes names of workloads, adds that of the harness, and says which there are', () => {
   assert.deepEqual(
     choose(['load', 'run']).map(({ name }) => name),
-    ['run', 'load'],
+    ['harness', 'run', 'load'],
   );
-  assert.ok(choose([]).length > 2);
+  assert.ok(choose([]).length > 3);
   assert.throws(() => choose(['load', 'laod']), /no workload laod: --only takes .*\bload\b/);
 });
