@@ -148,6 +148,9 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
       ['layers.get', 'get of a layer over so many, in process', 'ms'],
       ['layers.put', 'put of a layer over so many, in process', 'ms'],
       ['layers.remove', 'remove of a layer over so many, in process', 'ms'],
+      ['layers.apply.deep', 'applying the tar of a layer of 100 files over so many, in process', 'ms'],
+      ['layers.diff.deep', 'the tar of 100 changes over so many, in process', 'ms'],
+      ['layers.changes.deep', 'the list of 100 changes over so many, in process', 'ms'],
       ['layers.start', 'run of a container that does nothing, over so many layers', 'ms'],
     ],
   ),
@@ -158,6 +161,10 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
       ['layers.apply', 'applying the tar of a layer of so many files, in process', 'ms'],
       ['layers.diff', 'the tar of 100 changes over so many files, in process', 'ms'],
       ['layers.changes', 'the list of 100 changes over so many files, in process', 'ms'],
+      ['layers.create.tree', 'create of a layer over a tree of so many files, in process', 'ms'],
+      ['layers.get.tree', 'get of a layer over a tree of so many files, in process', 'ms'],
+      ['layers.put.tree', 'put of a layer over a tree of so many files, in process', 'ms'],
+      ['layers.remove.tree', 'remove of a layer over a tree of so many files, in process', 'ms'],
     ],
   ),
   ...entries(
@@ -170,6 +177,16 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     ['containers'],
     [
       ['density.page-cache', 'page cache used while so many containers read the same 256 MiB', 'bytes'],
+      [
+        'density.resident',
+        'bytes of the 256 MiB in the page cache as each container sees them, together (mincore)',
+        'bytes',
+      ],
+      [
+        'density.distinct',
+        'the same, with what containers share counted once (smaps): copies in the page cache',
+        'bytes',
+      ],
       ['density.time', 'time until so many containers have read the same 256 MiB', 'ms'],
       ['density.memory', 'memory for each idle container', 'bytes'],
       ['density.disk', 'disk space for each idle container', 'bytes'],

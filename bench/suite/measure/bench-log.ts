@@ -5,6 +5,7 @@
 import { appendFileSync } from 'node:fs';
 import { TsengineError } from '../../../src/errors.ts';
 import { cannotWriteOut, lockOutFolder } from '../../../src/lab/out-folder.ts';
+import { shellWord } from '../../../src/linux/command.ts';
 import { readTextIfAny, removeFile } from '../../../src/linux/files.ts';
 import { type BenchEvent, eventLine, parseEventLine } from './events.ts';
 
@@ -41,7 +42,7 @@ export function openBenchLog(folder: string, run: RunIdentity, fresh: boolean): 
     if (first?.event === 'run' && first.conditions !== run.conditions)
       throw new TsengineError(
         'Conflict',
-        `${folder} holds a run that was not finished: go on with it by '${first.command}', throw it away with --fresh, or name another folder with --out`,
+        `${folder} holds a run that was not finished: go on with it by '${first.command} --out ${shellWord(folder)}', throw it away with --fresh, or name another folder with --out`,
       );
     const add = (event: BenchEvent): void => appendFileSync(path, eventLine(event));
     if (first === undefined) add({ event: 'run', ...run });

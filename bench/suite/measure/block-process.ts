@@ -11,9 +11,9 @@ import { errorMessage } from '../../../src/errors.ts';
 import { runTool } from '../../../src/lab/matrix/tool.ts';
 import { once } from '../../../src/once.ts';
 import { EXTENTS } from '../catalogue.ts';
-import { randomFrom, shuffled } from '../random.ts';
+import { randomFrom } from '../random.ts';
 import { SUBJECT_KINDS } from '../schema.ts';
-import { isPrecise, median } from '../statistics.ts';
+import { median } from '../statistics.ts';
 import { makeFilesystemStore } from '../stores/filesystem.ts';
 import { STORE_KINDS } from '../stores/store.ts';
 import { type Block, blocksOf, chosenWorkloads } from './blocks.ts';
@@ -21,8 +21,10 @@ import type { BenchEvent } from './events.ts';
 import type { ImagePlan } from './images.ts';
 import { closeDriver } from './jobs/in-process.ts';
 import type { Job, SeriesName } from './jobs/job.ts';
+import { noTime } from './no-time.ts';
+import { type Pair, repeatPairs } from './repeat.ts';
 import { openRig, type Rig, writeArchives } from './rig.ts';
-import { leftOut } from './room.ts';
+import { keepRoom, leftOut, turnNeed } from './room.ts';
 import { seriesKey } from './series-key.ts';
 import { isNative, VARIANTS } from './subjects.ts';
 import { openTools, TOOLS, type Tools } from './tools.ts';
@@ -57,7 +59,9 @@ export const blockRequestSchema = once(() =>
     size: z.int(),
     owner: z.int(),
     seed: z.int(),
-    /** Milliseconds from the start after which no further job begins, but in the first round; and after which none at all. */
+    /** Turns of each series below which nothing can be said of it. */
+    least: z.int(),
+    /** Milliseconds from the start: what the block may take beyond the least number of turns, and what it may take at all. */
     softMs: z.number(),
     hardMs: z.number(),
     /** Values that series have already, by their keys. */
@@ -126,7 +130,12 @@ async function openRigs(
   const { images, size, owner } = request;
   const image: ImagePlan | undefined =
     block.layers === undefined ? undefined : imageOf(block.id, tools.base, block.layers);
-  for (const [name, version] of Object.entries(tools.versions)) write({ event: 'version', name, version });
+  const machine = request.subjects[0]?.machine ?? 'host';
+  const tell = (versions: Readonly<Record<string, string>>): void => {
+    for (const [name, version] of Object.entries(versions))
+      write({ event: 'version', machine, name, version });
+  };
+  tell(tools.versions);
   const closing = new AsyncDisposableStack();
   const list: Rig[] = [];
   try {
@@ -156,8 +165,8 @@ async function openRigs(
         closing.use(rig);
         closing.defer(() => closeDriver(rig));
         write({ event: 'subject', subject: subjectOf(rig, size) });
-        if (image !== undefined)
-          write({ event: 'version', name: plan.engine, version: rig.engine().version });
+        tell(rig.store.versions);
+        if (image !== undefined) tell({ [plan.engine]: rig.engine().version });
       } catch (error) {
         fail(errorMessage(error));
       }
@@ -184,71 +193,60 @@ function subjectOf({ plan, store }: Rig, size: number): Extract<BenchEvent, { ev
   };
 }
 
-interface Repeating {
-  readonly started: number;
-  write(event: BenchEvent): void;
-}
-
 /** Runs all jobs of all subjects until they need no more. Gives whether all of them came to that, and not the time to its end. */
 async function repeat(
   block: Block,
   rigs: readonly Rig[],
   request: BlockRequest,
-  { started, write }: Repeating,
+  { started, write }: { readonly started: number; write(event: BenchEvent): void },
 ): Promise<boolean> {
-  const random = randomFrom(request.seed);
   const wanted = new Set(chosenWorkloads(request).map(({ id }) => id));
-  const values = new Map<string, number[]>(Object.entries(request.known));
-  const isMeant = (rig: Rig, job: Job, series: SeriesName): boolean =>
-    wanted.has(series.workload) && (job.means?.(rig, series) ?? true);
-  const failed = new Set<string>(request.givenUp);
-  const pairs = rigs.flatMap((rig) => block.jobs.map((job) => ({ rig, job })));
-  const isOpen = ({ rig, job }: { rig: Rig; job: Job }): boolean => {
-    const series = job.series.filter((one) => isMeant(rig, job, one));
-    if (series.length === 0 || failed.has(`${rig.plan.id} ${job.id}`)) return false;
-    const all = series.map((one) => values.get(seriesKey(rig.plan.id, one)) ?? []);
-    const least = Math.min(...all.map(({ length }) => length));
-    return least < ENOUGH_TURNS[request.extent] && !all.every((list) => isPrecise(list, PRECISION));
-  };
-  const isBegun = ({ rig, job }: { rig: Rig; job: Job }): boolean =>
-    job.series.some((one) => values.has(seriesKey(rig.plan.id, one)));
   const since = (): number => performance.now() - started;
   let time = 0;
-  for (let open = pairs.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
-    for (const pair of shuffled(open, random)) {
-      const { rig, job } = pair;
-      const has = isBegun(pair);
-      if (since() > request.hardMs || (has && since() > request.softMs)) {
-        for (const one of open.filter((other) => !isBegun(other)))
-          write({
-            ...{ event: 'failed', block: block.id, subject: one.rig.plan.id, job: one.job.id },
-            reason: 'there was no time for it: give more with --budget',
-          });
-        return false;
-      }
-      const of = { block: block.id, subject: rig.plan.id };
-      write({ event: 'begins', ...of, job: job.id });
-      try {
+  const pairOf = (rig: Rig, job: Job): Pair => {
+    const of = { block: block.id, subject: rig.plan.id };
+    const isMeant = (series: SeriesName): boolean =>
+      wanted.has(series.workload) && (job.means?.(rig, series) ?? true);
+    return {
+      subject: rig.plan.id,
+      job: job.id,
+      series: job.series.filter(isMeant).map((series) => seriesKey(rig.plan.id, series)),
+      least: Math.max(request.least, job.least ?? 0),
+      run: async () => {
+        write({ event: 'begins', ...of, job: job.id });
+        await keepRoom(rigs, request.images, turnNeed(block, rig.plan), (text) =>
+          write({ event: 'note', text }),
+        );
         const turn = Math.round(request.at + since());
         const found = await job.run(rig, {
-          ...{ fioSeconds: FIO_SECONDS[request.extent], time: time++ },
+          ...{ fioSeconds: FIO_SECONDS[request.extent], isQuick: request.extent === 'quick', time: time++ },
           wants: (workload) => wanted.has(workload),
         });
-        const ofTurn = new Map<string, number[]>();
+        const values = new Map<string, number[]>();
         for (const { workload, point, reading } of found) {
-          if (!isMeant(rig, job, { workload, point })) continue;
+          if (!isMeant({ workload, point })) continue;
           const key = seriesKey(rig.plan.id, { workload, point });
-          ofTurn.set(key, [...(ofTurn.get(key) ?? []), reading.value]);
+          values.set(key, [...(values.get(key) ?? []), reading.value]);
           const at = Math.round(request.at + since());
           write({ event: 'sample', ...of, workload, point, sample: { ...reading, at, turn } });
         }
         // The samples of one turn hang together, and the report counts them once.
-        for (const [key, list] of ofTurn) values.set(key, [...(values.get(key) ?? []), median(list)]);
-      } catch (error) {
-        failed.add(`${rig.plan.id} ${job.id}`);
-        write({ event: 'failed', ...of, job: job.id, reason: errorMessage(error) });
-      }
-    }
-  }
-  return true;
+        return new Map([...values].map(([key, list]) => [key, median(list)]));
+      },
+    };
+  };
+  const fail = ({ subject, job }: Pair, reason: string): void =>
+    write({ event: 'failed', block: block.id, subject, job, reason });
+  return await repeatPairs(
+    rigs.flatMap((rig) => block.jobs.map((job) => pairOf(rig, job))),
+    {
+      ...{ softMs: request.softMs, hardMs: request.hardMs },
+      ...{ enough: ENOUGH_TURNS[request.extent], precision: PRECISION },
+    },
+    {
+      ...{ known: request.known, givenUp: request.givenUp, random: randomFrom(request.seed), since },
+      failed: (pair, error) => fail(pair, errorMessage(error)),
+      lacking: (pair, turns) => fail(pair, noTime(turns, pair.least)),
+    },
+  );
 }

@@ -20,6 +20,7 @@ import {
   binaryTree,
   largeFile,
   littleLayers,
+  lowerCopies,
   lowerFiles,
   PARALLEL_ALL,
   PARALLEL_PART,
@@ -64,7 +65,7 @@ export interface Selection {
 }
 
 /** Blocks that a quick answer does without: each takes longer than there is time for. They are to be had by their names. */
-const NOT_QUICK: ReadonlySet<string> = new Set(['churn', 'fragments', 'density']);
+const NOT_QUICK: ReadonlySet<string> = new Set(['churn', 'fragments', 'density', 'density-many']);
 
 /** Whether a workload is asked for: by its group, its name, or the beginning of its name up to a dot. */
 export function isChosen(
@@ -93,12 +94,14 @@ export function blocksOf(selection: Selection): readonly Block[] {
 const PLAIN = { tools: [], weight: 1, writes: 64 * MIB, copiesUp: 0, containers: 1 } as const;
 
 function allBlocks({ extent, sizes: given }: Selection): Block[] {
+  const isQuick = extent === 'quick';
   const scale = (name: ScaleName): readonly number[] => SCALES[name][extent];
   const sizes = given ?? scale('size');
   const largest = Math.max(...sizes);
   const lowers = scale('lower').filter((size) => given === undefined || size <= largest);
   const depths = scale('depth');
-  const trees = extent === 'quick' ? PARALLEL_PART : PARALLEL_ALL;
+  const few = scale('containers').filter((count) => count <= 10);
+  const trees = extent === 'full' ? PARALLEL_ALL : PARALLEL_PART;
   const bytesOf = (layers: readonly Layer[]): number =>
     layers.flat().reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.bytes : 0), 0);
   return [
@@ -111,12 +114,13 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       weight: 0.5,
     },
     ...lowers.map((lower): Block => {
-      const layers = lowerFiles(lower, depths);
+      const copies = lowerCopies(lower, depths, isQuick);
+      const layers = lowerFiles(lower, depths, copies);
       return {
         ...PLAIN,
         id: `copy-up-${lower}`,
         title: `first changes of files of ${sizeText(lower)}`,
-        jobs: [copyUpJob(lower, depths)],
+        jobs: [copyUpJob(lower, depths, copies)],
         layers,
         weight: lower < 16 * MIB ? 0.7 : 1.5,
         copiesUp: bytesOf(layers),
@@ -128,9 +132,9 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
           ...PLAIN,
           id: `small-${bytes}-${count}`,
           title: `${count} files of ${sizeText(bytes)}`,
-          jobs: [smallFilesJob(bytes, count)],
-          layers: [smallFiles(count, bytes, smallSets(count))],
-          writes: smallSets(count) * count * Math.max(bytes, 4096),
+          jobs: [smallFilesJob(bytes, count, smallSets(count, isQuick))],
+          layers: [smallFiles(count, bytes, smallSets(count, isQuick))],
+          writes: smallSets(count, isQuick) * count * Math.max(bytes, 4096),
         }),
       ),
     ),
@@ -200,26 +204,21 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       }),
     ),
     { ...PLAIN, id: 'build', title: 'a build', jobs: [buildJob], layers: undefined, kept: 128 * MIB },
-    {
-      ...PLAIN,
-      id: 'parallel',
-      title: 'many at once in one container',
-      jobs: scale('parallel').map(parallelJob),
-      layers: [parallelTrees(trees)],
-      mounted: binaryTree('tree-of-files', trees.treeDepth),
-      copiesUp: bytesOf([parallelTrees(trees)]),
-      weight: 2,
-    },
-    {
-      ...PLAIN,
-      id: 'density',
-      title: 'many containers at once',
-      jobs: scale('containers').map(densityJob),
-      layers: [largeFile(256 * MIB)],
-      writes: MIB,
-      containers: Math.max(...scale('containers')),
-      weight: 2,
-    },
+    // vfs has no room for very many, and must not be left out of the others for that.
+    ...[few, scale('containers').filter((count) => !few.includes(count))]
+      .filter((counts) => counts.length > 0)
+      .map(
+        (counts): Block => ({
+          ...PLAIN,
+          id: counts === few ? 'density' : 'density-many',
+          title: counts === few ? 'several containers at once' : 'very many containers at once',
+          jobs: counts.map(densityJob),
+          layers: [largeFile(256 * MIB)],
+          writes: MIB,
+          containers: Math.max(...counts),
+          weight: 2,
+        }),
+      ),
     {
       ...PLAIN,
       id: 'fragments',
@@ -235,6 +234,16 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       title: 'containers that come and go',
       jobs: [churnJob],
       layers: [littleLayer()],
+    },
+    {
+      ...PLAIN,
+      id: 'parallel',
+      title: 'many at once in one container',
+      jobs: scale('parallel').map(parallelJob),
+      layers: [parallelTrees(trees)],
+      mounted: binaryTree('tree-of-files', trees.treeDepth),
+      copiesUp: bytesOf([parallelTrees(trees)]),
+      weight: 2,
     },
   ];
 }

@@ -10,7 +10,12 @@ const eventSchema = once(() => {
   return z.discriminatedUnion('event', [
     z.object({ event: z.literal('run'), conditions: z.string(), command: z.string(), started: z.string() }),
     z.object({ event: z.literal('machine'), machine }),
-    z.object({ event: z.literal('version'), name: z.string(), version: z.string() }),
+    z.object({
+      event: z.literal('version'),
+      machine: z.string(),
+      name: z.string(),
+      version: z.string(),
+    }),
     z.object({ event: z.literal('subject'), subject }),
     z.object({ event: z.literal('begins'), ...of, job: z.string() }),
     z.object({ event: z.literal('sample'), ...of, workload: z.string(), point, sample }),

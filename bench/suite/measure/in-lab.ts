@@ -8,11 +8,11 @@ import type { BenchEvent } from './events.ts';
 import { parseEventLine } from './events.ts';
 import type { MachineBenchRequest } from './in-machine.ts';
 import { BENCH_COMMAND } from './isolated-block.ts';
+import { LAB_MEMORY } from './subjects.ts';
 
 const GIB = 1024 ** 3;
 /** Bytes of the disk that the machine gets for stores. It is a sparse file. */
 const DISK = 64 * GIB;
-const MEMORY = 3 * GIB;
 /** How long it may take to boot, and to come to an end once its time is over: it may be emulated. */
 const BOOT_MS = 900_000;
 const SLACK_MS = 3_600_000;
@@ -56,7 +56,7 @@ export async function runInLab(
     command: ['sh', '-c', script, 'sh', JSON.stringify(inMachine)],
     env: { TSENGINE_SOURCES: isBundle() ? '0' : '1' },
     ...(withZfs ? { with: ['zfs' as const] } : {}),
-    memory: MEMORY,
+    memory: LAB_MEMORY,
     disks: [DISK],
     stdin: archive.stdout,
     bootTimeoutMs: BOOT_MS,

@@ -13,9 +13,10 @@ import { runBlocks } from './run-blocks.ts';
 
 /** The schema of what is asked for, as JSON. */
 export const machineRequestSchema = once(() => {
-  const { extent, sizes, workloads, subjects, tools, seed, at, known, givenUp } = blockRequestSchema().shape;
+  const { extent, sizes, workloads, subjects, tools, seed, at, least, known, givenUp } =
+    blockRequestSchema().shape;
   return z.object({
-    ...{ extent, sizes, workloads, subjects, tools, seed, at, known, givenUp },
+    ...{ extent, sizes, workloads, subjects, tools, seed, at, least, known, givenUp },
     blocks: z.array(z.string()),
     budgetMs: z.number(),
     id: z.string(),

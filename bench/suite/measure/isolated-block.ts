@@ -9,6 +9,7 @@ import { byLine } from '../../../src/lab/matrix/events.ts';
 import { selfCommand } from '../../../src/lab/matrix/self.ts';
 import { missingTool } from '../../../src/lab/matrix/tool.ts';
 import { untilEnd } from '../../../src/lab/matrix/until-end.ts';
+import { median } from '../statistics.ts';
 import { removeThinPools } from '../stores/thin-pool.ts';
 import { removeZpools } from '../stores/zpool.ts';
 import type { BlockRequest } from './block-process.ts';
@@ -25,7 +26,7 @@ export interface BlockListener {
   emit(event: BenchEvent): void;
 }
 
-/** What a block may take beyond its time: the first round is always finished. */
+/** What a block may take beyond its time, before it is taken for one that hangs: one job of gigabytes may be long. */
 const SLACK_MS = 3 * 3_600_000;
 /** How long a process that is killed may take to go: it unmounts, on a disk that may be slow. */
 const GRACE_MS = 60_000;
@@ -83,7 +84,9 @@ interface Died {
 
 async function onePass(request: BlockRequest, listener: BlockListener): Promise<Died | undefined> {
   const started = performance.now();
-  const known: Record<string, number[]> = { ...request.known };
+  const known = new Map(Object.entries(request.known));
+  // What one turn gave of a series counts once.
+  const turn = new Map<string, number[]>();
   let at: { readonly subject: string; readonly job: string | null } = { subject: '', job: null };
   let isDone = false;
   let said = '';
@@ -93,11 +96,14 @@ async function onePass(request: BlockRequest, listener: BlockListener): Promise<
     byLine((line) => {
       const event = parseEventLine(line);
       if (event === undefined) return;
-      if (event.event === 'begins') at = event;
+      if (event.event === 'begins') {
+        at = event;
+        keepTurn(known, turn);
+      }
       if (event.event === 'done') isDone = true;
       if (event.event === 'sample') {
         const key = seriesKey(event.subject, event);
-        known[key] = [...(known[key] ?? []), event.sample.value];
+        turn.set(key, [...(turn.get(key) ?? []), event.sample.value]);
       }
       listener.emit(event);
     }),
@@ -127,7 +133,14 @@ async function onePass(request: BlockRequest, listener: BlockListener): Promise<
     warn(`after ${request.block}: ${reason}`);
     return undefined;
   }
-  return { ...at, reason, known, ms: performance.now() - started };
+  keepTurn(known, turn);
+  return { ...at, reason, known: Object.fromEntries(known), ms: performance.now() - started };
+}
+
+/** Adds what a turn gave, of each series its median, and forgets the turn. */
+function keepTurn(known: Map<string, number[]>, turn: Map<string, number[]>): void {
+  for (const [key, list] of turn) known.set(key, [...(known.get(key) ?? []), median(list)]);
+  turn.clear();
 }
 
 function cannotStart(error: unknown): TsengineError {

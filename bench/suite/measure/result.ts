@@ -38,10 +38,11 @@ export function resultOf(events: readonly BenchEvent[], plan: RunPlan, facts: Ru
   const table = new SeriesTable(plan, ids);
   const subjects = new Map<string, Subject>();
   const machines = new Map<string, Machine>();
-  const versions: Record<string, string> = {};
+  const versions = new Map<string, Record<string, string>>();
   for (const event of events) {
     if (event.event === 'machine') machines.set(event.machine.id, event.machine);
-    if (event.event === 'version') versions[event.name] = event.version;
+    if (event.event === 'version')
+      versions.set(event.machine, { ...versions.get(event.machine), [event.name]: event.version });
     if (event.event === 'subject') subjects.set(event.subject.id, event.subject);
     if (event.event === 'sample') table.add(event.subject, event, event.sample);
     if (event.event === 'failed') table.fail(event.block, event.subject, event.job, event.reason);
@@ -53,7 +54,7 @@ export function resultOf(events: readonly BenchEvent[], plan: RunPlan, facts: Ru
     ...facts,
     machines: [...machines.values()].map((machine) => ({
       ...machine,
-      versions: { ...machine.versions, ...(machine.id === 'host' ? versions : {}) },
+      versions: { ...machine.versions, ...versions.get(machine.id) },
     })),
     subjects: plan.subjects.map((one) => subjects.get(one.id) ?? unmade(one, series)),
     workloads: wanted
@@ -93,7 +94,10 @@ class SeriesTable {
   }
 
   add(subject: string, name: SeriesName, sample: Sample): void {
-    this.#of(subject, name).samples.push(sample);
+    const series = this.#of(subject, name);
+    series.samples.push(sample);
+    // What failed before was for want of time, or was tried again.
+    delete series.error;
   }
 
   /** What a job, or all of a block, could not give. */

@@ -1,14 +1,18 @@
 /** All blocks of one machine, one after the other, each with its share of the time that is left. */
-
 import type { BlockRequest } from './block-process.ts';
 import type { Block } from './blocks.ts';
 import { type BlockListener, isolatedBlock } from './isolated-block.ts';
+import { noTime } from './no-time.ts';
+import { Pace } from './pace.ts';
 import { storeSize } from './room.ts';
 import type { SubjectPlan } from './subjects.ts';
 
 /** What is the same for all of them. */
 export interface BlocksRequest
-  extends Pick<BlockRequest, 'extent' | 'workloads' | 'images' | 'tools' | 'owner' | 'seed' | 'at'> {
+  extends Pick<
+    BlockRequest,
+    'extent' | 'workloads' | 'images' | 'tools' | 'owner' | 'seed' | 'at' | 'least'
+  > {
   readonly sizes?: readonly number[] | undefined;
   readonly subjects: readonly SubjectPlan[];
   /** Milliseconds for all of it. */
@@ -34,35 +38,34 @@ export async function runBlocks(
   listener: BlockListener & { begins?: BlockBegins },
 ): Promise<void> {
   const started = performance.now();
-  // Of the stores of a block and its image, until its first job begins.
-  let setUp = 0;
+  const pace = new Pace();
   const left = blocks.filter(({ id }) => !known.done.has(id));
   for (const [index, block] of left.entries()) {
+    const { sizes, subjects, budgetMs, least, ...same } = request;
     const spent = performance.now() - started;
-    const remaining = request.budgetMs - spent;
-    if (remaining <= setUp) {
-      for (const subject of request.subjects)
+    const remaining = budgetMs - spent;
+    if (pace.leastOf(block, subjects.length) >= remaining) {
+      for (const { id } of subjects)
         listener.emit({
-          ...{ event: 'failed', block: block.id, subject: subject.id, job: null },
-          reason: 'there was no time for it: give more with --budget',
+          ...{ event: 'failed', block: block.id, subject: id, job: null },
+          reason: noTime(0, least),
         });
       continue;
     }
-    listener.begins?.(block, spent / request.budgetMs);
+    listener.begins?.(block, spent / budgetMs);
     const weights = left.slice(index).reduce((sum, { weight }) => sum + weight, 0);
-    const { sizes, subjects, budgetMs: _, ...same } = request;
-    const begun = performance.now();
-    let isSetUp = false;
+    // What takes its stores away comes after its last job.
+    const hardMs = remaining - pace.tearDown;
+    const watch = pace.begin(block);
     await isolatedBlock(
       {
-        ...same,
+        ...{ ...same, least, hardMs },
         block: block.id,
         ...(sizes === undefined ? {} : { sizes: [...sizes] }),
         subjects: [...subjects],
         size: storeSize(block, subjects),
         seed: (request.seed + index) >>> 0,
-        softMs: (remaining * block.weight) / weights,
-        hardMs: remaining,
+        softMs: Math.min(hardMs, (remaining * block.weight) / weights),
         known: known.values,
         givenUp: [...known.givenUp],
         at: request.at + spent,
@@ -70,13 +73,11 @@ export async function runBlocks(
       {
         signal: listener.signal,
         emit: (event) => {
-          if (event.event === 'begins' && !isSetUp) {
-            isSetUp = true;
-            setUp = performance.now() - begun;
-          }
+          watch.told(event.event);
           listener.emit(event);
         },
       },
     );
+    watch.ended();
   }
 }

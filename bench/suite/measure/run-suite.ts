@@ -2,22 +2,26 @@
 import { resolve } from 'node:path';
 import type { DriverName } from '../../../src/drivers/driver.ts';
 import { DRIVER_NAMES } from '../../../src/drivers/registry.ts';
+import { findProgram } from '../../../src/engine/runtime/programs.ts';
 import { errorMessage, TsengineError } from '../../../src/errors.ts';
 import { programRoot } from '../../../src/lab/place.ts';
-import { makeDirectories, writeFileAtomic } from '../../../src/linux/files.ts';
+import { qemuProgram } from '../../../src/lab/qemu.ts';
+import { makeDirectories } from '../../../src/linux/files.ts';
+import { writeResult } from '../result-file.ts';
 import type { Result } from '../schema.ts';
 import { median } from '../statistics.ts';
 import { hasThinPools } from '../stores/thin-pool.ts';
 import { hasZfsModule } from '../stores/zpool.ts';
 import { type BenchLog, openBenchLog } from './bench-log.ts';
-import { type Block, blocksOf, type Selection, sizeText } from './blocks.ts';
+import { type Block, blocksOf, type Selection } from './blocks.ts';
 import { mustHaveDocker } from './docker-engine.ts';
 import type { BenchEvent } from './events.ts';
 import { runInLab } from './in-lab.ts';
 import { describeMachine } from './machine.ts';
+import { isNoTime } from './no-time.ts';
 import { mustHavePodman } from './podman-engine.ts';
 import { resultOf } from './result.ts';
-import { mustHaveRoom, runNeed } from './room.ts';
+import { blockNeed, mustHaveRoom, runNeed } from './room.ts';
 import { type Known, runBlocks } from './run-blocks.ts';
 import { seriesKey } from './series-key.ts';
 import { isNative, LAB_KERNEL, planSubjects, type SubjectPlan } from './subjects.ts';
@@ -46,6 +50,9 @@ export interface SuiteRequest {
   writeReport(result: Result, folder: string): Promise<readonly string[]>;
 }
 
+/** Turns of each series from which on an interval of 95 % can be had of a ratio, and of the ratio of two ratios, which drivers of two machines are compared by. */
+const [LEAST, LEAST_ACROSS] = [4, 5];
+
 /** Told while it goes on. */
 export interface SuiteListener {
   /** What is measured now, and which share of the time is over. */
@@ -69,11 +76,12 @@ export async function runSuite(request: SuiteRequest, listener: SuiteListener): 
       'the benchmark makes filesystems and runs containers: run it as root',
     );
   const on = resolve(request.on);
-  makeDirectories(on);
   const subjects = await subjectsOf(request);
-  const { selection, blocks } = fitting(request, subjects, on, listener);
-  const tools = [...new Set(blocks.flatMap((block) => block.tools))];
-  mustHaveTools(tools);
+  mustHaveTools(toolsOf(blocksOf(request.selection)));
+  makeDirectories(on);
+  const { selection } = request;
+  const blocks = fitting(request, subjects, on, listener);
+  const tools = toolsOf(blocks);
   const started = new Date().toISOString();
   const conditions = JSON.stringify([selection, subjects.map(({ id }) => id), request.seed, on]);
   using log = openBenchLog(request.out, { conditions, command: request.command, started }, request.fresh);
@@ -84,6 +92,10 @@ export async function runSuite(request: SuiteRequest, listener: SuiteListener): 
   };
   const interrupted = await measure(run);
   return await write(run, { started, interrupted });
+}
+
+function toolsOf(blocks: readonly Block[]): readonly Tool[] {
+  return [...new Set(blocks.flatMap((block) => block.tools))];
 }
 
 interface Run {
@@ -116,55 +128,60 @@ async function subjectsOf({
   return planSubjects({
     drivers: drivers ?? DRIVER_NAMES.filter((name) => !isQuick || native(name)),
     ...{ peers, isSelfTest, isQuick },
-    // No kernel of the lab has aufs, and what stands in for it runs here. An answer in minutes waits for no machine where something stands in.
+    // No kernel of the lab has aufs, and what stands in for it runs here. So does what stands in for zfs, where there are no machines.
     machineOf: (driver) =>
-      native(driver) || driver === 'aufs' || (isQuick && driver === 'zfs') ? 'host' : LAB_KERNEL,
+      native(driver) || driver === 'aufs' || (driver === 'zfs' && !hasMachines()) ? 'host' : LAB_KERNEL,
   });
 }
 
-/** The selection as far as there is room: sizes that nobody asked for by themselves are left out where they do not fit. */
+/** Whether virtual machines can be started at all. */
+function hasMachines(): boolean {
+  return findProgram(qemuProgram()) !== undefined;
+}
+
+/**
+ * The blocks that there is room for. What nobody asked for by itself is left out where it does not fit; a size that somebody did is an
+ * error, and so is it when nothing is left.
+ */
 function fitting(
   { selection }: SuiteRequest,
   subjects: readonly SubjectPlan[],
   on: string,
   { note }: SuiteListener,
-): { readonly selection: Selection; readonly blocks: readonly Block[] } {
+): readonly Block[] {
+  const all = blocksOf(selection);
+  if (all.length === 0)
+    throw new TsengineError(
+      'InvalidParameter',
+      `no workload is called ${selection.workloads.join(' or ')}: see tsengine bench list`,
+    );
   const here = subjects.filter(({ machine }) => machine === 'host');
-  let chosen = selection;
-  for (;;) {
-    const blocks = blocksOf(chosen);
-    if (blocks.length === 0)
-      throw new TsengineError(
-        'InvalidParameter',
-        `no workload is called ${selection.workloads.join(' or ')}: see tsengine bench list`,
-      );
-    const need = runNeed(blocks, here);
-    const sizes = sizesOf(blocks);
+  if (selection.sizes !== undefined) mustHaveRoom(runNeed(all, here), on);
+  const blocks = all.filter((block) => {
     try {
-      mustHaveRoom(need, on);
-      return { selection: chosen, blocks };
+      mustHaveRoom(blockNeed(block, here), on);
+      return true;
     } catch (error) {
-      // Files of a gigabyte and more are a default where there is room for them; what was asked for is an error.
-      const fewer = sizes.slice(0, -1);
-      if (selection.sizes !== undefined || fewer.length === 0) throw error;
-      note(`files of ${sizeText(sizes.at(-1) ?? 0)} are left out: ${errorMessage(error)}`);
-      chosen = { ...chosen, sizes: fewer };
+      note(`${block.title}: left out, ${errorMessage(error)}`);
+      return false;
     }
-  }
-}
-
-function sizesOf(blocks: readonly Block[]): number[] {
-  const found = blocks.flatMap(({ id }) => Number(/^large-(\d+)$/.exec(id)?.[1] ?? []));
-  return found.sort((a, b) => a - b);
+  });
+  if (blocks.length === 0) mustHaveRoom(Math.min(...all.map((block) => blockNeed(block, here))), on);
+  return blocks;
 }
 
 /** Measures here, and then in the lab. Gives whether it was interrupted. */
 async function measure(run: Run): Promise<boolean> {
   const { request, listener, log, events, subjects } = run;
+  const late = new Set<string>();
   const emit = (event: BenchEvent): void => {
     if (event.event === 'begins') listener.at(`${event.subject} ${event.job}`, share(run));
     if (event.event === 'note') listener.note(event.text);
-    if (event.event === 'failed')
+    if (event.event === 'failed' && isNoTime(event.reason)) {
+      // Of all jobs of all subjects it would fill the screen; the report has each.
+      if (!late.has(event.block)) listener.note(`${event.block}: ${event.reason}`);
+      late.add(event.block);
+    } else if (event.event === 'failed')
       listener.note(`${event.subject} ${event.job ?? event.block}: ${event.reason}`);
     events.push(event);
     log.add(event);
@@ -176,14 +193,18 @@ async function measure(run: Run): Promise<boolean> {
   );
   if (at > 0) emit({ event: 'again', after: at });
   const machines = [...new Set(subjects.map(({ machine }) => machine))];
+  const least = machines.length > 1 ? LEAST_ACROSS : LEAST;
   try {
     listener.at('programs for containers', 0);
     const tools = prepareTools(benchCache(programRoot), run.tools);
     for (const machine of machines) {
       const own = subjects.filter((subject) => subject.machine === machine);
-      const budgetMs = (request.budgetMs - at) * (own.length / subjects.length);
+      const left = subjects.filter(
+        (subject) => machines.indexOf(subject.machine) >= machines.indexOf(machine),
+      );
+      const budgetMs = (request.budgetMs - at - (performance.now() - run.begun)) * (own.length / left.length);
       const { extent, sizes, workloads } = run.selection;
-      const same = { extent, workloads: [...workloads], seed: request.seed, budgetMs, at, tools };
+      const same = { extent, workloads: [...workloads], seed: request.seed, budgetMs, at, tools, least };
       if (machine === 'host') {
         emit({ event: 'machine', machine: describeMachine('host', run.on) });
         await runBlocks(
@@ -272,8 +293,7 @@ async function write(
     ...{ command: request.command, seed: request.seed, seconds, interrupted },
     started: first?.event === 'run' ? first.started : started,
   });
-  const file = `${resolve(request.out)}/result.json`;
-  writeFileAtomic(file, `${JSON.stringify(result)}\n`, { mode: 0o644 });
+  const file = writeResult(result, resolve(request.out));
   if (!interrupted) log.finish();
   return { result, files: [file, ...(await request.writeReport(result, resolve(request.out)))] };
 }

@@ -1,5 +1,6 @@
 /** Who is compared: storage drivers on stores, the filesystems without one, other engines. */
 import { existsSync, readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import type { DriverName } from '../../../src/drivers/driver.ts';
 import type { SUBJECT_KINDS } from '../schema.ts';
 import type { StoreKind } from '../stores/store.ts';
@@ -45,6 +46,14 @@ const PEER_DRIVERS: Readonly<Record<'docker' | 'podman', readonly DriverName[]>>
 
 /** The kernel of the lab on which drivers run that this one lacks. */
 export const LAB_KERNEL = 'debian:6.1';
+
+/** Bytes of memory of its machine. */
+export const LAB_MEMORY = 3 * 1024 ** 3;
+
+/** Bytes of memory of a subject's machine. */
+export function memoryOf(machine: string): number {
+  return machine === 'host' ? totalmem() : LAB_MEMORY;
+}
 
 /** What is asked for. */
 export interface SubjectRequest {

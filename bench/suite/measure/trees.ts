@@ -19,9 +19,12 @@ export function largeFile(bytes: number): Layer {
   return [directory('bench'), file('bench/large', bytes)];
 }
 
-/** How often small files are there, so that what is cold or gone afterwards can be measured as often: few of them are there three times. */
-export function smallSets(count: number): number {
-  return count <= 1000 ? 3 : 1;
+/**
+ * How often small files are there, so that what is cold or gone afterwards can be measured as often: few of them are there three
+ * times, unless there are minutes for all, in which more turns tell more.
+ */
+export function smallSets(count: number, isQuick: boolean): number {
+  return count <= 1000 && !isQuick ? 3 : 1;
 }
 
 /** Small files, `bench/small-SET/DIRECTORY/NUMBER`. */
@@ -70,18 +73,17 @@ export function lowerPath(depth: number, copy: number): string {
 /** Bytes of the files that are copied up, of an image, where they are small. */
 const LOWER_BYTES = 256 * MIB;
 
-/** How many files there are at each depth: each can be changed for the first time once. */
-export function lowerCopies(bytes: number, depths: readonly number[]): number {
-  return Math.max(1, Math.min(12, Math.floor(LOWER_BYTES / (bytes * depths.length))));
+/** How many files there are at each depth: each can be changed for the first time once. Four are one for each sort of change. */
+export function lowerCopies(bytes: number, depths: readonly number[], isQuick: boolean): number {
+  return Math.max(1, Math.min(isQuick ? 4 : 12, Math.floor(LOWER_BYTES / (bytes * depths.length))));
 }
 
 /**
  * Layers with files of `bytes` each in the layer 1, 10, 50… below the top, and layers of one little file between. A container's own
  * layer is the top: a depth of 1 is the image's uppermost layer.
  */
-export function lowerFiles(bytes: number, depths: readonly number[]): readonly Layer[] {
+export function lowerFiles(bytes: number, depths: readonly number[], copies: number): readonly Layer[] {
   const deepest = Math.max(...depths);
-  const copies = lowerCopies(bytes, depths);
   return Array.from({ length: deepest }, (_, index) => {
     const depth = deepest - index;
     return depths.includes(depth)
@@ -113,7 +115,7 @@ export interface ParallelTrees {
 /** All of it: 1.7 GB in 26 000 files. */
 export const PARALLEL_ALL: ParallelTrees = { big: [1, 8, 32, 128], ofEach: 10, small: 10_001, treeDepth: 14 };
 
-/** A small part, for an answer in minutes. */
+/** A small part: a hundred at once take a hundred times as long as one. */
 export const PARALLEL_PART: ParallelTrees = { big: [1, 8], ofEach: 3, small: 1000, treeDepth: 8 };
 
 /** Big files, small files of 512 bytes, and a binary tree with a little file in each leaf. */

@@ -1,7 +1,10 @@
 /** Stores that are filesystems of the kernel on one device. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { unmountBelow } from '../../../src/lab/matrix/backings.ts';
 import { runFileTool, runTool } from '../../../src/lab/matrix/tool.ts';
+import { programEnv } from '../../../src/lab/run-program.ts';
+import { runCommand } from '../../../src/linux/command.ts';
 import { findMountAt } from '../../../src/linux/mountinfo.ts';
 import { statfs } from '../../../src/linux/statfs.ts';
 import { syncFilesystemOf } from '../../../src/linux/sync.ts';
@@ -48,6 +51,11 @@ export function makeFilesystemStore(kind: FilesystemKind, options: StoreOptions)
     standIn: null,
     sync: () => syncFilesystemOf(path),
     used: () => usedBytes(path),
+    trim: async () => {
+      await syncFilesystemOf(path);
+      await runCommand('fstrim', [path]);
+    },
+    versions: { [debianPackage]: versionOfMkfs(kind) },
     [Symbol.asyncDispose]: async () => close(),
   };
 }
@@ -63,4 +71,10 @@ export function mountOptionsOf(path: string): string {
 export function usedBytes(path: string): number {
   const { total, free } = statfs(path);
   return total - free;
+}
+
+/** `1.47.0`, from whichever output the program says it on. */
+function versionOfMkfs(kind: FilesystemKind): string {
+  const { stdout, stderr } = spawnSync(`mkfs.${kind}`, ['-V'], { encoding: 'utf8', env: programEnv() });
+  return /\d+\.\d[\w.-]*/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
 }

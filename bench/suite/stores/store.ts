@@ -24,6 +24,12 @@ export interface Store extends AsyncDisposable {
   sync(): Promise<void>;
   /** Bytes that are taken, as the filesystem or the pool counts them; right after a `sync`. */
   used(): number;
+  /** Gives back to the disk what is not used; not there where that cannot be had. */
+  trim?(): Promise<void>;
+  /** In how many pieces a file lies on the device, where programs in containers cannot ask; `mount` is the source of the mount that it is on. */
+  fragments?(mount: string, inode: bigint): number;
+  /** Versions of the programs and modules that it is made by, by their names. */
+  readonly versions: Readonly<Record<string, string>>;
 }
 
 /** What one is made with. */

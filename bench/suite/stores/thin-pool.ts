@@ -50,12 +50,22 @@ export async function makeThinPoolStore(options: StoreOptions): Promise<Store> {
         await runCommand('sync', []);
       },
       used: () => usedOfPool(data.name),
+      versions: { ...root.versions, dmsetup: versionOfDmsetup() },
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     };
   } catch (error) {
     await closing.disposeAsync();
     throw error;
   }
+}
+
+/** Of the program and of the kernel's part. */
+function versionOfDmsetup(): string {
+  const text = runTool('dmsetup', ['version'], PACKAGE);
+  return text
+    .split('\n')
+    .flatMap((line) => /version: +(\S+)/.exec(line)?.[1] ?? [])
+    .join(', driver ');
 }
 
 function hasDeviceMapper(): boolean {

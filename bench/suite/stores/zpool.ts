@@ -9,6 +9,7 @@ import { errorMessage, TsengineError } from '../../../src/errors.ts';
 import { unmountBelow } from '../../../src/lab/matrix/backings.ts';
 import { runTool } from '../../../src/lab/matrix/tool.ts';
 import { findCommand, runCommand } from '../../../src/linux/command.ts';
+import { readTextIfAny } from '../../../src/linux/files.ts';
 import { randomBytes } from '../../../src/linux/random.ts';
 import { mountOptionsOf } from './filesystem.ts';
 import { isRunning, makeStoreImage } from './image.ts';
@@ -48,7 +49,10 @@ export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
   try {
     mkdirSync(path, { recursive: true });
     const debianPackage = isFuse ? FUSE_PACKAGE : PACKAGE;
-    runTool('zpool', ['create', '-f', '-o', 'cachefile=none', '-m', path, pool, image.path], debianPackage);
+    // The machine's own file must not know of it; zdb finds it by this one.
+    const cacheFile = `${options.work}/zpool.cache`;
+    const words = ['create', '-f', '-o', `cachefile=${cacheFile}`, '-m', path, pool, image.path];
+    runTool('zpool', words, debianPackage);
     isMade = true;
     return {
       kind: 'zpool',
@@ -65,12 +69,42 @@ export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
         else await runCommand('zpool', ['sync', pool]);
       },
       used: () => Number(runTool(...usedCommand(pool, isFuse), debianPackage).trim()),
+      trim: async () => {
+        // Of zfs-fuse there is none.
+        if (!isFuse) await runCommand('zpool', ['trim', '-w', pool]);
+      },
+      fragments: (dataset, inode) =>
+        piecesOf(runTool('zdb', ['-U', cacheFile, '-ddddd', dataset, String(inode)], debianPackage)),
+      versions: { zfs: versionOfZfs(isFuse) },
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/**
+ * In how many pieces the blocks of a file lie, as zdb(8) lists them in the order of the file: a piece ends where the next block does not
+ * begin where the last one ended. Blocks that hold nothing are not there, and those that lie within their pointers have no place.
+ */
+export function piecesOf(text: string): number {
+  let pieces = 0;
+  let end = '';
+  for (const line of text.split('\n')) {
+    const [, device = '', offset = '', size = ''] =
+      /^\s*[0-9a-f]+\s+L0\s+([0-9a-f]+):([0-9a-f]+):([0-9a-f]+)\s/.exec(line) ?? [];
+    if (size === '') continue;
+    if (`${device}:${BigInt(`0x${offset}`)}` !== end) pieces += 1;
+    end = `${device}:${BigInt(`0x${offset}`) + BigInt(`0x${size}`)}`;
+  }
+  if (pieces === 0) throw new TsengineError('System', `zdb told of no blocks: ${text.trim().slice(-200)}`);
+  return pieces;
+}
+
+function versionOfZfs(isFuse: boolean): string {
+  if (isFuse) return 'zfs-fuse';
+  return readTextIfAny('/sys/module/zfs/version')?.trim() ?? 'unknown';
 }
 
 /** What the pool has given out; zfs-fuse tells it rounded, and the space of all datasets to the byte. */

@@ -88,12 +88,12 @@ test('the archive says which layers it has', () => {
 });
 
 test('files that are copied up lie as deep as they say', () => {
-  const layers = lowerFiles(4096, [1, 10]);
+  const layers = lowerFiles(4096, [1, 10], 2);
   assert.equal(layers.length, 10);
   const depths = layers.flatMap((layer, index) =>
     layer.some((entry) => entry.path.includes('/lower-')) ? [layers.length - index] : [],
   );
   assert.deepEqual(depths, [10, 1]);
-  assert.equal(lowerCopies(2 ** 31, [1]), 1);
-  assert.equal(lowerCopies(4096, [1, 10, 50, 100]), 12);
+  assert.equal(lowerCopies(2 ** 31, [1], false), 1);
+  assert.equal(lowerCopies(4096, [1, 10, 50, 100], false), 12);
 });

@@ -7,6 +7,8 @@ import { after, test } from 'node:test';
 import { openBenchLog } from '../../../bench/suite/measure/bench-log.ts';
 import { blocksOf, type Selection } from '../../../bench/suite/measure/blocks.ts';
 import { type BenchEvent, eventLine, parseEventLine } from '../../../bench/suite/measure/events.ts';
+import { describeMachine } from '../../../bench/suite/measure/machine.ts';
+import { noTime } from '../../../bench/suite/measure/no-time.ts';
 import { resultOf } from '../../../bench/suite/measure/result.ts';
 import { planSubjects } from '../../../bench/suite/measure/subjects.ts';
 import { schemas } from '../../../bench/suite/schema.ts';
@@ -104,4 +106,48 @@ test('a result has all samples, and says why others are missing', () => {
     ['raw@ext4', 'harness.call', [], 'no mkfs'],
   ]);
   assert.equal(result.subjects.find(({ id }) => id === 'raw@ext4')?.failed, 'no mkfs');
+});
+
+test('what there was no time for, and what failed, is no error once it was measured by the run that went on', () => {
+  const selection: Selection = { extent: 'quick', workloads: ['harness.run'] };
+  const subjects = planSubjects({
+    ...{ drivers: ['overlay2'], peers: [], isQuick: true },
+    machineOf: (driver) => (driver === 'zfs' ? 'debian:6.1' : 'host'),
+  });
+  const of = { block: 'harness', subject: 'overlay2@ext4' };
+  const late: BenchEvent = { event: 'failed', ...of, job: 'harness', reason: noTime(1, 4) };
+  const plan = { selection, blocks: blocksOf(selection), subjects };
+  const facts = { command: 'c', started: RUN.started, seconds: 1, seed: 1, interrupted: false };
+  const errors = (events: readonly BenchEvent[]) =>
+    resultOf(events, plan, facts).series.map(({ subject, error }) => [subject, error]);
+  assert.deepEqual(errors([sampleOf(5), late]), [['overlay2@ext4', noTime(1, 4)]]);
+  assert.deepEqual(errors([sampleOf(5), late, sampleOf(6)]), [['overlay2@ext4', undefined]]);
+});
+
+test('versions are those of the machine that told them', () => {
+  const selection: Selection = { extent: 'quick', workloads: ['harness.run'] };
+  const subjects = planSubjects({
+    ...{ drivers: ['overlay2', 'zfs'], peers: [], isQuick: true },
+    machineOf: (driver) => (driver === 'zfs' ? 'debian:6.1' : 'host'),
+  });
+  const machine = { ...describeMachine('host', folder), versions: {} };
+  const facts = { command: 'c', started: RUN.started, seconds: 1, seed: 1, interrupted: false };
+  const { machines } = resultOf(
+    [
+      { event: 'machine', machine },
+      { event: 'version', machine: 'host', name: 'fio', version: '1' },
+      { event: 'machine', machine: { ...machine, id: 'debian:6.1' } },
+      { event: 'version', machine: 'debian:6.1', name: 'fio', version: '1' },
+      { event: 'version', machine: 'debian:6.1', name: 'zfs', version: '2.1' },
+    ],
+    { selection, blocks: blocksOf(selection), subjects },
+    facts,
+  );
+  assert.deepEqual(
+    machines.map(({ id, versions }) => [id, versions]),
+    [
+      ['host', { fio: '1' }],
+      ['debian:6.1', { fio: '1', zfs: '2.1' }],
+    ],
+  );
 });

@@ -3,10 +3,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CATALOGUE, EXTENTS, SCALES } from '../../../bench/suite/catalogue.ts';
 import { blocksOf, isChosen, sizeText } from '../../../bench/suite/measure/blocks.ts';
-import { leftOut, mustHaveRoom, needOf, runNeed, storeSize } from '../../../bench/suite/measure/room.ts';
+import {
+  keepRoom,
+  leftOut,
+  mustHaveRoom,
+  needOf,
+  runNeed,
+  storeSize,
+} from '../../../bench/suite/measure/room.ts';
 import { seriesKey } from '../../../bench/suite/measure/series-key.ts';
 import { planSubjects } from '../../../bench/suite/measure/subjects.ts';
 import { TsengineError } from '../../../src/errors.ts';
+import { statfs } from '../../../src/linux/statfs.ts';
 
 /** Everything by its groups, so that nothing is left out for want of time. */
 const ALL = [...new Set(CATALOGUE.map(({ group }) => group))];
@@ -85,6 +93,42 @@ describe('room', () => {
     );
   });
 
+  test('vfs is not left out of several containers for want of room for a hundred', () => {
+    const blocks = blocksOf({ extent: 'usual', workloads: ['density'] });
+    assert.deepEqual(
+      blocks.map((block) => [
+        block.jobs.flatMap(({ series }) => series[0]?.point.containers ?? []),
+        leftOut(block, vfs) === undefined,
+      ]),
+      [
+        [[1, 10], true],
+        [[100], false],
+      ],
+    );
+  });
+
+  test('that is gone is given back by the stores before more is written, and lacking is told', async () => {
+    const { available } = statfs('/tmp');
+    const done: string[] = [];
+    const rigs = [
+      {
+        store: {
+          trim: async () => {
+            done.push('trim');
+          },
+        },
+      },
+      { store: {} },
+    ];
+    await keepRoom(rigs, '/tmp', 1, (text) => done.push(text));
+    assert.equal(done.length, 0);
+    await assert.rejects(
+      keepRoom(rigs, '/tmp', 1000 * available, (text) => done.push(text)),
+      /^TsengineError: it may write .* GiB, and \/tmp has .* left$/,
+    );
+    assert.equal(done.length, 2);
+  });
+
   test('a store has more than a subject takes', () => {
     for (const block of blocksOf({ extent: 'quick', workloads: ALL }))
       for (const plan of subjects)
@@ -97,7 +141,7 @@ describe('room', () => {
       () => mustHaveRoom(need, '/tmp'),
       (error) =>
         error instanceof TsengineError &&
-        /need up to [\d.]+ GiB in \/tmp, and .* are free/.test(error.message),
+        /needs up to [\d.]+ GiB in \/tmp, and .* are free/.test(error.message),
     );
   });
 });

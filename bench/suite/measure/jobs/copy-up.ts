@@ -1,7 +1,7 @@
 /** The first change of a file of the image, and the second. */
 import type { Rig } from '../rig.ts';
 import type { Session } from '../session.ts';
-import { lowerCopies, lowerPath } from '../trees.ts';
+import { lowerPath } from '../trees.ts';
 import { figure, type Job, type Measured, meteredCall, type Point, readingOf } from './job.ts';
 
 /** What is done first, by the middle of its workloads' names. */
@@ -13,12 +13,11 @@ const KINDS = [
 ] as const;
 
 /**
- * The job for files of a size at each depth. Each change is the first of its file. Where there are enough files for all kinds, one
+ * The job for so many files of a size at each depth. Each change is the first of its file. Where there are enough files for all kinds, one
  * container does them all, several times; else each kind needs a container of its own, and in each of the four another depth has
  * another kind.
  */
-export function copyUpJob(lower: number, depths: readonly number[]): Job {
-  const copies = lowerCopies(lower, depths);
+export function copyUpJob(lower: number, depths: readonly number[], copies: number): Job {
   return {
     id: `copy-up-${lower}`,
     series: depths.flatMap((depth) => [

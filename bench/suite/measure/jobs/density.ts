@@ -1,10 +1,12 @@
 /** Many containers at once: what they take while they are idle, and while they all read the same file. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TsengineError } from '../../../../src/errors.ts';
+import { hasErrno, TsengineError } from '../../../../src/errors.ts';
 import { readText, readTextIfAny } from '../../../../src/linux/files.ts';
 import { runEngine } from '../engine.ts';
+import { seenInContainers } from '../in-containers.ts';
+import { cachedOf } from '../page-cache.ts';
 import { dropKernelCaches, type Rig } from '../rig.ts';
 import { runWords } from '../session.ts';
 import { ROOT } from '../trees.ts';
@@ -25,7 +27,10 @@ export function densityJob(containers: number): Job {
   const point: Point = { containers };
   return {
     id: `density-${containers}`,
-    series: ['page-cache', 'time', 'memory', 'disk'].map((what) => ({ workload: `density.${what}`, point })),
+    series: ['page-cache', 'resident', 'distinct', 'time', 'memory', 'disk'].map((what) => ({
+      workload: `density.${what}`,
+      point,
+    })),
     // The root of a container without a driver's files is a copy, whatever the filesystem.
     means: ({ plan }, { workload }) => plan.kind !== 'raw' || workload !== 'density.disk',
     run: async (rig) => {
@@ -63,30 +68,52 @@ async function measure(rig: Rig, gate: string, names: readonly string[], point: 
   const cacheBefore = pageCache();
   const { result: ms, metered } = await rig.metered(async () => {
     const started = performance.now();
-    closeSync(openSync(`${gate}/pipe`, 'w'));
-    await untilLines(`${gate}/done`, count);
+    await untilLines(`${gate}/done`, count, () => openGate(`${gate}/pipe`));
     return performance.now() - started;
   });
   const cache = pageCache() - cacheBefore;
+  const files = seenInContainers(`${ROOT}/large`);
+  if (files.length !== count)
+    throw new TsengineError('System', `${files.length} containers of ${count} have the file`);
+  const { seen, distinct } = cachedOf(files.map(({ path }) => path));
   const { disturbed } = metered;
   const beside = disturbed === undefined ? {} : { disturbed };
   return [
     { workload: 'density.page-cache', point, reading: { value: cache, ...beside } },
+    { workload: 'density.resident', point, reading: { value: seen, ...beside } },
+    { workload: 'density.distinct', point, reading: { value: distinct, ...beside } },
     { workload: 'density.time', point, reading: { value: ms, ...metered } },
     { workload: 'density.memory', point, reading: { value: memory, ...beside } },
     { workload: 'density.disk', point, reading: { value: disk, ...beside } },
   ];
 }
 
-/** Waits until a file has so many lines, one of each container. */
-async function untilLines(path: string, count: number): Promise<void> {
+/** Lets go all who wait at the pipe by now. It may be that nobody does. */
+function openGate(path: string): void {
+  try {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+  } catch (error) {
+    if (!hasErrno(error, 'ENXIO')) throw error;
+  }
+}
+
+/** Milliseconds after which the gate is opened again for those who have come late. */
+const AGAIN = 500;
+
+/** Waits until a file has so many lines, one of each container; `nudge` is called at once, and again from time to time. */
+async function untilLines(path: string, count: number, nudge?: () => void): Promise<void> {
   const started = performance.now();
+  let next = started;
   while ((readTextIfAny(path) ?? '').split('\n').length - 1 < count) {
     if (performance.now() - started > PATIENCE)
       throw new TsengineError(
         'System',
         `not all of ${count} containers were done after ${PATIENCE / 1000} s`,
       );
+    if (performance.now() >= next) {
+      nudge?.();
+      next += AGAIN;
+    }
     await sleep(2);
   }
 }

@@ -5,7 +5,7 @@ import type { GraphDriver } from '../../../../src/drivers/driver.ts';
 import { driverFactory } from '../../../../src/drivers/registry.ts';
 import { parseStorageOption } from '../../../../src/drivers/storage-options.ts';
 import { randomBytes } from '../../../../src/linux/random.ts';
-import { type Layer, layerTar } from '../images.ts';
+import { type Layer, layerTar, writeTree } from '../images.ts';
 import type { Rig } from '../rig.ts';
 import { smallFiles } from '../trees.ts';
 import type { Job, Measured, Point } from './job.ts';
@@ -85,35 +85,81 @@ function samples(workload: string, point: Point, values: readonly number[]): Mea
   return values.map((value) => ({ workload, point, reading: { value } }));
 }
 
-/** Create, get, put and remove over so many layers. */
+/** What is measured over so many layers, and over a tree. */
+const BASIC = ['create', 'get', 'put', 'remove'] as const;
+
+/** Create, get, put, remove over a layer, and what else is done over so many layers. */
 export function layersJob(layers: number): Job {
   const point: Point = { layers };
-  const names = ['create', 'get', 'put', 'remove'];
   return {
     id: `layers-${layers}`,
-    series: names.map((name) => ({ workload: `layers.${name}`, point })),
+    series: [
+      ...BASIC.map((name) => ({ workload: `layers.${name}`, point })),
+      ...['apply', 'diff', 'changes'].map((name) => ({ workload: `layers.${name}.deep`, point })),
+    ],
     means: isOurs,
     run: async (rig) => {
       const driver = await driverOf(rig);
       const top = await stackOf(rig, driver, layers);
-      const ids: string[] = [];
-      const create = await times(async () => {
+      const basic = await basicTimes(driver, top);
+      const applied: string[] = [];
+      const apply = await times(async () => {
         const id = newId();
-        ids.push(id);
-        await driver.createReadWrite(id, top);
+        applied.push(id);
+        await driver.create(id, top);
+        await driver.applyDiff(id, top, piecesOf(smallFiles(CHANGES, 1024)));
       });
-      const [id = ''] = ids;
-      const get = await times(() => hold(driver, id), { afterEach: () => driver.put(id) });
-      const put = await times(() => driver.put(id), { beforeEach: () => hold(driver, id) });
-      const remove = await times(async () => {
-        const id = ids.shift();
-        if (id !== undefined) await driver.remove(id);
-      });
-      for (const left of ids) await driver.remove(left);
-      const found = [create, get, put, remove];
-      return names.flatMap((name, index) => samples(`layers.${name}`, point, found[index] ?? []));
+      const id = newId();
+      await driver.createReadWrite(id, top);
+      {
+        await using mounted = await driver.get(id);
+        writeTree([smallFiles(CHANGES, 1024)], mounted.path);
+      }
+      const { changes, diff } = await changeTimes(driver, id, top);
+      for (const one of [id, ...applied]) await driver.remove(one);
+      return [
+        ...BASIC.flatMap((name, index) => samples(`layers.${name}`, point, basic[index] ?? [])),
+        ...samples('layers.apply.deep', point, apply),
+        ...samples('layers.diff.deep', point, diff),
+        ...samples('layers.changes.deep', point, changes),
+      ];
     },
   };
+}
+
+/** The times of `BASIC`, in its order, over a layer. */
+async function basicTimes(driver: GraphDriver, top: string): Promise<readonly (readonly number[])[]> {
+  const ids: string[] = [];
+  const create = await times(async () => {
+    const id = newId();
+    ids.push(id);
+    await driver.createReadWrite(id, top);
+  });
+  const [id = ''] = ids;
+  const get = await times(() => hold(driver, id), { afterEach: () => driver.put(id) });
+  const put = await times(() => driver.put(id), { beforeEach: () => hold(driver, id) });
+  const remove = await times(async () => {
+    const id = ids.shift();
+    if (id !== undefined) await driver.remove(id);
+  });
+  for (const left of ids) await driver.remove(left);
+  return [create, get, put, remove];
+}
+
+/** How long it takes to tell what a layer changes, which must be `CHANGES` things or more. */
+async function changeTimes(
+  driver: GraphDriver,
+  id: string,
+  parent: string,
+): Promise<{ readonly changes: readonly number[]; readonly diff: readonly number[] }> {
+  const changes = await times(async () => {
+    const found = await driver.changes(id, parent);
+    if (found.length < CHANGES) throw new Error(`${found.length} changes were found of ${CHANGES}`);
+  });
+  const diff = await times(async () => {
+    for await (const _ of driver.diff(id, parent));
+  });
+  return { changes, diff };
 }
 
 /** Gets a layer; the put is for who calls. */
@@ -127,7 +173,10 @@ export function filesJob(files: number): Job {
   const layer = (): Layer => smallFiles(files, 1024);
   return {
     id: `files-${files}`,
-    series: ['apply', 'diff', 'changes'].map((name) => ({ workload: `layers.${name}`, point })),
+    series: [
+      ...['apply', 'diff', 'changes'].map((name) => ({ workload: `layers.${name}`, point })),
+      ...BASIC.map((name) => ({ workload: `layers.${name}.tree`, point })),
+    ],
     means: isOurs,
     run: async (rig) => {
       const driver = await driverOf(rig);
@@ -141,18 +190,14 @@ export function filesJob(files: number): Job {
       await driver.createReadWrite(init, base);
       await driver.createReadWrite(top, init);
       await change(driver, top, files);
-      const changes = await times(async () => {
-        const found = await driver.changes(top, init);
-        if (found.length < CHANGES) throw new Error(`${found.length} changes were found of ${CHANGES}`);
-      });
-      const diff = await times(async () => {
-        for await (const _ of driver.diff(top, init));
-      });
+      const { changes, diff } = await changeTimes(driver, top, init);
+      const basic = await basicTimes(driver, base);
       for (const id of [top, init, base]) await driver.remove(id);
       return [
         ...samples('layers.apply', point, [apply]),
         ...samples('layers.diff', point, diff),
         ...samples('layers.changes', point, changes),
+        ...BASIC.flatMap((name, index) => samples(`layers.${name}.tree`, point, basic[index] ?? [])),
       ];
     },
   };

@@ -24,6 +24,8 @@ export interface SeriesName {
 export interface Job {
   /** Unique in its block. */
   readonly id: string;
+  /** Turns below which nothing can be said of it, where that is more than of others. */
+  readonly least?: number;
   /** What it measures. */
   readonly series: readonly SeriesName[];
   /** Series that it measures of this subject; the others mean nothing of it. All where it is not there. */
@@ -36,6 +38,8 @@ export interface Job {
 export interface JobOptions {
   /** Whether anybody asked for a workload: what nobody did may be left out. */
   wants(workload: string): boolean;
+  /** Whether there are minutes for all, and once in a turn has to be enough. */
+  readonly isQuick: boolean;
   /** Seconds that one job of fio may take. */
   readonly fioSeconds: number;
   /** A number that is another one each time a subject is measured. */

@@ -1,6 +1,7 @@
 /** Large files: fio on a file of the image, and on one of the container. */
 import type { Reading, Rig } from '../rig.ts';
 import type { Session } from '../session.ts';
+import { memoryOf } from '../subjects.ts';
 import { ROOT } from '../trees.ts';
 import { figure, type Job, type Measured, meteredCall, type Point, readingOf } from './job.ts';
 
@@ -30,17 +31,24 @@ const CASES: readonly Case[] = [
   { workload: 'large.write.rand.direct', mode: 'randwrite', cache: 'warm', direct: true },
 ];
 
+/** The part of a machine's memory that a file may have for all of it to be cached. */
+const CACHED_PART = 0.6;
+
 const [IMAGE, NEW, WRITTEN] = [`${ROOT}/large`, `${ROOT}/new`, `${ROOT}/written`];
 
 /** The job for files of a size. The sequential writes each have a new file; the random ones go into one that has been written. */
 export function largeFilesJob(size: number): Job {
   const point: Point = { size };
+  // What has no room in memory is not read from there.
+  const hasRoom = ({ plan }: Pick<Rig, 'plan'>, workload: string): boolean =>
+    !workload.endsWith('.warm') || size <= CACHED_PART * memoryOf(plan.machine);
   return {
     id: `large-${size}`,
     series: CASES.map(({ workload }) => ({ workload, point })),
+    means: (rig, { workload }) => hasRoom(rig, workload),
     run: async (rig, { fioSeconds, wants }) => {
       await using session = await rig.open();
-      const cases = CASES.filter(({ workload }) => wants(workload));
+      const cases = CASES.filter(({ workload }) => wants(workload) && hasRoom(rig, workload));
       const found: Measured[] = [];
       for (const one of cases.filter(({ mode }) => mode !== 'randwrite'))
         found.push({

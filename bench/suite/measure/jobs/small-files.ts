@@ -1,7 +1,7 @@
 /** Small files: those of the image are read, looked at, listed and removed, those of the container made and renamed. */
 
 import { TOOLS } from '../tools.ts';
-import { IN_EACH, ROOT, smallSets } from '../trees.ts';
+import { IN_EACH, ROOT } from '../trees.ts';
 import { figure, type Job, type Measured, meteredCall, type Point, readingOf } from './job.ts';
 
 interface Case {
@@ -23,7 +23,7 @@ const CASES: readonly Case[] = [
 ];
 
 /** The job for so many files of a size: one sample of each for each set of them. */
-export function smallFilesJob(bytes: number, count: number): Job {
+export function smallFilesJob(bytes: number, count: number, sets: number): Job {
   const point: Point = { bytes, count };
   return {
     id: `small-${bytes}-${count}`,
@@ -32,7 +32,7 @@ export function smallFilesJob(bytes: number, count: number): Job {
       await using session = await rig.open();
       rig.changes();
       const found: Measured[] = [];
-      for (let set = 0; set < smallSets(count); set++) {
+      for (let set = 0; set < sets; set++) {
         for (const { workload, call, root, cold } of CASES) {
           if (cold === true) await rig.dropCaches();
           const args = { root: `${ROOT}/${root}-${set}`, count, bytes, each: IN_EACH };
