@@ -7,17 +7,62 @@ import { makeDirectories, writeFileAtomic } from '../../src/linux/files.ts';
 import { printablePath } from '../../src/linux/path.ts';
 import { once } from '../../src/once.ts';
 import { pointKey } from './report/figures.ts';
-import { RESULT_VERSION, type Result, schemas } from './schema.ts';
+import { type FileResult, RESULT_VERSION, type Result, type Sample, type Series, schemas } from './schema.ts';
 
 /** The name of a result in the folder of a run. */
 export const RESULT_NAME = 'result.json';
 
-/** Bytes. A full run of ten subjects has ten million. */
+/** Bytes. A full run of all drivers has ten million. */
 const LARGEST = 256 * 1024 * 1024;
 
-/** The file's text. */
-export function resultText(result: Result): string {
-  return `${JSON.stringify(result, undefined, 1)}\n`;
+/** So many digits of a sample are kept, and of its time those up to a tenth of a millisecond: clocks and counters carry no more. */
+const DIGITS = 6;
+
+/** The file's text: a line for each series, so that two files can be laid side by side; of series without samples one for each point. */
+export function resultText({ series, ...rest }: Result): string {
+  const head = JSON.stringify(rest, undefined, 1).slice(0, -2);
+  const list = (lines: readonly string[]): string =>
+    lines.length === 0 ? '[]' : `[\n${lines.join(',\n')}\n ]`;
+  const whole = series.filter(({ thinned }) => thinned === undefined);
+  const lines = whole.map((one) => JSON.stringify({ ...one, samples: one.samples.map(rounded) }));
+  const thinned = whole.length === series.length ? '' : `,\n "thinned": ${list(thinnedLines(series))}`;
+  return `${head},\n "series": ${list(lines)}${thinned}\n}\n`;
+}
+
+function thinnedLines(series: readonly Series[]): string[] {
+  const points = new Map<
+    string,
+    { workload: string; point: Series['point']; subjects: Record<string, object> }
+  >();
+  for (const { subject, workload, point, thinned, error } of series) {
+    if (thinned === undefined) continue;
+    const key = `${workload} ${pointKey(point)}`;
+    const found = points.get(key) ?? { workload, point, subjects: {} };
+    points.set(key, found);
+    found.subjects[subject] = { ...thinned, ...(error === undefined ? {} : { error }) };
+  }
+  return [...points.values()].map((one) => JSON.stringify(one));
+}
+
+/** The series of a file, with or without samples. */
+function expanded({ thinned = [], series, ...rest }: FileResult): Result {
+  const more = thinned.flatMap(({ workload, point, subjects }) =>
+    Object.entries(subjects).map(([subject, { error, ...values }]): Series => {
+      const failed = error === undefined ? {} : { error };
+      return { subject, workload, point, samples: [], thinned: values, ...failed };
+    }),
+  );
+  return { ...rest, series: [...series, ...more] };
+}
+
+function rounded({ value, at, cpu, ...rest }: Sample): Sample {
+  const tenths = (number: number): number => Math.round(number * 10) / 10;
+  return {
+    value: Number(value.toPrecision(DIGITS)),
+    at: tenths(at),
+    ...(cpu === undefined ? {} : { cpu: tenths(cpu) }),
+    ...rest,
+  };
 }
 
 /** Writes `result.json` into a folder, which is made, in one step. Gives its path. */
@@ -39,7 +84,7 @@ export interface ResultFormat<T> {
 }
 
 const FORMAT = once(
-  (): ResultFormat<Result> => ({
+  (): ResultFormat<FileResult> => ({
     version: RESULT_VERSION,
     schema: schemas().result,
     what: 'a result of tsengine bench',
@@ -49,12 +94,12 @@ const FORMAT = once(
 
 /** Reads and checks a result. The error is one line that names the file, and the field or the reason. */
 export function readResult(path: string): Result {
-  return withTrueNames(readVersioned(path, FORMAT()), printablePath(path));
+  return withTrueNames(expanded(readVersioned(path, FORMAT())), printablePath(path));
 }
 
 /** Checks what came out of a file; `path` is what an error names. */
 export function parseResult(value: unknown, path: string): Result {
-  return withTrueNames(parseVersioned(value, path, FORMAT()), printablePath(path));
+  return withTrueNames(expanded(parseVersioned(value, path, FORMAT())), printablePath(path));
 }
 
 /** Reads a file of a format. The error is one line that names the file, and the field or the reason. */
@@ -131,9 +176,11 @@ function withTrueNames(result: Result, file: string): Result {
   }
   unique(
     'series',
-    result.series.map(({ subject, workload, point }) => {
+    result.series.map(({ subject, workload, point, thinned }) => {
       if (!subjects.has(subject)) wrong(`a series names the subject ${subject}, which it lacks`);
       if (!workloads.has(workload)) wrong(`a series names the workload ${workload}, which it lacks`);
+      if (thinned !== undefined && thinned.values.length !== thinned.turns.length)
+        wrong(`a series of ${subject} and ${workload} has not as many turns as values`);
       return `${subject} ${workload} ${pointKey(point)}`;
     }),
   );

@@ -129,6 +129,24 @@ const makeSchemas = once(() => {
     samples: z.array(sample),
     error: z.exactOptional(told(z.string(), 'Why there are no more samples, when something failed.')),
   });
+  const thinned = z.object({
+    values: told(z.array(z.number()), 'The median of the samples of each turn, in the order of time.'),
+    turns: told(z.array(count), 'The number of the turn that each value is of.'),
+    samples: z.exactOptional(
+      told(count, 'How many samples there were; as many as values where it is not said.'),
+    ),
+    disturbed: z.exactOptional(
+      told(count, 'How many of them something disturbed; none where it is not said.'),
+    ),
+  });
+  const point = z.object({
+    workload: z.string(),
+    point: z.record(z.string(), z.number()),
+    subjects: told(
+      z.record(z.string(), z.extend(thinned, { error: z.exactOptional(z.string()) })),
+      'By their ids.',
+    ),
+  });
   const result = z.object({
     version: told(z.int(), 'Of this format.'),
     tsengine: told(z.string(), 'The version and the commit that measured.'),
@@ -141,8 +159,14 @@ const makeSchemas = once(() => {
     subjects: z.array(subject),
     workloads: z.array(workload),
     series: z.array(series),
+    thinned: z.exactOptional(
+      told(
+        z.array(point),
+        'In the place of series, in a file without samples, which is to be small: what a report says is of these values.',
+      ),
+    ),
   });
-  return { machine, subject, workload, sample, series, result };
+  return { machine, subject, workload, sample, series, thinned, result };
 });
 
 /** The schemas of a result and of its parts. */
@@ -158,7 +182,14 @@ export type Subject = z.infer<Schemas['subject']>;
 export type Workload = z.infer<Schemas['workload']>;
 /** One value, with what was counted beside it. */
 export type Sample = z.infer<Schemas['sample']>;
+/** What a series is without its samples. */
+export type Thinned = z.infer<Schemas['thinned']>;
 /** All samples of one subject at one point of one workload. */
-export type Series = z.infer<Schemas['series']>;
-/** A whole run. */
-export type Result = z.infer<Schemas['result']>;
+export type Series = z.infer<Schemas['series']> & {
+  /** In the place of the samples, where they were left out. */
+  readonly thinned?: Thinned;
+};
+/** A whole run as a file has it. */
+export type FileResult = z.infer<Schemas['result']>;
+/** A whole run. Series without samples are beside the others. */
+export type Result = Omit<FileResult, 'series' | 'thinned'> & { series: Series[] };

@@ -1,7 +1,8 @@
 /** All figures of a result: each series with its median, its interval and what must be said of it. */
 
 import type { Pair } from '../compare/contrast.ts';
-import type { Result, Series, Subject, Unit, Workload } from '../schema.ts';
+import { isNoTime } from '../measure/no-time.ts';
+import type { Result, Sample, Series, Subject, Unit, Workload } from '../schema.ts';
 import { CONFIDENCE, type Estimate, medianEstimate } from '../statistics.ts';
 import { type TurnValues, turnsOf } from './turns.ts';
 
@@ -26,6 +27,8 @@ export interface Figure {
   readonly isFew: boolean;
   /** Why there are no more samples, when something failed. */
   readonly error: string | undefined;
+  /** There was no time for it, or not for all of it, which is nobody's fault and no error. */
+  readonly isLate: boolean;
 }
 
 /** The figures of a result, found by subject, workload and point. */
@@ -73,12 +76,13 @@ export function figuresOf(result: Result): Figures {
 }
 
 function figureOf(
-  { point, samples, error }: Series,
+  { point, samples, error, thinned }: Series,
   subject: Subject,
   workload: Workload,
   { values, turns }: TurnValues,
 ): Figure {
   const median = medianEstimate(values);
+  const isLate = error !== undefined && isNoTime(error);
   return {
     subject,
     workload,
@@ -86,11 +90,17 @@ function figureOf(
     values,
     turns,
     median,
-    samples: samples.length,
-    disturbed: samples.filter(({ disturbed }) => disturbed !== undefined && disturbed.length > 0).length,
+    samples: thinned === undefined ? samples.length : (thinned.samples ?? values.length),
+    disturbed: thinned === undefined ? samples.filter(isDisturbed).length : (thinned.disturbed ?? 0),
     isFew: median.confidence < CONFIDENCE,
-    error,
+    error: isLate ? undefined : error,
+    isLate,
   };
+}
+
+/** Whether something disturbed it. */
+export function isDisturbed({ disturbed = [] }: Sample): boolean {
+  return disturbed.length > 0;
 }
 
 /** By the values of the scales, in the order in which the points name them. */

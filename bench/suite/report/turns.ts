@@ -40,7 +40,8 @@ export function turnsOf(result: Result): (series: Series) => TurnValues {
       last = subject;
     }
   }
-  return ({ samples }) => {
+  return ({ samples, thinned }) => {
+    if (thinned !== undefined) return { values: thinned.values, turns: thinned.turns };
     const found = new Map<number, number[]>();
     for (const sample of samples) {
       const own = turns.get(sample) ?? 0;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { parseResult, readResult, writeResult } from '../../../bench/suite/result-file.ts';
+import { parseResult, readResult, resultText, writeResult } from '../../../bench/suite/result-file.ts';
 import { resultSchemaText } from '../../../bench/suite/schema-text.ts';
 import { madeResult, subject } from '../../helpers/bench-results.ts';
 
@@ -20,8 +20,19 @@ describe('the file of a result', () => {
   test('is read as it was written, and passes over fields that it does not know', () => {
     const path = writeResult(result, join(folder, 'deep/er'));
     assert.equal(path, join(folder, 'deep/er/result.json'));
-    assert.deepEqual(readResult(path), result);
-    assert.deepEqual(parseResult({ ...result, later: 1 }, path), result);
+    const read = readResult(path);
+    const text = readFileSync(path, 'utf8');
+    assert.deepEqual(JSON.parse(resultText(read)), JSON.parse(text));
+    const lines = text.split('\n').filter((line) => line.startsWith('{"subject"'));
+    assert.equal(lines.length, read.series.length);
+    assert.deepEqual({ ...read, series: [] }, { ...result, series: [] });
+    // Six digits of each value are kept.
+    for (const [index, { samples }] of read.series.entries())
+      for (const [place, { value }] of samples.entries()) {
+        const before = result.series[index]?.samples[place]?.value ?? 0;
+        assert.ok(Math.abs(value / before - 1) < 1e-5);
+      }
+    assert.deepEqual(parseResult({ ...read, later: 1 }, path), read);
   });
 
   test('that cannot be read, or is damaged, is refused in one line that names it', () => {
@@ -56,6 +67,12 @@ describe('the file of a result', () => {
     assert.ok(series !== undefined);
     refused({ subjects: [...result.subjects, subject('raw@ext4')] }, /the subject raw@ext4 twice/);
     refused({ series: [series, series] }, /small\.create bytes=4096 count=1000 twice/);
+    const { subject: id, workload, point } = series;
+    const thinned = [{ workload, point, subjects: { [id]: { values: [1, 2], turns: [1] } } }];
+    refused({ series: [], thinned }, /not as many turns as values$/);
+    const whole = [{ workload, point, subjects: { [id]: { values: [1, 2], turns: [1, 2] } } }];
+    assert.equal(parseResult({ ...result, series: [], thinned: whole }, 'x.json').series.length, 1);
+    refused({ thinned: whole }, /small\.create bytes=4096 count=1000 twice/);
     refused({ series: [{ ...series, subject: 'a\nb' }] }, /the subject a\\x0ab, which it lacks$/);
     refused({ machines: [] }, /the machine host, which it lacks/);
     const subjects = result.subjects.map((one) => ({ ...one, failed: 'no QEMU' }));
