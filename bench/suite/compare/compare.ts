@@ -3,7 +3,7 @@ import { TsengineError } from '../../../src/errors.ts';
 import { type Figure, type Figures, figuresOf, type Point, pointKey, worths } from '../report/figures.ts';
 import type { Machine, Result, Subject, Workload } from '../schema.ts';
 import type { Estimate } from '../statistics.ts';
-import { buildsOf, type Conditions, changesOf, conditionsOf } from './conditions.ts';
+import { buildsOf, type Conditions, changesOf, conditionsOf, endsOf } from './conditions.ts';
 import { type Contrast, contrastOf, HALF_CONFIDENCE, judge, quotientOf } from './contrast.ts';
 
 /**
@@ -92,7 +92,11 @@ export function compareResults(
   return {
     changes: all,
     conditions: pairing.conditions,
-    changed: [...buildsOf(before, after), ...pairing.subjects.flatMap(([a, b]) => changesOf(a, b))],
+    changed: [
+      ...buildsOf(before, after),
+      ...endsOf(before, after, names),
+      ...pairing.subjects.flatMap(([a, b]) => changesOf(a, b)),
+    ],
     lacking,
     regressions: all.filter(({ sort }) => sort === 'worse').length,
   };
@@ -160,6 +164,16 @@ function matchesOf({ old, now, a, b, isForeign, names, lacking }: Sides): Match[
     told(before, names[0]);
     told(after, names[1]);
     const matches = pairs.map((match) => ({ ...match, ...contrastBetween(match, old, now, isForeign) }));
+    for (const [side, name] of [
+      ['before', names[0]],
+      ['after', names[1]],
+    ] as const) {
+      const empty = matches.filter(
+        (match) => match[side].values.length === 0 && failureOf(match).length === 0,
+      );
+      const where = empty.length === pairs.length ? '' : ` at ${empty.length} of ${pairs.length} points`;
+      if (empty.length > 0) lacking.push(`${b.id}, ${id}${where} has no values in ${name}`);
+    }
     if (matches.some(({ byBaseline, contrast }) => byBaseline && contrast === undefined))
       lacking.push(`${b.id}, ${id} has no raw filesystem beside it on both machines`);
     return matches;
@@ -186,9 +200,9 @@ function contrastBetween(
   return { contrast, byBaseline: true };
 }
 
-/** What was measured before and cannot be any more. That somebody ended the run early is nobody's fault. */
+/** What was measured before and cannot be any more. That there was no time for it, or that somebody ended the run, is nobody's fault. */
 function failureOf({ before, after, byBaseline }: Match): Change[] {
-  const error = after.error ?? after.subject.failed;
+  const error = after.error ?? (after.isLate ? null : after.subject.failed);
   if (before.values.length === 0 || after.values.length > 0 || error === null) return [];
   return [{ ...changeOf({ before, after, byBaseline }), sort: 'worse', factor: null, after: null, error }];
 }

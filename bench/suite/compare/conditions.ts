@@ -48,6 +48,13 @@ export function buildsOf(before: Result, after: Result): string[] {
   return differing('tsengine', before.tsengine, after.tsengine);
 }
 
+/** Which of them were ended before their time: they have fewer figures, and fewer values of each. */
+export function endsOf(before: Result, after: Result, names: readonly [string, string]): string[] {
+  return [before, after].flatMap(({ interrupted }, index) =>
+    interrupted ? [`${names[index]} was ended before its time`] : [],
+  );
+}
+
 function kindOf({ isVirtual }: Machine): string {
   return isVirtual ? 'a machine of the lab' : 'not one of the lab';
 }

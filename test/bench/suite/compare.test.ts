@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { compareResults } from '../../../bench/suite/compare/compare.ts';
 import { comparisonJson, comparisonText } from '../../../bench/suite/compare/compare-text.ts';
+import { noTime } from '../../../bench/suite/measure/no-time.ts';
 import type { Result } from '../../../bench/suite/schema.ts';
 import {
   type Making,
@@ -105,6 +106,28 @@ describe('two results', () => {
     assert.match(text, /^REGRESSION {2}overlay2@ext4, a walk .*: 10\.\d ms -> failed: it went\\x0awrong$/m);
     assert.match(text, /^not compared {2}vfs@ext4 is only in A\.json$/m);
     assert.match(text, /^not compared {2}raw@ext4, database\.sqlite is only in A\.json$/m);
+  });
+
+  test('what there was no time for is no regression, and is told', () => {
+    const whole = made({ workloads: ['small.walk', 'small.untar'] });
+    const late: Result = {
+      ...whole,
+      interrupted: true,
+      series: whole.series.map((one) =>
+        one.subject === 'vfs@ext4' && one.workload === 'small.walk'
+          ? { ...one, samples: [], error: noTime(0, 4) }
+          : one,
+      ),
+    };
+    const comparison = compareResults(whole, late, ['A.json', 'B.json']);
+    assert.equal(comparison.regressions, 0);
+    const text = comparisonText(comparison);
+    assert.match(text, /^not compared {2}vfs@ext4, small\.walk has no values in B\.json$/m);
+    assert.match(text, /^changed {2}B\.json was ended before its time$/m);
+    assert.match(
+      comparisonText(compareResults(late, whole, ['A.json', 'B.json'])),
+      /^not compared {2}vfs@ext4, small\.walk has no values in A\.json$/m,
+    );
   });
 
   test('with nothing in common are refused', () => {
