@@ -70,7 +70,7 @@ export function register(command: Command, context: CommandContext): void {
     .option('--out <path>', 'Folder for the results (default "bench")', 'bench')
     .option('--peer <list>', `Engines to measure beside ours: ${PEERS.join(', ')}`)
     .option('--quick', 'A useful answer about the drivers that this kernel has, in 5 minutes')
-    .option('-q, --quiet', 'Say nothing on the way')
+    .option('-q, --quiet', 'Say nothing on the way, and in the end only what was written')
     .option('--seed <number>', 'Decides the order of runs (default 1)', '1')
     .option('--self-test', 'Measure each driver twice, and one slowed down, to see that the report tells')
     .option('--size <list>', 'Sizes of large files, separated by commas, as 64m,1g')
@@ -91,6 +91,7 @@ async function run(flags: BenchFlags, { commandPath }: CommandContext): Promise<
   const drivers = flags.drivers === undefined ? undefined : driversOf(flags.drivers);
   const workloads = flags.workloads === undefined ? [] : nameList('--workloads', flags.workloads);
   await mustBeWorkloads(flags.workloads, workloads);
+  let words = '';
   const request = {
     selection: { extent, workloads, sizes: sizesOf(flags.size) },
     drivers,
@@ -100,7 +101,14 @@ async function run(flags: BenchFlags, { commandPath }: CommandContext): Promise<
       flags.budget === undefined ? BUDGETS[extent] * 60_000 : parseFlag('--budget', flags.budget, duration),
     ...{ out, on, seed: parseFlag('--seed', flags.seed, seedOf), fresh: flags.fresh === true },
     command: commandOf(flags, commandPath),
-    writeReport,
+    writeReport: async (result: Result, folder: string) => {
+      const { reportOf } = await import('../../../bench/suite/report/report.ts');
+      const { writeReportOf } = await import('../../../bench/suite/report/write-report.ts');
+      const { summaryText } = await import('../../../bench/suite/report/summary.ts');
+      const report = reportOf(result);
+      words = summaryText(report);
+      return await writeReportOf(report, folder);
+    },
   } as const;
   const { runSuite } = await import('../../../bench/suite/measure/run-suite.ts');
   using progress = showBenchProgress(flags.quiet === true, request.budgetMs);
@@ -112,17 +120,12 @@ async function run(flags: BenchFlags, { commandPath }: CommandContext): Promise<
   }, 'what is done is written, and the same command goes on from there');
   progress.clear();
   const { writtenText } = await import('../../../bench/suite/report/summary.ts');
-  writeOutNow(1, `${summaryOf(result)}${writtenText(files)}`);
+  writeOutNow(1, `${flags.quiet === true ? '' : `${summaryOf(result)}${words}`}${writtenText(files)}`);
   if (interrupted !== undefined) throw interrupted;
   if (result.series.every(({ samples }) => samples.length === 0)) {
     const reason = result.series.find(({ error }) => error !== undefined)?.error ?? 'there was no time';
     throw new TsengineError('Unavailable', `nothing was measured: ${reason}`);
   }
-}
-
-async function writeReport(result: Result, folder: string): Promise<readonly string[]> {
-  const { writeReport: write } = await import('../../../bench/suite/report/write-report.ts');
-  return await write(result, folder);
 }
 
 function summaryOf({ series, subjects, seconds }: Result): string {
@@ -191,13 +194,13 @@ function seedOf(text: string): number {
   throw new TsengineError('InvalidParameter', 'it must be a whole number below 4294967296');
 }
 
-/** The command as somebody else would give it: all that makes it another run, and nothing of where it is written. */
+/** The command as somebody else would give it: all that makes it another run, the disk too, and nothing of where it is written. */
 function commandOf(flags: BenchFlags, commandPath: string): string {
   const words = [commandPath];
   if (flags.quick === true) words.push('--quick');
   if (flags.full === true) words.push('--full');
   if (flags.selfTest === true) words.push('--self-test');
-  for (const name of ['drivers', 'workloads', 'size', 'peer', 'budget'] as const) {
+  for (const name of ['drivers', 'workloads', 'size', 'peer', 'budget', 'on'] as const) {
     const value = flags[name];
     if (value !== undefined) words.push(`--${name}`, shellWord(value));
   }
