@@ -4,15 +4,29 @@ import { escapeHtml } from '../../../src/lab/matrix/html.ts';
 import { shellWord } from '../../../src/linux/command.ts';
 import { GROUPS } from '../schema.ts';
 import { type ChartGroup, toRaw } from './charts.ts';
-import type { ClaimVerdict } from './claims/claims.ts';
+import type { ClaimVerdict, Finding } from './claims/claims.ts';
 import { type Figure, type Point, pointKey } from './figures.ts';
 import { looksOf } from './looks.ts';
 import { machineFacts, SUBJECT_HEAD, subjectFacts } from './markdown.ts';
 import { PAGE_SCRIPT } from './page-script.ts';
 import { PAGE_STYLE } from './page-style.ts';
-import { repeatCommand } from './repeat.ts';
-import { ACROSS, marksOf, READING, type Report, samplesText, TITLE } from './report.ts';
-import { betterWord, figureText, pointText, scaleText, scaleTitle, timesText, valueText } from './wording.ts';
+import { claimCommand, repeatCommand, topicCommand } from './repeat.ts';
+import {
+  ACROSS,
+  FINDING_SIGNS,
+  lastedText,
+  machineLines,
+  marksOf,
+  NO_TIME,
+  READING,
+  type Report,
+  SIGNS,
+  startedText,
+  TITLE,
+  verdictCounts,
+} from './report.ts';
+import { betterWord, pointText, rangeText, scaleText, scaleTitle, valueText } from './wording.ts';
+import { type Advice, disturbedText } from './words.ts';
 
 /** JSON inside a script element: nothing in it ends the element. */
 function embedded(value: unknown): string {
@@ -38,12 +52,16 @@ export function reportPage(report: Report): string {
 <body>
 <main>
 <h1>${TITLE}</h1>
-<p class="faint">Measured ${escapeHtml(result.started)} in ${Math.round(result.seconds)} s with tsengine ${escapeHtml(result.tsengine)}, by <code class="command">${escapeHtml(result.command)}</code></p>
+${machineLines(report)
+  .map((line) => `<p>${escapeHtml(line)}</p>`)
+  .join('\n')}
+<p class="faint">Measured ${escapeHtml(startedText(result))} in ${lastedText(result)} with tsengine ${escapeHtml(result.tsengine)}, by <code class="command">${escapeHtml(result.command)}</code></p>
 ${cautions.length === 0 ? '' : `<ul class="cautions">${cautions.map((one) => `<li>${escapeHtml(one)}</li>`).join('')}</ul>`}
 ${advicePart(report)}
 <h2>What the literature says</h2>
+<p>Of what is said of these drivers elsewhere ${escapeHtml(verdictCounts(report))}. <span class="faint">${SIGNS}</span></p>
 <div class="panel"><table class="claims"><thead><tr><th>#</th><th>claim</th><th>verdict</th><th>figures</th><th>what would change it</th></tr></thead><tbody>
-${report.claims.map(claimRow).join('\n')}
+${report.claims.map((claim) => claimRow(report, claim)).join('\n')}
 </tbody></table></div>
 <h2>Figures</h2>
 <p class="faint">${escapeHtml(READING)}</p>
@@ -69,12 +87,13 @@ function colours({ result }: Report): string {
   return `${all('light')}\n@media screen and (prefers-color-scheme: dark){${all('dark')}}\n`;
 }
 
-function advicePart({ advice }: Report): string {
+function advicePart({ result, advice }: Report): string {
   const list = advice
-    .map(
-      ({ topic, text, leaders, isDifference }) =>
-        `<div><dt>${escapeHtml(topic.title)}</dt><dd>${withLeader(text, isDifference ? (leaders[0] ?? '') : '')}</dd></div>`,
-    )
+    .map((one) => {
+      const flag = disturbedText(one);
+      const disturbed = flag === '' ? '' : `<span class="faint">${escapeHtml(flag)}</span>`;
+      return `<div><dt>${escapeHtml(one.topic.title)}</dt><dd>${choice(one)}<p>${escapeHtml(one.text)}${disturbed}</p>${again(topicCommand(result, one.topic))}</dd></div>`;
+    })
     .join('\n');
   const none = '<p>No two drivers were measured at the same.</p>';
   const across = advice.some(({ text }) => text.includes('†')) ? `<p class="faint">${ACROSS}</p>` : '';
@@ -82,25 +101,39 @@ function advicePart({ advice }: Report): string {
 <div class="panel">${advice.length === 0 ? none : `<dl class="advice">${list}</dl>`}${across}</div>`;
 }
 
-/** The best one stands out, where there is one. */
-function withLeader(text: string, leader: string): string {
-  if (leader === '' || !text.startsWith(leader)) return escapeHtml(text);
-  return `<b>${escapeHtml(leader)}</b>${escapeHtml(text.slice(leader.length))}`;
+/** What to choose, in a word or two. */
+function choice({ leaders, isDifference, isPerhaps }: Advice): string {
+  const [first = ''] = leaders;
+  const [sort, words] = isDifference
+    ? ['holds', first]
+    : isPerhaps
+      ? ['maybe', `perhaps ${first}`]
+      : ['open', 'no difference shown'];
+  return `<b class="verdict ${sort}">${escapeHtml(words)}</b>`;
+}
+
+function again(command: string): string {
+  return `<details class="again"><summary>measure again</summary><code class="command">${escapeHtml(command)}</code></details>`;
 }
 
 /** More figures than this are shown on demand. */
 const SHOWN = 6;
 
-function claimRow({ number, claim, verdict, figures, change, standIn }: ClaimVerdict): string {
+function claimRow(report: Report, claim: ClaimVerdict): string {
+  const { number, verdict, figures, change, depends, standIn } = claim;
   const [sort, sign] =
     verdict === 'holds' ? ['holds', '✓'] : verdict === 'does not hold' ? ['fails', '✗'] : ['open', '∅'];
-  const items = (list: readonly string[]): string =>
-    list.length === 0 ? '' : `<ul>${list.map((one) => `<li>${escapeHtml(one)}</li>`).join('')}</ul>`;
+  const items = (list: readonly Finding[]): string =>
+    list.length === 0
+      ? ''
+      : `<ul>${list.map(({ answer, text }) => `<li class="${answer}">${FINDING_SIGNS[answer]} ${escapeHtml(text)}</li>`).join('')}</ul>`;
   const more = figures.slice(SHOWN);
   const rest =
     more.length === 0 ? '' : `<details><summary>${more.length} more</summary>${items(more)}</details>`;
-  const other = standIn === '' ? '' : `<p class="faint">${escapeHtml(standIn)}</p>`;
-  return `<tr><td>${number}</td><td>${escapeHtml(claim)}</td><td><span class="verdict ${sort}">${sign} ${verdict}</span></td><td>${items(figures.slice(0, SHOWN))}${rest}${other}</td><td>${escapeHtml(change)}</td></tr>`;
+  const asides = [depends, standIn]
+    .filter((one) => one !== '')
+    .map((one) => `<p class="faint">${escapeHtml(one)}</p>`);
+  return `<tr><td>${number}</td><td>${escapeHtml(claim.claim)}</td><td><span class="verdict ${sort}">${sign} ${verdict}</span></td><td>${items(figures.slice(0, SHOWN))}${rest}${asides.join('')}</td><td>${escapeHtml(change)}${again(claimCommand(report.result, claim))}</td></tr>`;
 }
 
 function filters(report: Report): string {
@@ -156,24 +189,23 @@ function figureTable(report: Report, { charts }: ChartGroup): string {
       `<th scope="col" data-subject="${index}">${escapeHtml(report.name(subject))}</th>`,
   );
   const rows = [...points].map(([key, point]) => {
-    const cells = subjects.map(({ subject, index }) => {
+    // The ends of cells and rows go without saying, and there are thousands.
+    const cells = subjects.map(({ subject }) => {
       const figure = byPlace.get(`${subject.id} ${key}`);
-      return `<td data-subject="${index}">${figure === undefined ? '' : figureCell(figure)}</td>`;
+      return `<td>${figure === undefined ? '' : figureCell(figure)}`;
     });
-    return `<tr><th scope="row">${escapeHtml(pointText(point))}</th>${cells.join('')}</tr>`;
+    return `<tr><th scope="row">${escapeHtml(pointText(point))}</th>${cells.join('')}`;
   });
   const wide = subjects.length > 5 ? ' wide' : '';
-  return `<div class="scroll${wide}"><table class="figures"><thead><tr><th></th>${head.join('')}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`;
+  return `<div class="scroll${wide}"><table class="figures"><thead><tr><th></th>${head.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
 function figureCell(figure: Figure): string {
   const { median, values, workload, error } = figure;
   const failed = error === undefined ? '' : `<span class="failed">failed: ${escapeHtml(error)}</span>`;
-  if (values.length === 0) return failed;
-  const [value, low, high] = [median.value, median.low, median.high].map((one) =>
-    valueText(one, workload.unit),
-  );
-  return `<b>${value}${marksOf(figure)}</b><small>${low} to ${high}</small>${failed}`;
+  if (values.length === 0) return figure.isLate ? `<span class="faint">${NO_TIME}</span>` : failed;
+  const { unit } = workload;
+  return `<b>${valueText(median.value, unit)}${marksOf(figure)}</b><small>${rangeText(median, unit)}</small>${failed}`;
 }
 
 function measuredPart({ result, name }: Report): string {
@@ -194,27 +226,32 @@ function measuredPart({ result, name }: Report): string {
 <div class="machines">${machines.join('\n')}</div>`;
 }
 
-/** What the script draws. Arrays, not objects, for each figure: there are thousands. */
+/** So many digits as are shown, and more than a chart can show. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+/**
+ * What the script draws. Arrays, not objects, for each figure: there are thousands. What is in the tables as text it takes from
+ * there.
+ */
 function chartData(report: Report): unknown {
   const { result, figures, groups } = report;
   const looks = looksOf(result.subjects);
+  const subjects = new Map(result.subjects.map((subject, index) => [subject, index]));
   const again = (index: number): string => {
     // The command without the workload, which the script adds.
     const command = repeatCommand(result, 'W', result.subjects[index]);
     return command.slice(0, -1);
   };
-  const rounded = (value: number): number => Number(value.toPrecision(5));
-  const row = (figure: Figure, scale: string | undefined): unknown[] => {
+  const row = (figure: Figure, scale: string | undefined, line: number): unknown[] => {
     const { value, low, high } = figure.median;
     const raw = toRaw(figures, figure);
     return [
-      result.subjects.indexOf(figure.subject),
-      scale === undefined ? 0 : (figure.point[scale] ?? 0),
-      ...[value, low, high].map(rounded),
-      figureText(figure.median, figure.workload.unit),
-      samplesText(figure),
-      marksOf(figure),
-      raw === undefined ? '' : timesText(raw),
+      ...[subjects.get(figure.subject), scale === undefined ? 0 : (figure.point[scale] ?? 0), line],
+      ...[value, low, high].map((one) => rounded(one)),
+      ...[figure.samples, figure.values.length],
+      ...(raw === undefined ? [] : [raw.value, raw.low, raw.high].map((one) => rounded(one))),
     ];
   };
   return {
@@ -225,15 +262,24 @@ function chartData(report: Report): unknown {
       dash: looks[index]?.dash,
       again: again(index),
     })),
-    workloads: groups.map(({ workload, scale, values, charts }) => ({
-      unit: workload.unit,
-      word: shellWord(workload.id),
-      scale: scale === undefined ? '' : scaleTitle(scale),
-      values,
-      labels: values.map((value) => scaleText(scale ?? '', value)),
-      charts: charts.map((chart) => ({
-        rows: chart.figures.filter((figure) => figure.values.length > 0).map((figure) => row(figure, scale)),
-      })),
-    })),
+    workloads: groups.map(({ workload, scale, values, charts }) => {
+      const lines = new Map(
+        [...new Set(charts.flatMap((chart) => chart.figures).map(({ point }) => pointKey(point)))].map(
+          (key, line) => [key, line],
+        ),
+      );
+      return {
+        unit: workload.unit,
+        word: shellWord(workload.id),
+        scale: scale === undefined ? '' : scaleTitle(scale),
+        values,
+        labels: values.map((value) => scaleText(scale ?? '', value)),
+        charts: charts.map((chart) =>
+          chart.figures
+            .filter((figure) => figure.values.length > 0)
+            .map((figure) => row(figure, scale, lines.get(pointKey(figure.point)) ?? 0)),
+        ),
+      };
+    }),
   };
 }

@@ -3,9 +3,24 @@ import { escapeMarkdown as escapeLine } from '../../../src/lab/matrix/markdown.t
 import { GROUPS, type Machine, type Subject } from '../schema.ts';
 import type { ChartGroup } from './charts.ts';
 import { type Figure, type Point, pointKey } from './figures.ts';
-import { repeatCommand } from './repeat.ts';
-import { ACROSS, marksOf, READING, type Report, TITLE } from './report.ts';
+import { claimCommand, repeatCommand, topicCommand } from './repeat.ts';
+import {
+  ACROSS,
+  FINDING_SIGNS,
+  lastedText,
+  machineLines,
+  marksOf,
+  NO_TIME,
+  READING,
+  type Report,
+  SIGNS,
+  samplesText,
+  startedText,
+  TITLE,
+  verdictCounts,
+} from './report.ts';
 import { betterWord, bytesText, figureText, oneLine, pointText } from './wording.ts';
+import { disturbedText } from './words.ts';
 
 /** The paths of charts by the ids of their workloads, with what each shows, relative to the document. */
 export type ChartFiles = ReadonlyMap<string, readonly { readonly title: string; readonly path: string }[]>;
@@ -15,27 +30,42 @@ export function reportMarkdown(report: Report, charts: ChartFiles): string {
   const { result, advice, claims, cautions } = report;
   const parts = [
     `# ${TITLE}`,
-    `Measured ${escapeMarkdown(result.started)} in ${Math.round(result.seconds)} s with tsengine ${escapeMarkdown(result.tsengine)}, by:`,
+    `Measured ${escapeMarkdown(startedText(result))} in ${lastedText(result)} with tsengine ${escapeMarkdown(result.tsengine)} on ${machineLines(report).map(escapeMarkdown).join('; ')}, by:`,
     codeBlock(result.command),
     ...(cautions.length === 0 ? [] : [bullets(cautions.map(escapeMarkdown))]),
     '## What to choose for what',
     advice.length === 0
       ? 'No two drivers were measured at the same.'
       : bullets(
-          advice.map(({ topic, text }) => `**${escapeMarkdown(topic.title)}**: ${escapeMarkdown(text)}`),
+          advice.map(
+            (one) =>
+              `**${escapeMarkdown(one.topic.title)}**: ${escapeMarkdown(`${one.text}${disturbedText(one)}`)}`,
+          ),
         ),
-    ACROSS,
+    ...(advice.some(({ text }) => text.includes('†')) ? [ACROSS] : []),
+    ...(advice.length === 0
+      ? []
+      : ['The commands that repeat them:', codeList(advice.map(({ topic }) => topicCommand(result, topic)))]),
     '## What the literature says',
+    `${verdictCounts(report)}. ${SIGNS}`,
     table(
       ['', 'claim', 'verdict', 'figures', 'what would change it'],
-      claims.map(({ number, claim, verdict, figures, change, standIn }) => [
-        String(number),
-        escapeMarkdown(claim),
-        `**${verdict}**`,
-        [...figures, ...(standIn === '' ? [] : [standIn])].map(escapeMarkdown).join('; '),
-        escapeMarkdown(change),
-      ]),
+      claims.map(({ number, claim, verdict, figures, change, depends, standIn }) => {
+        const found = figures.map(({ answer, text }) => `${FINDING_SIGNS[answer]} ${text}`).join('; ');
+        return [
+          String(number),
+          escapeMarkdown(claim),
+          `**${verdict}**`,
+          [found, depends, standIn]
+            .filter((one) => one !== '')
+            .map(escapeMarkdown)
+            .join(' '),
+          escapeMarkdown(change),
+        ];
+      }),
     ),
+    'The commands that repeat them:',
+    codeList(claims.map((claim) => claimCommand(result, claim))),
     '## Figures',
     READING.replaceAll('*', '\\*'),
     ...GROUPS.flatMap((group) => groupPart(report, group, charts)),
@@ -52,6 +82,11 @@ function escapeMarkdown(text: string): string {
 
 function bullets(lines: readonly string[]): string {
   return lines.map((line) => `- ${line}`).join('\n');
+}
+
+/** Commands, each once. */
+function codeList(commands: readonly string[]): string {
+  return [...new Set(commands)].map(codeBlock).join('\n');
 }
 
 /** A command as text of others: on one line, and whatever is in it is code. */
@@ -97,8 +132,8 @@ function workloadPart(report: Report, group: ChartGroup, charts: ChartFiles): st
 
 function cellText(figure: Figure): string {
   const error = figure.error === undefined ? '' : `failed: ${figure.error}`;
-  if (figure.values.length === 0) return escapeMarkdown(error);
-  const text = `${figureText(figure.median, figure.workload.unit)}${marksOf(figure)}`;
+  if (figure.values.length === 0) return figure.isLate ? NO_TIME : escapeMarkdown(error);
+  const text = `${figureText(figure.median, figure.workload.unit)}${marksOf(figure)}, ${samplesText(figure)}`;
   return escapeMarkdown([text, ...(error === '' ? [] : [error])].join(', '));
 }
 

@@ -44,7 +44,8 @@ function short(value, unit) {
     if (size >= 1000) return trim(value / 1000) + ' s';
     return size > 0 && size < 1 ? trim(value * 1000) + ' µs' : trim(value) + ' ms';
   }
-  return size >= 1e6 ? trim(value / 1e6) + 'M' : size >= 1000 ? trim(value / 1000) + 'k' : trim(value);
+  const count = size >= 1e6 ? trim(value / 1e6) + 'M' : size >= 1000 ? trim(value / 1000) + 'k' : trim(value);
+  return count + (unit === 'ops/s' ? '/s' : '');
 }
 function axis(rows, unit) {
   const values = rows.flatMap((row) => [row.low, row.high, row.value]);
@@ -98,7 +99,7 @@ function lines(svg, workload, rows, width) {
       'stroke-dasharray': data.subjects[subject].dash.join(' '),
     });
     for (const row of own) {
-      draw(svg, 'line', { x1: x(row.x), x2: x(row.x), y1: y(row.low), y2: y(row.high), class: 'whisker', style });
+      if (row.known) draw(svg, 'line', { x1: x(row.x), x2: x(row.x), y1: y(row.low), y2: y(row.high), class: 'whisker', style });
       sign(svg, subject, x(row.x), y(row.value), 4.5);
       marks.push({ row, x: x(row.x), y: y(row.value) });
     }
@@ -127,9 +128,9 @@ function bars(svg, workload, rows, width) {
       sign(svg, row.subject, x(row.value), middle, 4.5);
     } else {
       const [from, to] = [Math.min(x(0), x(row.value)), Math.max(x(0), x(row.value))];
-      draw(svg, 'rect', { x: from, y: middle - 8, width: Math.max(1, to - from), height: 16, style: 'fill:var(--s' + row.subject + ')', class: 'bar' });
+      draw(svg, 'rect', { x: from, y: middle - 8, width: Math.max(1, to - from), height: 16, style: 'fill:var(--s' + row.subject + ');stroke:var(--s' + row.subject + ')', class: row.marks.includes('*') ? 'bar few' : 'bar' });
     }
-    for (const layer of ['whisker under', 'whisker over']) {
+    for (const layer of row.known ? ['whisker under', 'whisker over'] : []) {
       draw(svg, 'line', { x1: x(row.low), x2: x(row.high), y1: middle, y2: middle, class: layer });
       for (const edge of [row.low, row.high]) draw(svg, 'line', { x1: x(edge), x2: x(edge), y1: middle - 5, y2: middle + 5, class: layer });
     }
@@ -137,16 +138,33 @@ function bars(svg, workload, rows, width) {
     return { row, x: x(row.value), y: middle };
   });
 }
-function rowsOf(workload, chart) {
-  return chart.rows
-    .map(([subject, x, value, low, high, text, samples, marks, raw]) => ({ subject, x, value, low, high, text, samples, marks, raw }))
+function factor(value) {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(value < 0.095 ? 3 : 2);
+}
+const plural = (count, word) => count + ' ' + word + (count === 1 ? '' : 's');
+// Values as people read them are in the table of the card.
+function rowsOf(card, chart) {
+  const lines = card.querySelectorAll('.figures tbody tr');
+  return chart
+    .map(([subject, x, line, value, low, high, samples, turns, raw, rawLow, rawHigh]) => {
+      const cell = lines[line].querySelector('[data-subject="' + subject + '"]');
+      const said = cell.querySelector('b').textContent;
+      const text = said.replace(/[*~]+$/, '');
+      return {
+        subject, x, value, low, high, text: text + ' (' + cell.querySelector('small').textContent + ')', marks: said.slice(text.length),
+        // Of one value there is no interval.
+        known: turns > 1,
+        samples: plural(samples, 'sample') + (samples === turns ? '' : ' in ' + plural(turns, 'turn')),
+        raw: raw === undefined ? '' : factor(raw) + ' times (' + (rawLow === rawHigh ? 'one value each' : factor(rawLow) + ' to ' + factor(rawHigh)) + ')',
+      };
+    })
     .filter((row) => !hidden.has(row.subject));
 }
 function paint(card) {
   const workload = data.workloads[Number(card.dataset.workload)];
   const chart = workload.charts[Number(card.querySelector('select')?.value ?? 0)];
   const plot = card.querySelector('.plot');
-  const rows = rowsOf(workload, chart);
+  const rows = rowsOf(card, chart);
   const width = Math.max(280, Math.min(900, plot.clientWidth || 640));
   plot.replaceChildren();
   card.marks = [];
@@ -203,6 +221,11 @@ function again(card, mark) {
   output.hidden = false;
   output.querySelector('span').textContent = data.subjects[mark.row.subject].name + ' again: ';
   output.querySelector('code').textContent = data.subjects[mark.row.subject].again + data.workloads[Number(card.dataset.workload)].word;
+}
+// Which subject a cell is of stands above it.
+for (const table of document.querySelectorAll('.figures')) {
+  const heads = [...table.tHead.rows[0].cells];
+  for (const line of table.tBodies[0].rows) heads.forEach((head, index) => { if (head.dataset.subject) line.cells[index].dataset.subject = head.dataset.subject; });
 }
 const cards = [...document.querySelectorAll('.card')];
 for (const card of cards) {

@@ -24,16 +24,17 @@ code { font: .85rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 .command { display: block; color: var(--ink); margin-top: .25rem; }
 .cautions { margin: 1rem 0; padding: .75rem 1rem .75rem 2rem; background: var(--no); color: var(--no-ink); border-radius: .5rem; }
 .panel { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1rem 1.25rem; }
-.advice { margin: 0; display: grid; grid-template-columns: minmax(12rem, 18rem) 1fr; gap: .45rem 1.25rem; }
-.advice dt { color: var(--faint); } .advice dd { margin: 0; } .advice b { color: var(--yes-ink); }
-.advice > div { display: contents; }
+.advice { margin: 0; } .advice > div { display: grid; grid-template-columns: 19rem 1fr; gap: 0 1.25rem; padding: .35rem 0; border-bottom: 1px solid var(--line); }
+.advice > div:last-child { border: 0; } .advice dt { font-weight: 600; } .advice dd { margin: 0; display: grid; grid-template-columns: 11.5rem 1fr auto; gap: 0 1rem; align-items: start; }
+.advice p { margin: 0; font-size: .92rem; } .advice .verdict { justify-self: start; white-space: normal; } .advice .again[open] { grid-column: 1 / -1; }
+.again { margin: 0; } .again summary { font-size: .8rem; color: var(--faint); }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; font-size: .88rem; }
 th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
-.claims td { font-size: .92rem; } .claims ul { margin: 0; padding-left: 1.1rem; } .claims { table-layout: fixed; }
-.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 24%; } .claims th:nth-child(3) { width: 13.5rem; } .claims th:nth-child(4) { width: 36%; }
+.claims td { font-size: .92rem; } .claims ul { margin: 0; padding: 0; list-style: none; } .claims li { padding-left: 1.3rem; text-indent: -1.3rem; } .claims .no { color: var(--no-ink); } .claims .yes { color: var(--yes-ink); } .claims { table-layout: fixed; }
+.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 21%; } .claims th:nth-child(3) { width: 12.5rem; } .claims th:nth-child(4) { width: 36%; }
 .verdict { display: inline-block; white-space: nowrap; border-radius: .35rem; padding: .05rem .5rem; font-weight: 600; font-size: .88rem; }
-.holds { background: var(--yes); color: var(--yes-ink); } .fails { background: var(--no); color: var(--no-ink); } .open { background: var(--open); color: var(--open-ink); }
+.holds { background: var(--yes); color: var(--yes-ink); } .maybe { border: 1px dashed var(--yes-ink); color: var(--yes-ink); } .fails { background: var(--no); color: var(--no-ink); } .open { background: var(--open); color: var(--open-ink); }
 .filters { margin: 1rem 0 0; }
 .filters fieldset { border: 0; margin: .6rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; min-width: 0; }
 .filters legend { float: left; padding: 0; margin-right: .4rem; color: var(--faint); }
@@ -52,7 +53,7 @@ th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1p
 .plot svg:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: .25rem; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--faint); } svg .name { fill: var(--ink); } svg .title { font-size: 11.5px; }
 .grid { stroke: var(--line); } .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .whisker { stroke-width: 1.5; opacity: .8; }
-.whisker.under { stroke: var(--card); stroke-width: 4.5; opacity: .7; } .whisker.over { stroke: var(--ink); opacity: 1; } .bar { opacity: .85; } .halo { fill: none; stroke: var(--ink); stroke-width: 2; }
+.whisker.under { stroke: var(--card); stroke-width: 4.5; opacity: .7; } .whisker.over { stroke: var(--ink); opacity: 1; } .bar { opacity: .85; } .few { fill-opacity: .25; stroke-dasharray: 3 2; } .halo { fill: none; stroke: var(--ink); stroke-width: 2; }
 output { display: block; margin-top: .4rem; font-size: .88rem; overflow-wrap: anywhere; }
 details { margin-top: .5rem; } summary { cursor: pointer; color: var(--accent); font-size: .92rem; }
 .scroll { overflow-x: auto; margin-top: .4rem; }
@@ -65,7 +66,7 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--accent); 
 [hidden] { display: none !important; }
 @media (max-width: 44rem) {
   main { padding: 1rem .75rem 3rem; } h1 { font-size: 1.35rem; } .panel, .card { padding: .75rem; }
-  .advice { display: block; } .advice > div { display: block; margin-bottom: .6rem; }
+  .advice > div, .advice dd { display: block; } .advice .verdict { margin: .15rem 0; }
   .claims, .claims tbody { display: block; } .claims thead { display: none; }
   .claims tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   .claims td, .claims td:nth-child(n) { display: block; width: auto; border: 0; padding: .1rem 0; } .claims td:first-child, .claims td:nth-child(2) { display: inline; } .claims td:first-child { margin-right: .4rem; color: var(--faint); }
@@ -79,6 +80,7 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--accent); 
   .cards { grid-template-columns: 1fr 1fr; gap: .5rem; } .card:has(.wide) { grid-column: 1 / -1; } .plot { max-width: 38rem; } .claims .faint { font-size: inherit; }
   .card, .panel { padding: .5rem; } .card, tr, li, .advice > div { break-inside: avoid; } .scroll { overflow: visible; }
   .figures th, .figures td { font-size: 6.5pt; min-width: 0; padding: .1rem .3rem .1rem 0; overflow-wrap: anywhere; } .figures b, .figures small { white-space: normal; }
+  .advice > div { grid-template-columns: 11rem 1fr; } .advice dd { grid-template-columns: 8rem 1fr; } .advice .again { grid-column: 1 / -1; }
   .claims th:nth-child(3) { width: 6rem; } .verdict { white-space: normal; font-size: 7.5pt; } .claims th { font-size: 8pt; }
   .claims td, .facts td, .facts th { font-size: 8pt; min-width: 0; } code { font-size: 7.5pt; } h2 { break-after: avoid; }
   * { print-color-adjust: exact; }

@@ -3,15 +3,14 @@ import type { ChartConfiguration, Plugin } from 'chart.js';
 import { errorMessage, LackingHereError } from '../../../src/errors.ts';
 import { makeDirectories, writeFileAtomic } from '../../../src/linux/files.ts';
 import type { Subject, Unit } from '../schema.ts';
+import type { Estimate } from '../statistics.ts';
+import { CHART_FOLDER, markChart } from './chart-files.ts';
 import type { Chart, ChartGroup } from './charts.ts';
 import type { Figure } from './figures.ts';
 import { type Look, looksOf } from './looks.ts';
 import type { ChartFiles } from './markdown.ts';
 import { marksOf, type Report } from './report.ts';
-import { betterWord, oneLine, pointText, scaleText, scaleTitle, valueText } from './wording.ts';
-
-/** Where in the folder of a report they lie. */
-export const CHART_FOLDER = 'charts';
+import { betterWord, isOne, oneLine, pointText, scaleText, scaleTitle, valueText } from './wording.ts';
 
 const WIDTH = 960;
 const HEIGHT = 520;
@@ -33,15 +32,11 @@ export async function drawCharts(report: Report, folder: string): Promise<ChartF
     report.groups.map((group) => {
       const drawn = group.charts.flatMap((chart) => {
         if (chart.figures.every(({ values }) => values.length === 0)) return [];
-        const path = `${CHART_FOLDER}/${fileName(group, chart, names)}.png`;
+        const name = `${fileName(group, chart, names)}.png`;
+        const path = `${CHART_FOLDER}/${name}`;
         // The other way of this library asks the canvas for a callback, which only one of its canvases has.
-        writeFileAtomic(
-          `${folder}/${path}`,
-          canvas.renderToBufferSync(configurationOf(report, group, chart, looks)),
-          {
-            mode: 0o644,
-          },
-        );
+        const png = canvas.renderToBufferSync(configurationOf(report, group, chart, looks));
+        writeFileAtomic(`${folder}/${path}`, markChart(png, name), { mode: 0o644 });
         return [{ title: titleOf(group, chart), path }];
       });
       return [group.workload.id, drawn] as const;
@@ -275,10 +270,7 @@ function axisText(value: number, unit: Unit): string {
 }
 
 /** Draws the interval of each figure over its point or bar. */
-function whiskers(
-  spreads: readonly (readonly ({ readonly low: number; readonly high: number } | undefined)[])[],
-  isFlat: boolean,
-): Plugin<Kind> {
+function whiskers(spreads: readonly (readonly (Estimate | undefined)[])[], isFlat: boolean): Plugin<Kind> {
   return {
     id: 'whiskers',
     afterDatasetsDraw: (chart) => {
@@ -291,7 +283,7 @@ function whiskers(
         ctx.strokeStyle = isFlat || typeof color !== 'string' ? INK : color;
         for (const [place, spread] of list.entries()) {
           const mark = chart.getDatasetMeta(index).data[place];
-          if (mark === undefined || spread === undefined) continue;
+          if (mark === undefined || spread === undefined || isOne(spread)) continue;
           const [low, high] = [axis.getPixelForValue(spread.low), axis.getPixelForValue(spread.high)];
           ctx.beginPath();
           if (isFlat) {

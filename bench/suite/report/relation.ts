@@ -51,6 +51,18 @@ function disturbedOf(rows: readonly Row[]): number {
   return count === 0 ? 0 : all.reduce((sum, { disturbed }) => sum + disturbed, 0) / count;
 }
 
+/**
+ * Whether two subjects can be compared as filesystems: on one machine, or through raw filesystems of the same kind. Beside its own
+ * filesystem a driver shows what the driver costs, and not how fast or slow that filesystem is.
+ */
+export function isOneMeasure({ result }: Figures, subject: Subject, other: Subject): boolean {
+  if (subject.machine === other.machine) return true;
+  const [a, b] = [subject, other].map(
+    ({ baseline }) => result.subjects.find(({ id }) => id === baseline)?.backing,
+  );
+  return a !== undefined && a === b;
+}
+
 /** The points at which all that is needed was measured. */
 function rowsOf(figures: Figures, subject: Subject, other: Subject, chosen: Choice): Row[] {
   const has = (figure: Figure | undefined): figure is Figure =>
@@ -79,10 +91,18 @@ export interface Overall {
   readonly isAcross: boolean;
 }
 
+/**
+ * So many turns must a figure be of to count in a comparison over many workloads. One turn may be slow from its beginning to its
+ * end, and all workloads that are measured in it with it: then they agree, and say nothing.
+ */
+export const LEAST_TURNS = 3;
+
 /** Compares two subjects over all workloads that both have: the median of the workloads' ratios of medians. */
 export function relateOverall(figures: Figures, subject: Subject, other: Subject, chosen: Choice): Overall {
   const logs = new Map<string, number[]>();
-  for (const [a, b, raw, otherRaw] of rowsOf(figures, subject, other, chosen)) {
+  for (const row of rowsOf(figures, subject, other, chosen)) {
+    const [a, b, raw, otherRaw] = row;
+    if (row.some((figure) => figure !== undefined && figure.values.length < LEAST_TURNS)) continue;
     const level = (figure: Figure | undefined): number =>
       figure === undefined ? 0 : Math.log(median(worths(figure)));
     const log = level(a) - level(raw) - (level(b) - level(otherRaw));

@@ -1,9 +1,10 @@
 /** Everything that a report says, in whatever form: worked out once. */
 import type { Result, Subject } from '../schema.ts';
 import { type ChartGroup, chartsOf } from './charts.ts';
-import { type ClaimVerdict, judgeClaims } from './claims/claims.ts';
+import { type ClaimVerdict, judgeClaims, VERDICTS } from './claims/claims.ts';
 import { type Figure, type Figures, figuresOf } from './figures.ts';
-import { listText, subjectNames } from './wording.ts';
+import { isThinned } from './thin.ts';
+import { bytesText, listText, subjectNames } from './wording.ts';
 import { type Advice, adviceOf } from './words.ts';
 
 /** A result with all that is said of it. */
@@ -23,11 +24,56 @@ export const TITLE = 'Storage drivers side by side';
 
 /** How figures are to be read. */
 export const READING =
-  'Figures are medians with the interval that holds the true median with 95 %. One is better than another only where the interval of their ratio lies beyond 5 %, in enough comparisons that chance is no explanation among all that are made. Samples of one turn of a driver hang together, and count as one value, their median. An asterisk: too few values for 95 %. A tilde: something disturbed some samples, which count all the same.';
+  'Figures are medians with the interval that holds the true median with 95 %. One is better than another only where the interval of their ratio lies beyond 5 %, and where chance is no explanation among all comparisons that are made; perhaps, where it lies beyond 5 % and chance is one. Samples of one turn of a driver hang together, and count as one value, their median. An asterisk: too few values for 95 %. A tilde: something disturbed some samples, which count all the same.';
+
+/** What stands in the place of a figure for which there was no time. */
+export const NO_TIME = 'no time';
+
+/** What stands before the figures of a claim. */
+export const FINDING_SIGNS = { yes: '✓', no: '✗', open: '∅' } as const;
+
+/** What the signs mean. */
+export const SIGNS = '✓ as the claim has it, ✗ otherwise, ∅ left open by the figures.';
 
 /** What the dagger means. */
 export const ACROSS =
-  '† measured on another machine, and compared by the ratio to the raw filesystem of its own.';
+  '† measured on another machine: what is compared is the ratio to the raw filesystem there, which is what a driver costs, and not how fast its filesystem is.';
+
+/** `2 hold, 1 does not hold, 10 are not measurable here`. */
+export function verdictCounts({ claims }: Pick<Report, 'claims'>): string {
+  const words = {
+    holds: ['holds', 'hold'],
+    'does not hold': ['does not hold', 'do not hold'],
+    'not measurable here': ['is not measurable here', 'are not measurable here'],
+  } as const;
+  return VERDICTS.flatMap((verdict) => {
+    const count = claims.filter((claim) => claim.verdict === verdict).length;
+    return count === 0 ? [] : [`${count} ${words[verdict][count === 1 ? 0 : 1]}`];
+  }).join(', ');
+}
+
+/** The machines in a line each: what a reader asks first. */
+export function machineLines({ result }: Pick<Report, 'result'>): string[] {
+  return result.machines.map(({ id, kernel, processors, processor, memory, disk }) => {
+    const { filesystem, device } = disk;
+    const where =
+      filesystem === undefined ? '' : `, ${filesystem}${device === undefined ? '' : ` on ${device}`}`;
+    const before = result.machines.length === 1 ? '' : `${id}: `;
+    return `${before}Linux ${kernel}, ${processors} × ${processor}, ${bytesText(memory)}${where}`;
+  });
+}
+
+/** `2026-11-30 10:17 UTC`; what is no time stays as it is. */
+export function startedText({ started }: Result): string {
+  const [, day, time] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?Z$/.exec(started) ?? [];
+  return day === undefined ? started : `${day} ${time} UTC`;
+}
+
+/** `303 s`, `12 min`, `3.5 h`. */
+export function lastedText({ seconds }: Result): string {
+  if (seconds < 600) return `${Math.round(seconds)} s`;
+  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
 
 /** Works out a report. */
 export function reportOf(result: Result): Report {
@@ -51,11 +97,17 @@ function cautionsOf(result: Result, { list }: Figures): string[] {
   const samples = list.reduce((sum, figure) => sum + figure.samples, 0);
   const disturbed = list.reduce((sum, figure) => sum + figure.disturbed, 0);
   const few = list.filter(({ isFew, values }) => isFew && values.length > 0).length;
+  const late = list.filter(({ isLate, values }) => isLate && values.length === 0).length;
   const failed = list.filter(({ error }) => error !== undefined).length;
   const virtual = result.machines.filter(({ isVirtual }) => isVirtual).map(({ id }) => id);
   return [
     ...(result.interrupted
       ? ['The run was ended before its time: what was measured until then is here.']
+      : []),
+    ...(isThinned(result)
+      ? [
+          'The samples are left out of this result: it has the median of each turn, of which all that is said here is made.',
+        ]
       : []),
     ...result.subjects.flatMap((subject) =>
       subject.failed === null ? [] : [`${name(subject)} could not be measured to the end: ${subject.failed}`],
@@ -72,7 +124,14 @@ function cautionsOf(result: Result, { list }: Figures): string[] {
           `${Math.round((100 * disturbed) / samples)} % of the samples were disturbed: a quiet machine says more.`,
         ]
       : []),
-    ...(few === 0 ? [] : [`${few} of ${list.length} figures have too few values for an interval of 95 %.`]),
+    ...(few === 0
+      ? []
+      : [
+          `${few} of ${list.length} figures have too few values for an interval of 95 %: a longer --budget, or fewer --workloads and --drivers, say more.`,
+        ]),
+    ...(late === 0
+      ? []
+      : [`There was no time for ${late} of ${list.length} figures: give more with --budget.`]),
     ...(failed === 0 ? [] : [`${failed} of ${list.length} figures are not whole, because something failed.`]),
     ...(virtual.length === 0
       ? []

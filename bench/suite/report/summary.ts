@@ -1,17 +1,27 @@
 /** A report in a few lines, for a terminal. */
 import { printablePath } from '../../../src/linux/path.ts';
 import { VERDICTS } from './claims/claims.ts';
-import { ACROSS, type Report } from './report.ts';
+import { ACROSS, type Report, verdictCounts } from './report.ts';
+import { disturbedText } from './words.ts';
 
-/** What to choose for what, what must be known of it, and how many claims hold. */
-export function summaryText({ advice, claims, cautions }: Report): string {
+/** What to choose for what, what must be known of it, and which claims hold. */
+export function summaryText(report: Report): string {
+  const { advice, claims, cautions } = report;
   const lines = [
     ...cautions,
-    ...advice.map(({ topic, text }) => `${topic.title}: ${text}`),
+    ...(advice.length === 0 ? [] : ['What to choose for what:']),
+    ...advice.map((one) => `  ${one.topic.title}: ${one.text}${disturbedText(one)}`),
     ...(advice.some(({ text }) => text.includes('†')) ? [ACROSS] : []),
+    `What the literature says: ${verdictCounts(report)}`,
     ...VERDICTS.flatMap((verdict) => {
-      const own = claims.filter((claim) => claim.verdict === verdict).map(({ number }) => number);
-      return own.length === 0 ? [] : [`claims of the literature, ${verdict}: ${own.join(', ')}`];
+      const own = claims.filter((claim) => claim.verdict === verdict);
+      // Without a verdict there is nothing to say but which they are.
+      if (verdict === 'not measurable here')
+        return own.length === 0 ? [] : [`  ${verdict}: ${own.map(({ number }) => number).join(', ')}`];
+      return own.map(({ number, title, depends }) => {
+        const also = depends === '' ? '' : `. ${depends}`;
+        return `  ${verdict}: ${number}. ${title}${also}`;
+      });
     }),
   ];
   // Names and errors are somebody else's text.

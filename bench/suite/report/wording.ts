@@ -52,8 +52,23 @@ function countText(value: number): string {
 }
 
 /** `12.3 ms (11.9 to 12.8)`. */
-export function figureText({ value, low, high }: Estimate, unit: Unit): string {
-  return `${valueText(value, unit)} (${valueText(low, unit)} to ${valueText(high, unit)})`;
+export function figureText(estimate: Estimate, unit: Unit): string {
+  return `${valueText(estimate.value, unit)} (${rangeText(estimate, unit)})`;
+}
+
+/** `11.9 to 12.8`, behind a value of the same unit; of another one with it: `990 µs to 1.10 ms`. */
+export function rangeText(estimate: Estimate, unit: Unit): string {
+  if (isOne(estimate)) return 'one value';
+  const { value, low, high } = estimate;
+  const [first = '', ...ends] = [value, low, high].map((one) => valueText(one, unit));
+  const unitOf = (text: string): string => / .*$/.exec(text)?.[0] ?? '';
+  const isSame = ends.every((end) => unitOf(end) === unitOf(first));
+  return ends.map((end) => (isSame ? end.replace(/ .*$/, '') : end)).join(' to ');
+}
+
+/** Whether it is of one value, or of one on each side, so that nothing is known of its spread. */
+export function isOne({ low, high, confidence }: Estimate): boolean {
+  return confidence === 0 && low === high;
 }
 
 /** A factor: two digits and a half, which is what its interval ever carries. */
@@ -63,8 +78,18 @@ export function factorText(factor: number): string {
 }
 
 /** `(1.6 to 2.0)`. */
-export function spreadText({ low, high }: Estimate): string {
-  return `(${factorText(low)} to ${factorText(high)})`;
+export function spreadText(estimate: Estimate): string {
+  return `(${factorRangeText(estimate)})`;
+}
+
+function factorRangeText(estimate: Estimate): string {
+  if (isOne(estimate)) return 'one value each';
+  return `${factorText(estimate.low)} to ${factorText(estimate.high)}`;
+}
+
+/** `1.8 times, 1.6 to 2.0`: in brackets already. */
+export function timesWithin(ratio: Estimate): string {
+  return `${factorText(ratio.value)} times, ${factorRangeText(ratio)}`;
 }
 
 /** `1.8 times (1.6 to 2.0)`. */

@@ -4,7 +4,7 @@ import type { Result, Subject, Workload } from '../schema.ts';
 import { CONFIDENCE } from '../statistics.ts';
 import type { Figures, Point } from './figures.ts';
 import { type Relation, relate } from './relation.ts';
-import { factorText, listText, spreadText, subjectNames } from './wording.ts';
+import { factorText, listText, spreadText, subjectNames, timesWithin } from './wording.ts';
 
 /** One thing that people do with containers, and the workloads that it is seen by. */
 export interface Topic {
@@ -83,12 +83,26 @@ export interface Advice {
   readonly text: string;
   /** Whether it says that something is better than something. */
   readonly isDifference: boolean;
+  /** Whether it says so of something at the least with a perhaps. */
+  readonly isPerhaps: boolean;
+  /** Of the samples of the comparison with the most of them, the part that something disturbed. */
+  readonly disturbed: number;
+}
+
+/** From this part of disturbed samples on it is said. */
+const DISTURBED = 0.2;
+
+/** `, up to 60 % of the samples disturbed`, where that is worth saying. */
+export function disturbedText({ disturbed }: Advice): string {
+  return disturbed < DISTURBED ? '' : `, up to ${Math.round(100 * disturbed)} % of the samples disturbed`;
 }
 
 /** Two subjects at one topic, as the first sees it. */
 interface Judged {
   readonly relation: Relation;
   readonly verdict: Judgement['among'];
+  /** What the interval says by itself, as if nothing else had been compared. */
+  readonly alone: Judgement['alone'];
 }
 
 /** What the figures say of each topic that two drivers were measured at. */
@@ -106,7 +120,10 @@ export function adviceOf(figures: Figures): Advice[] {
   );
   // All of them at once: who looks at four hundred pairs finds twenty differences of 95 % by chance.
   const judgements = judge(relations.map(({ relation }) => relation));
-  const judged = relations.map((one, index) => ({ ...one, verdict: judgements[index]?.among ?? 'open' }));
+  const judged = relations.map((one, index) => {
+    const { alone = 'open', among = 'open' } = judgements[index] ?? {};
+    return { ...one, alone, verdict: among };
+  });
   return TOPICS.flatMap((topic) => {
     const own = judged.filter((one) => one.topic === topic);
     return own.length === 0 ? [] : [adviceOn(topic, own, result)];
@@ -118,13 +135,14 @@ function chosenBy({ workloads, at }: Topic): (workload: Workload, point: Point) 
 }
 
 /** As the second of both sees it. */
-function turned({ relation, verdict }: Judged): Judged {
+function turned({ relation, verdict, alone }: Judged): Judged {
   const { value, low, high, confidence } = relation.ratio;
   const ratio = { value: 1 / value, low: 1 / high, high: 1 / low, confidence };
   const opposite = { larger: 'smaller', smaller: 'larger', same: 'same', open: 'open' } as const;
   return {
     relation: { ...relation, ratio, subject: relation.other, other: relation.subject },
     verdict: opposite[verdict],
+    alone: opposite[alone],
   };
 }
 
@@ -138,11 +156,15 @@ function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advi
   };
   const [leader] = subjects.toSorted((a, b) => level(b) - level(a));
   const name = subjectNames(result.subjects);
-  if (leader === undefined) return { topic, leaders: [], text: '', isDifference: false };
+  if (leader === undefined)
+    return { topic, leaders: [], text: '', isDifference: false, isPerhaps: false, disturbed: 0 };
   const seen = seenBy(leader).toSorted((a, b) => a.relation.ratio.value - b.relation.ratio.value);
   const behind = seen.filter(({ verdict }) => verdict === 'larger');
   const alike = seen.filter(({ verdict }) => verdict === 'same');
-  const open = seen.filter(({ verdict }) => verdict === 'open' || verdict === 'smaller');
+  const perhaps = seen.filter(({ verdict, alone }) => verdict === 'open' && alone === 'larger');
+  const open = seen.filter(
+    (one) => (one.verdict === 'open' || one.verdict === 'smaller') && !perhaps.includes(one),
+  );
   const few = open.filter(isFew);
   const uneven = open.filter((one) => !isFew(one) && isUneven(one));
   const equal = open.filter((one) => !isFew(one) && !isUneven(one));
@@ -150,20 +172,20 @@ function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advi
   const first = name(leader);
   const parts = [
     ...(behind.length === 0 ? [] : [behindText(first, behind, named, topic.isUse === true)]),
-    ...(alike.length === 0 ? [] : [alikeText(first, alike, named, behind.length === 0)]),
+    ...(perhaps.length === 0 ? [] : [perhapsText(perhaps, named, topic.isUse === true)]),
+    ...(alike.length === 0 ? [] : [alikeText(first, alike, named, behind.length + perhaps.length === 0)]),
     ...(equal.length === 0 ? [] : [openText(equal, named)]),
     ...(uneven.length === 0 ? [] : [unevenText(uneven, named)]),
     ...(few.length === 0 ? [] : [fewText(few, named)]),
   ];
   const start = behind.length + alike.length === 0 ? `${first}: ` : '';
-  const disturbed = Math.max(...seen.map(({ relation }) => relation.disturbed));
-  const flag =
-    disturbed < 0.2 ? '' : ` (up to ${Math.round(100 * disturbed)} % of the samples were disturbed)`;
   return {
     topic,
     leaders: [first, ...[...alike, ...equal, ...few].map(({ relation }) => name(relation.other))],
-    text: `${start}${parts.join('; ')}${flag}`,
+    text: `${start}${parts.join('; ')}`,
     isDifference: behind.length > 0,
+    isPerhaps: perhaps.length > 0,
+    disturbed: Math.max(...seen.map(({ relation }) => relation.disturbed)),
   };
 }
 
@@ -177,6 +199,17 @@ function behindText(first: string, behind: readonly Judged[], named: Named, isUs
       : `${factor} times ${named(relation)} ${spreadText(relation.ratio)}`;
   });
   return `${first}${isUse ? ';' : ''} ${list.join(', ')}`;
+}
+
+/** Its interval says so, and chance finds as much somewhere among so many comparisons. */
+function perhapsText(perhaps: readonly Judged[], named: Named, isUse: boolean): string {
+  const list = perhaps.map(({ relation }) => {
+    const factor = factorText(relation.ratio.value);
+    return isUse
+      ? `${named(relation)} takes ${factor} times as much ${spreadText(relation.ratio)}`
+      : `${factor} times ${named(relation)} ${spreadText(relation.ratio)}`;
+  });
+  return `perhaps ${list.join(', ')}`;
 }
 
 function alikeText(first: string, alike: readonly Judged[], named: Named, isWhole: boolean): string {
@@ -193,7 +226,7 @@ function isFew({ relation }: Judged): boolean {
 }
 
 function fewText(few: readonly Judged[], named: Named): string {
-  const list = few.map(({ relation }) => `${named(relation)} (${factorText(relation.ratio.value)} times)`);
+  const list = few.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
   return `too few turns to tell it from ${listText(list)}`;
 }
 
@@ -203,18 +236,12 @@ function isUneven({ relation }: Judged): boolean {
 }
 
 function unevenText(uneven: readonly Judged[], named: Named): string {
-  const list = uneven.map(({ relation }) => {
-    const { low, high } = relation.ratio;
-    return `${named(relation)} (${factorText(low)} to ${factorText(high)} times)`;
-  });
+  const list = uneven.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
   return `not surely better than ${listText(list)}`;
 }
 
 /** Overlapping ones are equal as far as the figures go, which are given. */
 function openText(open: readonly Judged[], named: Named): string {
-  const list = open.map(
-    ({ relation }) =>
-      `${named(relation)} (${factorText(relation.ratio.value)}, ${factorText(relation.ratio.low)} to ${factorText(relation.ratio.high)})`,
-  );
+  const list = open.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
   return `equal, as far as these figures go, to ${listText(list)}`;
 }

@@ -1,7 +1,9 @@
 /** Writes a report in all its forms. */
+import { basename } from 'node:path';
 import { errorMessage, LackingHereError } from '../../../src/errors.ts';
 import { makeDirectories, writeFileAtomic } from '../../../src/linux/files.ts';
 import type { Result } from '../schema.ts';
+import { CHART_FOLDER, removeOldCharts } from './chart-files.ts';
 import type { ChartFiles } from './markdown.ts';
 import { type Report, reportOf } from './report.ts';
 
@@ -10,6 +12,7 @@ export type Teller = (line: string) => void;
 
 /**
  * Writes `report.md`, `report.html` and `charts/*.png` into a folder, which is made, each file in one step. Gives their paths.
+ * Charts that an earlier report made there, and this one does not, go.
  * Where charts cannot be drawn the rest is written, and `tell` hears why; without one it goes to standard error.
  */
 export async function writeReport(result: Result, folder: string, tell?: Teller): Promise<readonly string[]> {
@@ -31,6 +34,8 @@ export async function writeReportOf(
   const markdown = `${folder}/report.md`;
   writeFileAtomic(markdown, reportMarkdown(report, charts), { mode: 0o644 });
   const drawn = [...charts.values()].flat().map(({ path }) => `${folder}/${path}`);
+  // Only now: until here the Markdown of before shows them.
+  removeOldCharts(`${folder}/${CHART_FOLDER}`, new Set(drawn.map((path) => basename(path))));
   return [markdown, html, ...drawn];
 }
 

@@ -1,25 +1,40 @@
 /** The forms of a report that need no browser: Markdown, the text of the page, charts, what a terminal shows. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { compareResults } from '../../../bench/suite/compare/compare.ts';
+import { noTime } from '../../../bench/suite/measure/no-time.ts';
 import { chartsOf, toRaw } from '../../../bench/suite/report/charts.ts';
 import { figuresOf } from '../../../bench/suite/report/figures.ts';
 import { reportPage } from '../../../bench/suite/report/html.ts';
 import { looksOf } from '../../../bench/suite/report/looks.ts';
 import { reportMarkdown } from '../../../bench/suite/report/markdown.ts';
 import { repeatCommand } from '../../../bench/suite/report/repeat.ts';
-import { reportOf } from '../../../bench/suite/report/report.ts';
+import { type Report, reportOf } from '../../../bench/suite/report/report.ts';
 import { summaryText, writtenText } from '../../../bench/suite/report/summary.ts';
+import { thinResult } from '../../../bench/suite/report/thin.ts';
 import {
   bytesText,
   digits,
   factorText,
+  figureText,
   subjectNames,
+  timesText,
   valueText,
 } from '../../../bench/suite/report/wording.ts';
 import { writeReport } from '../../../bench/suite/report/write-report.ts';
+import { parseResult, resultText } from '../../../bench/suite/result-file.ts';
 import type { Result } from '../../../bench/suite/schema.ts';
 import {
   HOSTILE,
@@ -53,6 +68,23 @@ describe('figures in words', () => {
     assert.deepEqual([1.8, 0.05, 12.34, 512.3].map(factorText), ['1.80', '0.050', '12.3', '512']);
   });
 
+  test('have their spread in the same unit, and say where there is none', () => {
+    const of = (value: number, low: number, high: number, confidence = 0.97) => ({
+      value,
+      low,
+      high,
+      confidence,
+    });
+    assert.equal(figureText(of(12.3, 11.9, 12.84), 'ms'), '12.3 ms (11.9 to 12.8)');
+    assert.equal(figureText(of(1, 0.99, 1.1), 'ms'), '1.00 ms (990 µs to 1.10 ms)');
+    assert.equal(figureText(of(12_345, 11_000, 13_000), 'ops/s'), '12.3k ops/s (11.0k to 13.0k)');
+    assert.equal(figureText(of(3, 2, 4), 'count'), '3.00 (2.00 to 4.00)');
+    assert.equal(figureText(of(12, 12, 12, 0), 'ms'), '12.0 ms (one value)');
+    assert.equal(figureText(of(12, 12, 12), 'ms'), '12.0 ms (12.0 to 12.0)');
+    assert.equal(timesText(of(1.8, 1.6, 2)), '1.80 times (1.60 to 2.00)');
+    assert.equal(timesText(of(1.8, 1.8, 1.8, 0)), '1.80 times (one value each)');
+  });
+
   test('name subjects as briefly as is clear, and what stands in for them', () => {
     const list = [...subjects, subject('zfs@zfs2', { driver: 'other', standIn: 'zfs-fuse' })];
     const name = subjectNames(list);
@@ -81,6 +113,46 @@ test('the command that repeats a figure is that of the run, with its workload an
     'tsengine bench -x --drivers overlay2 --workloads small.untar',
   );
   assert.match(repeatCommand(made(['harness']), "it's; rm"), / --workloads 'it'\\''s; rm'$/);
+});
+
+test('the command that repeats a figure of another engine has that engine, and of ours none', () => {
+  const of = (one: ReturnType<typeof subject>): string =>
+    repeatCommand(
+      { ...made(['small.untar']), command: 'tsengine bench --peer docker --quick' },
+      'small.untar',
+      one,
+    );
+  const docker = subject('docker-overlay2@ext4', { kind: 'peer', engine: 'docker', driver: 'overlay2' });
+  assert.equal(of(docker), 'tsengine bench --quick --drivers overlay2 --peer docker --workloads small.untar');
+  assert.equal(
+    of(subject('overlay2@ext4')),
+    'tsengine bench --quick --drivers overlay2 --workloads small.untar',
+  );
+  // A claim on all that was measured.
+  assert.equal(
+    repeatCommand({ ...made([]), command: 'tsengine bench --workloads small --quick' }, ''),
+    'tsengine bench --workloads small --quick',
+  );
+});
+
+describe('words in a terminal', () => {
+  test('are what to choose for what, and the claims in short', () => {
+    const lines = summaryText(reportOf(made(['layers.build']))).split('\n');
+    assert.ok(lines.includes('What to choose for what:'));
+    assert.ok(
+      lines.some((line) => /^ {2}building images of many small layers: btrfs [12]\.\d\d times /.test(line)),
+    );
+    const claims = lines.slice(lines.findIndex((line) => line.startsWith('What the literature says: ')));
+    assert.deepEqual(claims, [
+      'What the literature says: 1 holds, 12 are not measurable here',
+      '  holds: 10. btrfs builds images efficiently',
+      '  not measurable here: 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13',
+      '',
+    ]);
+    assert.ok(lines.some((line) => line.startsWith('† measured on another machine')));
+    const here = { subjects: subjects.filter((one) => one.machine === 'host'), workloads: ['small.untar'] };
+    assert.doesNotMatch(summaryText(reportOf(madeResult({ ...here, truth: literature }))), /†/);
+  });
 });
 
 describe('charts', () => {
@@ -142,20 +214,90 @@ describe('a report', () => {
     assert.match(writtenText(paths), /^written: .*report\.md, .*report\.html, 5 charts in .*\/charts\n$/);
   });
 
-  test('of a full run of twelve subjects is a page of less than 2 MB', () => {
-    const page = reportPage(reportOf(made([''], 'full')));
-    assert.ok(Buffer.byteLength(page) < 2_000_000, `${Buffer.byteLength(page)} bytes`);
+  test('of a full run of all drivers is, with its result without samples, less than 2 MB', () => {
+    const stores = [
+      'overlay2@ext4',
+      'overlay2@xfs',
+      'vfs@ext4',
+      'vfs@xfs',
+      'aufs@ext4',
+      'aufs@xfs',
+      'btrfs@btrfs',
+    ];
+    const lab = ['zfs@zpool', 'devicemapper@ext4', 'raw@zpool', 'raw@ext4'].map((id) => `${id}+debian:6.1`);
+    const full = madeResult({
+      ...{
+        subjects: [...['raw@ext4', 'raw@xfs', 'raw@btrfs'], ...stores, ...lab].map((id) => subject(id)),
+        machines,
+      },
+      ...{ workloads: [''], truth: literature, extent: 'full', samples: 6 },
+    });
+    const thin = thinResult(full);
+    const page = Buffer.byteLength(reportPage(reportOf(thin)));
+    const result = Buffer.byteLength(resultText(thin));
+    assert.ok(page + result < 2_000_000, `${page} and ${result} bytes`);
+  });
+
+  test('of a result without its samples says the same, and that they are left out', () => {
+    const full = made(['small', 'copy-up.byte', 'churn', 'layers.build']);
+    const thin = thinResult(full);
+    assert.ok(thin.series.every(({ samples }) => samples.length === 0));
+    const [before, after] = [reportOf(full), reportOf(thin)];
+    // But for the last digit of what was rounded twice.
+    const said = ({ advice, claims }: Report) => [
+      advice.map(({ leaders, isDifference, isPerhaps }) => [leaders, isDifference, isPerhaps]),
+      claims.map(({ verdict, figures }) => [verdict, figures.map(({ answer }) => answer)]),
+    ];
+    assert.deepEqual(said(after), said(before));
+    for (const [index, { median, samples, disturbed, turns, values }] of before.figures.list.entries()) {
+      const other = after.figures.list[index];
+      assert.ok(other !== undefined);
+      assert.deepEqual([other.samples, other.disturbed, other.turns], [samples, disturbed, turns]);
+      assert.equal(other.values.length, values.length);
+      for (const end of ['value', 'low', 'high'] as const)
+        assert.ok(Math.abs(other.median[end] - median[end]) <= 1e-4 * Math.abs(median[end]));
+    }
+    assert.equal(after.cautions.length, before.cautions.length + 1);
+    assert.deepEqual(thinResult(thin), thin);
+    const { changes } = compareResults(full, thin);
+    assert.ok(changes.every(({ sort }) => sort === 'same' || sort === 'open'));
+    assert.deepEqual(parseResult(JSON.parse(resultText(thin)), 'thin.json'), thin);
+  });
+
+  test('that is written anew takes the charts of before with it, and nothing else', async () => {
+    const out = join(folder, 'anew');
+    const charts = join(out, 'charts');
+    await writeReport(made(['small.untar', 'small.walk']), out);
+    const chart = readFileSync(`${charts}/small.walk.png`);
+    // Somebody's own picture, a copy for slides, a link, and a folder.
+    writeFileSync(`${charts}/mine.png`, 'no chart at all');
+    writeFileSync(`${charts}/for-slides.png`, chart);
+    writeFileSync(`${charts}/note.txt`, 'x');
+    symlinkSync('small.untar.png', `${charts}/linked.png`);
+    mkdirSync(`${charts}/more.png`);
+    const kept = ['for-slides.png', 'linked.png', 'mine.png', 'more.png', 'note.txt'];
+    await writeReport(made(['small.untar', 'small.stat']), out);
+    assert.deepEqual(readdirSync(charts).sort(), [...kept, 'small.stat.png', 'small.untar.png']);
+    const nothing: Result = { ...made([]), series: [] };
+    await writeReport(nothing, out);
+    assert.deepEqual(readdirSync(charts).sort(), kept);
+    // Where nothing but ours was in it the folder goes as well.
+    const alone = join(folder, 'alone');
+    await writeReport(made(['small.untar']), alone);
+    assert.ok(existsSync(join(alone, 'charts')));
+    await writeReport(nothing, alone);
+    assert.ok(!existsSync(join(alone, 'charts')));
   });
 
   test('has every figure with its spread, the verdicts and the command in the Markdown', () => {
     const report = reportOf(made(['small.untar']));
     const text = reportMarkdown(report, new Map());
-    const figure = /\| (?:[\d.]+ ms \([\d.]+ ms to [\d.]+ ms\) ?\|? ?){12}/;
+    const figure = /\| (?:[\d.]+ ms \([\d.]+ to [\d.]+\), 7 samples ?\|? ?){12}/;
     assert.match(text.replaceAll('\\', ''), figure);
     assert.match(text, /^- \*\*unpacking a source tree\*\*: aufs 1\.\d\d times /m);
     assert.match(text, /^ {4}tsengine bench --quick --seed 1 --workloads small\.untar$/m);
     assert.match(text, /^\| 13 \| .* \| \*\*not measurable here\*\* \|/m);
-    assert.match(summaryText(report), /^claims of the literature, not measurable here: 1, 2, 3/m);
+    assert.match(text, /^ {4}tsengine bench --quick --seed 1 --workloads copy-up\.byte$/m, 'of a claim');
   });
 
   test('says what a reader must know: few and disturbed samples, failures, an early end, what stands in', () => {
@@ -183,14 +325,34 @@ describe('a report', () => {
       /^btrfs could not be measured to the end: mkfs\.btrfs is not installed$/m,
       /^fuse-overlayfs stands in for aufs, which this kernel lacks/m,
       /^88 % of the samples were disturbed/m,
-      /^12 of 24 figures have too few values for an interval of 95 %\.$/m,
+      /^12 of 24 figures have too few values for an interval of 95 %: a longer --budget, or fewer --workloads and --drivers, say more\.$/m,
       /^12 of 24 figures are not whole, because something failed\.$/m,
       /^debian:6\.1 is a virtual machine/m,
     ])
       assert.match(said, words);
     const text = reportMarkdown(report, new Map());
-    assert.match(text, / ms\\?\)\\~ \|/);
-    assert.match(text, / ms\\?\)\\\*, failed: no space left \|/);
+    assert.match(text, / ms \([\d.]+ to [\d.]+\)\\~, 7 samples \|/);
+    assert.match(text, / ms \(one value\)\\\*, 1 sample, failed: no space left \|/);
+  });
+
+  test('calls want of time no failure', () => {
+    const plain = made(['small.untar', 'small.walk']);
+    const result: Result = {
+      ...plain,
+      series: plain.series.map((one) =>
+        one.workload === 'small.walk'
+          ? { ...one, samples: [], error: noTime(0, 4) }
+          : { ...one, error: noTime(2, 4) },
+      ),
+    };
+    const report = reportOf(result);
+    const said = report.cautions.join('\n');
+    assert.match(said, /^There was no time for 12 of 24 figures: give more with --budget\.$/m);
+    assert.doesNotMatch(said, /failed/);
+    const text = reportMarkdown(report, new Map());
+    assert.match(text, /\| no time \| no time \|/);
+    assert.doesNotMatch(text, /failed/);
+    assert.doesNotMatch(reportPage(report), /failed:/);
   });
 
   test('of nothing at all is one all the same', async () => {

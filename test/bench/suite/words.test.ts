@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { CATALOGUE } from '../../../bench/suite/catalogue.ts';
 import { figuresOf } from '../../../bench/suite/report/figures.ts';
 import { relate } from '../../../bench/suite/report/relation.ts';
-import { type Advice, adviceOf, TOPICS } from '../../../bench/suite/report/words.ts';
+import { type Advice, adviceOf, disturbedText, TOPICS } from '../../../bench/suite/report/words.ts';
 import type { Subject } from '../../../bench/suite/schema.ts';
 import {
   type Making,
@@ -69,7 +69,7 @@ describe('words', () => {
     });
     assert.ok(list.length >= 10);
     for (const { text, leaders, topic } of list) {
-      assert.match(text, /^\w+ (1\.9|2\.[01])\d? times vfs \(1\.\d\d to 2\.\d\d\)/, topic.title);
+      assert.match(text, /^\w+ (1\.9|2\.[01])\d? times vfs \([12]\.\d\d to 2\.\d\d\)/, topic.title);
       assert.deepEqual(leaders.toSorted(), ['btrfs', 'overlay2'], topic.title);
     }
   });
@@ -110,8 +110,40 @@ describe('words', () => {
     assert.equal(found?.isDifference, false);
     assert.match(
       found?.text ?? '',
-      /btrfs: not surely better than overlay2 \((0\.9|1\.0)\d to [23]\.\d\d times\)$|equal/,
+      /btrfs: not surely better than overlay2 \(\d\.\d\d times, (0\.9|1\.0)\d to [23]\.\d\d\)$|equal/,
     );
+  });
+
+  test('say perhaps where the interval says so, and chance finds as much among so many', () => {
+    const subjects = [raw, overlay2, vfs, ...btrfs];
+    const made = madeResult({ subjects, workloads: ['small'], truth: plain, samples: 4 });
+    // Every value of btrfs is better than every other by more than 5 %, and all of them vary by as much.
+    const values = {
+      'btrfs@btrfs': [10, 10.5, 14, 15],
+      'overlay2@ext4': [16, 17, 24, 25],
+      'vfs@ext4': [17, 24, 16, 25],
+    };
+    const series = made.series.map((one) => ({
+      ...one,
+      samples: one.samples.map((sample, index) => {
+        const own = Object.entries(values).find(
+          ([id]) => one.workload === 'small.untar' && id === one.subject,
+        );
+        return { ...sample, value: own?.[1][index] ?? sample.value };
+      }),
+    }));
+    const found = on(adviceOf(figuresOf({ ...made, series })), 'unpacking a source tree');
+    assert.equal(
+      found?.text,
+      'btrfs: perhaps 1.64 times overlay2 (1.07 to 2.50), 1.64 times vfs (1.07 to 2.50)',
+    );
+    assert.deepEqual([found.isDifference, found.isPerhaps], [false, true]);
+    // By themselves they are a difference.
+    const alone = series.filter(
+      ({ workload, subject: id }) => workload === 'small.untar' && id !== 'vfs@ext4',
+    );
+    const [only] = adviceOf(figuresOf({ ...made, series: alone }));
+    assert.match(only?.text ?? '', /^btrfs 1\.\d\d times overlay2 /);
   });
 
   test('of memory and disk say who takes more', () => {
@@ -139,7 +171,7 @@ describe('words', () => {
     const list = advice({ samples: 2, truth: times(3, ({ driver }) => driver === 'btrfs') });
     assert.match(
       on(list, 'many small writes')?.text ?? '',
-      /^btrfs: too few turns to tell it from (overlay2|vfs) \((2\.\d|3\.\d)\d times\) and \w+ \([23]\.\d\d times\)$/,
+      /^btrfs: too few turns to tell it from (overlay2|vfs) \((2\.\d|3\.\d)\d times, [\d.]+ to [\d.]+\) and \w+ \([23]\.\d\d times, [\d.]+ to [\d.]+\)$/,
     );
   });
 
@@ -150,7 +182,11 @@ describe('words', () => {
       samples: one.samples.map((sample) => ({ ...sample, disturbed: ['steal' as const] })),
     }));
     const [found] = adviceOf(figuresOf({ ...result, series }));
-    assert.match(found?.text ?? '', /\(up to 100 % of the samples were disturbed\)$/);
+    assert.ok(found !== undefined);
+    assert.equal(disturbedText(found), ', up to 100 % of the samples disturbed');
+    const [calm] = adviceOf(figuresOf(result));
+    assert.ok(calm !== undefined);
+    assert.equal(disturbedText(calm), '');
   });
 });
 

@@ -1,7 +1,8 @@
 /** What the literature says of storage drivers, each with the verdict of this run. */
 import type { Figures } from '../figures.ts';
+import { listText } from '../wording.ts';
 import { depth, wholeFiles } from './copy-up.ts';
-import { type Claim, every, type View, viewOf } from './evidence.ts';
+import { type Answer, type Claim, every, type Others, type Part, type View, viewOf } from './evidence.ts';
 import { aufsReads, btrfsSizes, devicemapperSizes, rawBound, zfsSlower } from './overall.ts';
 import { fullCopies, leaks, pageCache } from './space.ts';
 import { appends, builds, overwritten } from './wear.ts';
@@ -26,34 +27,55 @@ export const CLAIMS: readonly Claim[] = [
 /** What a run may say of a claim. */
 export const VERDICTS = ['holds', 'does not hold', 'not measurable here'] as const;
 
+/** Some figures, and whether they are as the claim has it. */
+export interface Finding {
+  readonly answer: Answer;
+  /** In words, a sentence or less. */
+  readonly text: string;
+}
+
 /** A claim with its verdict. */
 export interface ClaimVerdict {
   readonly number: number;
+  readonly title: string;
   readonly claim: string;
   readonly verdict: (typeof VERDICTS)[number];
-  /** The figures in words, each a sentence or less. */
-  readonly figures: readonly string[];
+  readonly figures: readonly Finding[];
   /** What would change the verdict, or make one. */
   readonly change: string;
+  /** Which stores of one driver differ in it; else empty. */
+  readonly depends: string;
   /** What the figures say with another program in the place of a driver, where there is no verdict without; else empty. */
   readonly standIn: string;
+  /** What `--workloads` measures it by; empty for all. */
+  readonly workloads: readonly string[];
 }
 
 /** Judges all claims. */
 export function judgeClaims(figures: Figures): ClaimVerdict[] {
-  const [real, all] = [viewOf(figures, false), viewOf(figures, true)];
+  const real = viewOf(figures);
   return CLAIMS.map((claim) => {
     const verdict = judgeClaim(claim, real);
-    const standIns = all.drivers.filter(({ standIn }) => standIn !== null);
-    if (verdict.verdict !== 'not measurable here' || standIns.length === 0) return verdict;
-    const other = judgeClaim(claim, all);
-    if (other.verdict === 'not measurable here') return verdict;
-    const names = standIns.map(({ driver, standIn }) => `${standIn} in the place of ${driver}`);
-    return {
-      ...verdict,
-      standIn: `With ${[...new Set(names)].join(' and ')} it ${other.verdict}: ${shortened(other.figures)}`,
-    };
+    if (verdict.verdict !== 'not measurable here') return verdict;
+    const asides = [{ standIns: true }, { peers: true }].map((others) => asideOf(claim, real, others));
+    return { ...verdict, standIn: asides.filter((one) => one !== '').join(' ') };
   });
+}
+
+/** What is so with others in the places of drivers; empty where that gives no verdict either. */
+function asideOf(claim: Claim, real: View, others: Others): string {
+  const view = viewOf(real.figures, others);
+  const more = view.drivers.filter((subject) => !real.drivers.includes(subject));
+  if (more.length === 0) return '';
+  const { verdict, figures } = judgeClaim(claim, view);
+  if (verdict === 'not measurable here') return '';
+  const names = more.map(({ driver, standIn, engine }) =>
+    others.peers === true
+      ? `${driver} of ${engine} in the place of ours`
+      : `${standIn} in the place of ${driver}`,
+  );
+  const said = figures.map(({ text }) => text);
+  return `With ${[...new Set(names)].join(' and ')} it ${verdict}: ${shortened(said)}.`;
 }
 
 /** What stands in is an aside: the first few figures are enough. */
@@ -62,18 +84,44 @@ function shortened(figures: readonly string[]): string {
   return [...figures.slice(0, 4), ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
-function judgeClaim({ number, claim, change, parts }: Claim, view: View): ClaimVerdict {
+function judgeClaim({ parts, change, ...claim }: Claim, view: View): ClaimVerdict {
   const found = parts(view);
   const answer = every(found.map((part) => part.answer));
-  const figures = found.map(({ text }) => text).filter((text) => text !== '');
-  const needs = found.map((part) => part.needs).filter((one) => one !== '');
-  const verdict = answer === 'yes' ? 'holds' : answer === 'no' ? 'does not hold' : 'not measurable here';
+  const { number, title, claim: sentence, workloads } = claim;
   return {
-    number,
-    claim,
-    verdict,
-    figures,
-    change: answer === 'open' ? `It needs ${[...new Set(needs)].join('; ')}.` : change,
+    ...{ number, title, claim: sentence, workloads },
+    verdict: answer === 'yes' ? 'holds' : answer === 'no' ? 'does not hold' : 'not measurable here',
+    figures: found.flatMap(({ text, answer: one }) => (text === '' ? [] : [{ answer: one, text }])),
+    change: answer === 'open' ? needsText(found) : change,
+    depends: dependsText(found, view),
     standIn: '',
   };
+}
+
+/** Drivers that were not measured come first, in one breath. */
+function needsText(parts: readonly Part[]): string {
+  const lacking = [...new Set(parts.flatMap(({ lacks }) => lacks ?? []))];
+  const were = lacking.length === 1 ? 'was' : 'were';
+  const drivers = lacking.length === 0 ? [] : [`${listText(lacking)}, which ${were} not measured`];
+  const needs = parts.map((part) => part.needs).filter((one) => one !== '');
+  return `It needs ${[...drivers, ...new Set(needs)].join('; ')}.`;
+}
+
+/** `overlay2 on xfs is not as the claim has it, on ext4 it is`: one verdict would hide that. */
+function dependsText(parts: readonly Part[], view: View): string {
+  const drivers = new Set(parts.flatMap(({ about }) => about?.driver ?? []));
+  return [...drivers]
+    .flatMap((driver) => {
+      const own = view.of(driver).map((subject) => {
+        const answers = parts.flatMap(({ about, answer }) => (about === subject ? [answer] : []));
+        return { name: view.name(subject), answer: every(answers) };
+      });
+      const named = (answer: Answer): string[] =>
+        own.filter((one) => one.answer === answer).map(({ name }) => name);
+      const [yes, no] = [named('yes'), named('no')];
+      return yes.length === 0 || no.length === 0
+        ? []
+        : [`It depends on the store: so it is of ${listText(yes)}, and not of ${listText(no)}.`];
+    })
+    .join(' ');
 }

@@ -1,6 +1,6 @@
 /** Claims on what the first change of a file of the image costs. */
 import type { Subject } from '../../schema.ts';
-import { bytesText } from '../wording.ts';
+import { figureText } from '../wording.ts';
 import { above, type Claim, growthOf, not, ofEach, type Part, part, unknown, type View } from './evidence.ts';
 
 const LATENCY = 'copy-up.byte.latency';
@@ -12,6 +12,8 @@ const FAR = 256;
 /** Overlay2 copies whole files, devicemapper blocks. */
 export const wholeFiles: Claim = {
   number: 1,
+  title: 'overlay2 copies whole files, devicemapper only blocks',
+  workloads: ['copy-up.byte'],
   claim:
     'overlay2 copies the whole file for a small change, so that the cost grows with the file; devicemapper copies only the blocks, and its cost is flat',
   change: `overlay2's first write of a byte growing less than ${GROWTH} times to a file ${FAR} times as large or more (reflinks do that), or devicemapper's growing more.`,
@@ -31,7 +33,7 @@ function growsWithFile(view: View, subject: Subject, should: boolean): Part[] {
     .of(subject.id, 'copy-up.byte.written')
     .find(({ point, values }) => point.lower === growth.to && values.length > 0);
   const bytes =
-    written === undefined ? '' : `, for which ${bytesText(written.median.value)} were written to disk`;
+    written === undefined ? '' : `, for which it wrote ${figureText(written.median, 'bytes')} to disk`;
   const wider = `more turns of ${name}: the interval holds the limit of ${GROWTH} times`;
   return [part(should ? grows : not(grows), `${name} ${growth.text}${bytes}`, wider)];
 }
@@ -42,8 +44,10 @@ const DEPTH = 1.1;
 /** Aufs looks through all branches. */
 export const depth: Claim = {
   number: 2,
+  title: 'aufs pays for depth, overlay2 does not',
+  workloads: ['copy-up.byte'],
   claim: 'aufs pays more the lower the layer that holds the file; overlay2 does not',
-  change: `aufs in the lowest layer within ${percent(DEPTH)} of the first one, or overlay2 beyond that.`,
+  change: `aufs changing the smallest file in the lowest layer within ${percent(DEPTH)} of the first one, or overlay2 beyond that.`,
   parts: (view) => [
     ...ofEach(view, 'aufs', (subject) => paysForDepth(view, subject, true)),
     ...ofEach(view, 'overlay2', (subject) => paysForDepth(view, subject, false)),
@@ -56,7 +60,15 @@ function percent(factor: number): string {
 
 function paysForDepth(view: View, subject: Subject, should: boolean): Part[] {
   const name = view.name(subject);
-  const growth = growthOf(view.figures, subject, { workload: LATENCY, scale: 'depth' });
+  // In a large file the copy hides what it takes to find it.
+  const sizes = view.figures
+    .of(subject.id, LATENCY)
+    .flatMap(({ values, point }) => (values.length === 0 ? [] : [point.lower ?? 0]));
+  const least = Math.min(...sizes);
+  const growth = growthOf(view.figures, subject, {
+    ...{ workload: LATENCY, scale: 'depth' },
+    at: ({ lower = 0 }) => lower === least,
+  });
   const needs = `first writes of ${name} in layers of two depths, ten times apart, four turns each or more`;
   if (growth === undefined || growth.to < 10 * growth.from) return [unknown(needs)];
   const pays = above(growth.ratio, DEPTH);

@@ -1,17 +1,17 @@
 /** What claims are judged by: questions to the figures, each answered yes, no, or not at all. */
 import { type Contrast, contrastOf } from '../../compare/contrast.ts';
 import type { Subject } from '../../schema.ts';
-import { CONFIDENCE, type Estimate, medianEstimate } from '../../statistics.ts';
+import { CONFIDENCE, type Estimate, median, medianEstimate } from '../../statistics.ts';
 import { type Figure, type Figures, type Point, pairOf, pointKey } from '../figures.ts';
 import type { Overall, Relation } from '../relation.ts';
 import {
   factorText,
+  figureText,
   scaleText,
   scaleTitle,
   spreadText,
   subjectNames,
   timesText,
-  valueText,
 } from '../wording.ts';
 
 /** `open`: the figures do not carry an answer. */
@@ -24,12 +24,20 @@ export interface Part {
   readonly text: string;
   /** What an answer would need, where there is none. */
   readonly needs: string;
+  /** The driver that was not measured, where that is all that is lacking. */
+  readonly lacks?: string;
+  /** Whom it is about. */
+  readonly about?: Subject;
 }
 
 /** One claim of the literature. */
 export interface Claim {
   readonly number: number;
+  /** In a few words, for where there is no room. */
+  readonly title: string;
   readonly claim: string;
+  /** What `--workloads` measures it by; all that the run had where it is empty. */
+  readonly workloads: readonly string[];
   /** What would change a verdict that is given. */
   readonly change: string;
   parts(view: View): readonly Part[];
@@ -44,12 +52,27 @@ export interface View {
   name(subject: Subject): string;
 }
 
-/** What stands in for a driver is another program, and a claim is about the driver: it counts only when asked for. */
-export function viewOf(figures: Figures, withStandIns: boolean): View {
+/** Who counts beside the drivers of ours. */
+export interface Others {
+  /** What stands in for a driver is another program, and a claim is about the driver. */
+  readonly standIns?: boolean;
+  /** Another engine's driver, where ours of that name was not measured. */
+  readonly peers?: boolean;
+}
+
+/** The result with those whom a claim may be about. */
+export function viewOf(figures: Figures, { standIns = false, peers = false }: Others = {}): View {
   const { subjects } = figures.result;
-  const drivers = subjects.filter(
-    ({ kind, standIn }) => kind === 'driver' && (withStandIns || standIn === null),
+  const ours = subjects.filter(({ kind, standIn }) => kind === 'driver' && (standIns || standIn === null));
+  const measured = new Set(
+    figures.list.flatMap(({ subject, values }) => (values.length === 0 ? [] : [subject.id])),
   );
+  const known = new Set(ours.flatMap(({ id, driver }) => (measured.has(id) ? [driver] : [])));
+  const others = subjects.filter(
+    ({ id, kind, driver }) => peers && kind === 'peer' && measured.has(id) && !known.has(driver),
+  );
+  const replaced = new Set(others.map(({ driver }) => driver));
+  const drivers = [...ours.filter(({ driver }) => !replaced.has(driver)), ...others];
   return {
     figures,
     drivers,
@@ -93,15 +116,15 @@ export function part(answer: Answer, text: string, needs: string): Part {
 /** The parts of each subject of a driver, or one that says that it was not measured. */
 export function ofEach(view: View, driver: string, ask: (subject: Subject) => readonly Part[]): Part[] {
   const subjects = view.of(driver);
-  if (subjects.length === 0) return [unknown(`${driver}, which was not measured`)];
-  return subjects.flatMap(ask);
+  if (subjects.length === 0) return [{ ...unknown(''), lacks: driver }];
+  return subjects.flatMap((about) => ask(about).map((one) => ({ about, ...one })));
 }
 
 /** By what factor values grow from the least to the greatest value of a scale. */
 export interface Growth extends Contrast {
   readonly from: number;
   readonly to: number;
-  /** `copy-up of 4 KiB to 64 MiB: 0.3 ms to 41 ms`. */
+  /** `0.3 ms (0.2 to 0.4) at 4 KiB, 41 ms (40 to 43) at 64 MiB (size of the file): 137 times (100 to 215)`. */
   readonly text: string;
 }
 
@@ -111,6 +134,8 @@ export interface GrowthQuestion {
   readonly scale: string;
   /** The greatest value that counts: the least one above this; the greatest there is unless given. */
   readonly firstAbove?: number;
+  /** Which points count; all unless given. */
+  readonly at?: (point: Point) => boolean;
 }
 
 /**
@@ -118,8 +143,8 @@ export interface GrowthQuestion {
  * workload: of rates it is by what factor they fall.
  */
 export function growthOf(figures: Figures, subject: Subject, question: GrowthQuestion): Growth | undefined {
-  const { workload, scale, firstAbove } = question;
-  const list = figures.of(subject.id, workload).filter(({ values }) => values.length > 0);
+  const { workload, scale, firstAbove, at = () => true } = question;
+  const list = figures.of(subject.id, workload).filter(({ values, point }) => values.length > 0 && at(point));
   const values = list.flatMap(({ point }) => point[scale] ?? []).sort((a, b) => a - b);
   const from = values[0];
   const to = firstAbove === undefined ? values.at(-1) : values.find((value) => value > firstAbove);
@@ -135,8 +160,11 @@ export function growthOf(figures: Figures, subject: Subject, question: GrowthQue
   const [first] = pairs;
   if (contrast === undefined || first === undefined) return undefined;
   const { unit } = first[0].workload;
-  const medians = first.map(({ median }) => valueText(median.value, unit)).join(' to ');
-  const text = `${medians} from ${scaleText(scale, from)} to ${scaleText(scale, to)} (${scaleTitle(scale)}), ${timesText(contrast.ratio)}`;
+  const [least, greatest] = [from, to].map(
+    (value, index) =>
+      `${figureText(first[index]?.median ?? contrast.ratio, unit)} at ${scaleText(scale, value)}`,
+  );
+  const text = `${least}, ${greatest} (${scaleTitle(scale)}): ${timesText(contrast.ratio)}`;
   return { ...contrast, from, to, text };
 }
 
@@ -151,11 +179,22 @@ export function single(figures: Figures, subject: Subject, workload: string): Fi
 }
 
 /**
- * Whether the median is above a limit, asked on one side: five samples on the same side say that in 95 % and more, which a
+ * Whether the median of the values is above a limit, asked on one side: five on the same side say that in 95 % and more, which a
  * two-sided interval of 90 % is the same as.
  */
-export function medianAbove(figure: Figure, limit: number): Answer {
-  return above(medianEstimate(figure.values, ONE_SIDED), limit, ONE_SIDED);
+export function medianAbove(values: readonly number[], limit: number): Answer {
+  return above(medianEstimate(values, ONE_SIDED), limit, ONE_SIDED);
+}
+
+/** The values of several points at which the same is measured: those of one turn count once. */
+export function pooled(figures: readonly Figure[]): number[] {
+  const turns = new Map<number, number[]>();
+  for (const figure of figures)
+    for (const [index, value] of figure.values.entries()) {
+      const turn = figure.turns[index] ?? 0;
+      turns.set(turn, [...(turns.get(turn) ?? []), value]);
+    }
+  return [...turns.values()].map((list) => median(list));
 }
 
 const ONE_SIDED = 2 * CONFIDENCE - 1;

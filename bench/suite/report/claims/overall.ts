@@ -1,8 +1,8 @@
 /** Claims on who is faster than whom over many workloads. */
 import { judge } from '../../compare/contrast.ts';
 import type { Subject, Workload } from '../../schema.ts';
-import { type Choice, relate, relateOverall } from '../relation.ts';
-import { bytesText, factorText, spreadText } from '../wording.ts';
+import { type Choice, isOneMeasure, LEAST_TURNS, relate, relateOverall } from '../relation.ts';
+import { bytesText, timesText } from '../wording.ts';
 import {
   type Answer,
   above,
@@ -19,7 +19,12 @@ import {
 } from './evidence.ts';
 
 const BORDER = 512 * 1024 * 1024;
-const SIX = 'six workloads or more that both were measured at';
+const SIX = `six workloads or more that both were measured at in ${LEAST_TURNS} turns each`;
+
+/** What two subjects of two machines need to be compared as filesystems. */
+function oneMeasure(view: View, subject: Subject, other: Subject): string {
+  return `${view.name(subject)} and ${view.name(other)} on one machine, or beside the same raw filesystem on both`;
+}
 
 /** Large files as the disk sees them: what is cached says nothing of a driver's size of file. */
 function largeFiles(isAbove: boolean): Choice {
@@ -29,7 +34,10 @@ function largeFiles(isAbove: boolean): Choice {
 
 /** Whether a subject is worse than most others, or at least as good as most others. */
 function against(view: View, subject: Subject, chosen: Choice, isPoor: boolean, where: string): Part {
-  const others = view.drivers.filter(({ driver }) => driver !== subject.driver);
+  const all = view.drivers.filter(({ driver }) => driver !== subject.driver);
+  const others = all.filter((other) => isOneMeasure(view.figures, subject, other));
+  const [first] = all;
+  if (others.length === 0 && first !== undefined) return unknown(oneMeasure(view, subject, first));
   const relations = others.map((other) => ({
     subject,
     other,
@@ -37,7 +45,8 @@ function against(view: View, subject: Subject, chosen: Choice, isPoor: boolean, 
   }));
   const measured = relations.filter(({ workloads }) => workloads > 0);
   const name = view.name(subject);
-  if (measured.length === 0) return unknown(`${name} and another driver, large files ${where}`);
+  if (measured.length === 0)
+    return unknown(`${name} and another driver, large files ${where}, in ${LEAST_TURNS} turns each`);
   // Worse than: its factor is below 1/1.1.
   const worse = measured.map(({ ratio }) => not(above(ratio, 1 / NOTABLE)));
   const most = Math.floor(measured.length / 2) + 1;
@@ -52,6 +61,8 @@ function bySize(number: number, driver: string, poorAbove: boolean): Claim {
   const [above512, below512] = poorAbove ? ['poor', 'good'] : ['good', 'poor'];
   return {
     number,
+    title: `${driver} is ${above512} with files above ${bytesText(BORDER)}, and ${below512} below`,
+    workloads: ['large-files'],
     claim: `${driver} is ${above512} above ${bytesText(BORDER)} and ${below512} below`,
     change: `Poor is slower by a tenth and more than most of the other drivers, in the median of the workloads on large files that nothing cached; good is not that. ${driver} on the other side of it with either sort of files would change the verdict.`,
     parts: (view) =>
@@ -82,6 +93,7 @@ function toEach(
 ): Part[] {
   const name = view.name(subject);
   return others.map((other) => {
+    if (!isOneMeasure(view.figures, subject, other)) return unknown(oneMeasure(view, subject, other));
     const overall = relateOverall(view.figures, subject, other, chosen);
     const needs = `${SIX}, ${name} and ${view.name(other)}, or narrower intervals`;
     if (overall.workloads === 0) return unknown(needs);
@@ -93,6 +105,8 @@ function toEach(
 /** Zfs and speed. */
 export const zfsSlower: Claim = {
   number: 5,
+  title: 'zfs is slower overall',
+  workloads: [],
   claim: 'zfs is slower overall than the others',
   change:
     'One driver that is not faster than zfs by 5 % in the median over all workloads that measure speed.',
@@ -110,13 +124,17 @@ const WRITES = /^(large\.write|small\.create|small\.untar)/;
 /** Aufs beside overlay2. */
 export const aufsReads: Claim = {
   number: 6,
+  title: 'aufs reads slower than overlay2 and writes faster',
+  workloads: ['large-files', 'small-files', 'parallel'],
   claim: 'aufs reads slower than overlay2 and writes faster',
   change:
     'aufs reading no slower than overlay2 in the median of the reading workloads, or writing no faster in that of the writing ones, by 5 % either.',
   parts: (view) =>
     ofEach(view, 'aufs', (subject) => {
-      const others = view.of('overlay2');
-      if (others.length === 0) return [unknown('overlay2, which was not measured')];
+      const others = view.of('overlay2').filter(({ backing }) => backing === subject.backing);
+      if (view.of('overlay2').length === 0) return [{ ...unknown(''), lacks: 'overlay2' }];
+      if (others.length === 0)
+        return [unknown(`overlay2 on ${subject.backing}, as ${view.name(subject)} was measured`)];
       const reads: Choice = ({ id }) => READS.test(id);
       const writes: Choice = ({ id }) => WRITES.test(id);
       const named = (word: string, parts: readonly Part[]): Part[] =>
@@ -141,6 +159,8 @@ const BEYOND_COPY_UP =
 /** The raw filesystem as the upper bound. */
 export const rawBound: Claim = {
   number: 11,
+  title: "overlay2's penalty beyond copy-up is under 5 %",
+  workloads: ['large-files', 'small-files', 'parallel', 'database'],
   claim:
     "the raw filesystem, or a volume, is the upper bound; overlay2's penalty beyond copy-up is under 5 %",
   change:
@@ -179,10 +199,10 @@ function penalty(view: View, subject: Subject): Part[] {
     .toSorted((a, b) => b.relation.ratio.value - a.relation.ratio.value);
   const worst = beyond
     .slice(0, 3)
-    .map(({ workload, relation }) => `${factorText(relation.ratio.value)} times in ${workload.id}`);
+    .map(({ workload, relation }) => `${timesText(relation.ratio)} in ${workload.id}`);
   const answer = every([beyond.length > 0 ? 'no' : 'yes', not(above(overall.ratio, LIMIT))]);
   const list = worst.length === 0 ? '' : `, surely beyond 5 % in ${beyond.length}: ${worst.join(', ')}`;
   if (overall.workloads === 0) return [unknown(`${SIX}: ${name} and ${raw.id}`)];
-  const text = `the raw filesystem ${factorText(overall.ratio.value)} times ${name} ${spreadText(overall.ratio)} over ${overall.workloads} workloads${list}`;
+  const text = `the raw filesystem over ${overall.workloads} workloads ${timesText(overall.ratio)} ${name}${list}`;
   return [part(answer, text, `${SIX}, ${name} and ${raw.id}, or narrower intervals`)];
 }

@@ -1,7 +1,7 @@
 /** Claims on memory and disk space. */
 import type { Subject } from '../../schema.ts';
-import { relate } from '../relation.ts';
-import { bytesText, figureText, timesText, valueText } from '../wording.ts';
+import { medianEstimate } from '../../statistics.ts';
+import { bytesText, figureText } from '../wording.ts';
 import {
   above,
   type Claim,
@@ -11,6 +11,7 @@ import {
   ofEach,
   type Part,
   part,
+  pooled,
   single,
   unknown,
   type View,
@@ -22,6 +23,8 @@ const SHARED = 2;
 /** Who keeps a copy for each container. */
 export const pageCache: Claim = {
   number: 7,
+  title: 'devicemapper and btrfs cache a copy a container, the others one',
+  workloads: ['density.page-cache'],
   claim:
     'devicemapper and btrfs keep a page-cache copy for each container that reads the same file; overlay2, aufs and zfs share one',
   change: `A copy each is more page cache than half of one container's times the number of containers, a shared one less than ${SHARED} times: devicemapper or btrfs below the first, or overlay2, aufs or zfs above the second.`,
@@ -57,6 +60,8 @@ const LEAK = 8 * 1024 * 1024;
 /** Who loses space. */
 export const leaks: Claim = {
   number: 9,
+  title: 'churn leaks space on devicemapper and btrfs',
+  workloads: ['churn.space'],
   claim: 'container start and stop churn leaks space on devicemapper and btrfs',
   change: `Less than ${bytesText(LEAK)} that do not come back after 200 containers, on either.`,
   parts: (view) =>
@@ -67,19 +72,22 @@ export const leaks: Claim = {
         const figure = single(view.figures, subject, 'churn.space');
         if (figure === undefined) return [unknown(needs)];
         const text = `${name} ${figureText(figure.median, 'bytes')} after 200 containers`;
-        return [part(medianAbove(figure, LEAK), text, needs)];
+        return [part(medianAbove(figure.values, LEAK), text, needs)];
       }),
     ),
 };
 
-/** Times the disk space of another driver: above is a copy of the image. */
-const COPY = 4;
+/** Bytes of the image that the containers of `density.disk` are of, at the least; more than half of it is a copy. */
+const IMAGE = 256 * 1024 * 1024;
+const COPY = IMAGE / 2;
 
 /** Vfs and reflinks. */
 export const fullCopies: Claim = {
   number: 12,
+  title: 'vfs copies each layer in full, but for reflinks',
+  workloads: ['density.disk'],
   claim: 'vfs costs a full copy a layer, except on a filesystem with reflinks',
-  change: `vfs taking less than ${COPY} times the disk of another driver for each container where there are no reflinks, or more where there are.`,
+  change: `vfs taking less than ${bytesText(COPY)}, half of the image, for each container where there are no reflinks, or more where there are.`,
   parts: (view) => {
     const all = view.of('vfs');
     const [linked, plain] = [true, false].map((isLinked) =>
@@ -99,19 +107,12 @@ function copies(view: View, subjects: readonly Subject[], isCopied: boolean): Pa
   if (subjects.length === 0) return [unknown(`vfs on a filesystem ${where}`)];
   return subjects.flatMap((subject) => {
     const name = view.name(subject);
-    const needs = `disk space for each container of ${name} and of another driver, four turns each or more`;
-    const others = view.drivers.filter(({ driver }) => driver !== 'vfs');
-    const relations = others.flatMap(
-      (other) => relate(view.figures, other, subject, ({ id }) => id === 'density.disk') ?? [],
-    );
-    // The thriftiest of the others.
-    const [best] = relations.toSorted((a, b) => b.ratio.value - a.ratio.value);
-    const own = view.figures.of(subject.id, 'density.disk').find(({ values }) => values.length > 0);
-    if (best === undefined || own === undefined) return [unknown(needs)];
-    const isCopy = above(best.ratio, COPY);
-    const text = `${where}, ${name} takes ${valueText(own.median.value, 'bytes')} a container, ${timesText(best.ratio)} what ${view.name(best.subject)} takes`;
-    return [
-      part(isCopied ? isCopy : not(isCopy), text, `more turns of ${name}: the interval holds ${COPY} times`),
-    ];
+    const needs = `the disk space of each container of ${name} in five turns or more, all on one side of ${bytesText(COPY)}`;
+    const values = pooled(view.figures.of(subject.id, 'density.disk'));
+    if (values.length === 0) return [unknown(needs)];
+    const isCopy = medianAbove(values, COPY);
+    const taken = figureText(medianEstimate(values), 'bytes');
+    const text = `${where}, ${name} takes ${taken} a container of an image of ${bytesText(IMAGE)}`;
+    return [part(isCopied ? isCopy : not(isCopy), text, needs)];
   });
 }
