@@ -22,6 +22,11 @@ export interface Guide {
    * looked at are only on the way: the same ones in both trees, with the same attributes.
    */
   readonly changed: ReadonlyMap<string, FileStat | undefined>;
+  /**
+   * Of those, files with one name in both trees that were modified, if they are in both trees under it: they need not be looked at. A
+   * directory that is not listed has the same ones in both.
+   */
+  readonly written: ReadonlySet<string>;
   /** All paths of a file of the tree that is compared, by its inode number. */
   pathsOf(inode: bigint): readonly Buffer[];
 }
@@ -155,7 +160,7 @@ function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { rea
   };
   const named = into.guide.names.get(key) ?? NO_NAMES;
   if (!into.guide.listed.has(key)) {
-    for (const name of named) visit(name, true, true);
+    for (const name of named) if (!onlyWritten(`${key}/${name}`, into)) visit(name, true, true);
     return;
   }
   const others = new Set(latin1NamesIn(baseFd));
@@ -167,6 +172,26 @@ function guided(fd: number, baseFd: number, at: Buffer, into: Comparison & { rea
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();
+
+/**
+ * Adds a file that was written, or a directory on the way to nothing but such files, without looking at it. Gives false, and adds
+ * nothing, for all else. The directory that it is in has the same names in both trees.
+ */
+function onlyWritten(key: string, into: Comparison & { readonly guide: Guide }): boolean {
+  const { changed, listed, names, written } = into.guide;
+  const found: string[] = [];
+  const isOnly = (at: string): boolean => {
+    found.push(at);
+    if (written.has(at)) return true;
+    const below = names.get(at);
+    if (below === undefined || changed.has(at) || listed.has(at)) return false;
+    for (const name of below) if (!isOnly(`${at}/${name}`)) return false;
+    return true;
+  };
+  if (!isOnly(key)) return false;
+  for (const at of found) into.changes.push({ kind: 'modified', path: Buffer.from(at, 'latin1') });
+  return true;
+}
 
 /**
  * A directory that is the same in both trees but for what is in it, which is looked at. Gives false, and does nothing, where it is

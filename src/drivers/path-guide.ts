@@ -6,6 +6,7 @@ export abstract class PathGuide implements Guide {
   readonly listed = new Set<string>();
   readonly names = new Map<string, Set<string>>();
   readonly changed = new Map<string, FileStat | undefined>();
+  readonly written = new Set<string>();
 
   abstract pathsOf(inode: bigint): readonly Buffer[];
 

@@ -1,6 +1,6 @@
 /** Searching btrfs's trees. Source: `linux/btrfs.h`, `linux/btrfs_tree.h`. */
 import { declare } from './libc.ts';
-import { S_IFDIR, S_IFMT } from './stat.ts';
+import { S_IFDIR, S_IFMT, S_IFREG } from './stat.ts';
 
 const searchCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_tree_search');
 
@@ -160,6 +160,8 @@ export interface TreeInode {
   readonly links: number;
   /** Its names, as far as they were found beside it. */
   readonly names: readonly Reference[];
+  /** What is on record of a file that is not new and has one name. */
+  readonly file: Buffer | undefined;
   /** Where it may have been read, and nothing else: all that is on record of it but the transaction of its last change and the time of its last access. */
   readonly read: Buffer | undefined;
 }
@@ -218,7 +220,10 @@ export class SubvolumeTree {
       const mayBeRead = !isNew && search.number(ACCESS_AT) >= search.number(CHANGE_AT);
       const read = mayBeRead ? recordOf(search.data) : undefined;
       if (read !== undefined) this.#read.set(one.inode, read);
-      found.push({ ...one, links: search.small(LINKS_AT), read });
+      const links = search.small(LINKS_AT);
+      const isFile = (search.small(MODE_AT) & S_IFMT) === S_IFREG;
+      const file = isFile && !isNew && links === 1 ? Buffer.from(search.data) : undefined;
+      found.push({ ...one, links, file, read });
     }
     return one;
   }
@@ -237,6 +242,20 @@ export class SubvolumeTree {
       same = recordOf(this.#search.data).equals(read);
     });
     return same;
+  }
+
+  /** Whether a file of another tree is here as well with one name and other permissions, another owner, size or time of its last writing. */
+  wasWritten({ inode, file }: TreeInode): boolean {
+    if (file === undefined) return false;
+    const key = { object: inode, type: INODE_ITEM, offset: 0n };
+    let written = false;
+    this.#search.each(this.#fd, this.#id, key, key, () => {
+      const here = this.#search.data;
+      const isSame = ([at, size]: readonly [number, number]): boolean =>
+        here.compare(file, at, at + size, at, at + size) === 0;
+      written = isSame([LINKS_AT, 4]) && !TOLD_AT.every(isSame);
+    });
+    return written;
   }
 
   /** All paths of an inode of this tree that changed: what is known of it need not be searched for. */
@@ -284,6 +303,12 @@ export class SubvolumeTree {
 const TRANSACTION_AT = 8;
 const LINKS_AT = 40;
 const MODE_AT = 52;
+/** And what of a file's own tells that it changed, with their lengths: size, owner, group and mode, time of the last writing. */
+const TOLD_AT = [
+  [16, 8],
+  [44, 12],
+  [136, 12],
+] as const;
 const ACCESS_AT = 112;
 const CHANGE_AT = 124;
 

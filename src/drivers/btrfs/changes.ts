@@ -60,7 +60,12 @@ class TreeGuide extends PathGuide {
   add(tree: SubvolumeTree, changed: readonly TreeInode[], other: SubvolumeTree): void {
     for (const inode of changed) {
       if (other.wasRead(inode)) continue;
-      for (const path of tree.pathsOfChanged(inode)) this.addPath(path.toString('latin1'), true);
+      const written = other.wasWritten(inode);
+      for (const path of tree.pathsOfChanged(inode)) {
+        const key = path.toString('latin1');
+        this.addPath(key, true);
+        if (written) this.written.add(key);
+      }
     }
   }
 }
