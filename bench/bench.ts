@@ -11,7 +11,8 @@ export interface Workload {
   readonly name: string;
   /** The driver that it cannot do without, which this kernel may lack: it is measured in a machine of the lab then. */
   readonly driver?: LabDriver;
-  run(bench: Bench): Promise<readonly Comparison[]>;
+  /** Every comparison is taken down when it is done, whatever comes of the next one. */
+  run(bench: Bench): Promise<unknown>;
 }
 
 /** What is measured, and how. */
@@ -45,11 +46,13 @@ export interface Bench {
   progress(text: string): void;
   /** Takes down the version of what takes part. */
   version(name: string, version: string): void;
+  /** Takes down a comparison. */
+  found(comparison: Comparison): void;
   /** Takes down that somebody could not be measured, and why. */
   missing(series: string, reason: string): void;
 }
 
-/** Measures a plan's contestants in turn. */
+/** Measures a plan's contestants in turn, and takes down what came out. */
 export async function compare(bench: Bench, plan: Plan): Promise<Comparison> {
   const { name, title, unit, contestants, claims, notes = [], times = 1, warmups = 1 } = plan;
   const measured = await measureRounds(contestants, {
@@ -60,5 +63,8 @@ export async function compare(bench: Bench, plan: Plan): Promise<Comparison> {
     progress: (text) => bench.progress(`${title}: ${text}`),
   });
   const series = [...measured].map(([of, samples]) => ({ name: of, samples }));
-  return { name, title, unit, machine: 'host', series, claims: [...claims], notes: [...notes] };
+  const of = { name, title, unit, machine: 'host' };
+  const comparison: Comparison = { ...of, series, claims: [...claims], notes: [...notes] };
+  bench.found(comparison);
+  return comparison;
 }
