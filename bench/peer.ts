@@ -42,6 +42,7 @@ async function measure(): Promise<RepositoryResult> {
   const isTerminal = process.stderr.isTTY;
   const progress = (text: string): void => void (isTerminal && process.stderr.write(`\r\x1b[K${text}`));
   const say = (text: string): void => void (values.json || console.log(text));
+  const told = new Set<string>();
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => abort.abort());
   // Where the result goes is nothing that measures.
@@ -56,7 +57,11 @@ async function measure(): Promise<RepositoryResult> {
       progress,
       found: (one) => {
         progress('');
-        say('title' in one ? formatComparison(one) : formatMissing(one));
+        if ('title' in one) return say(formatComparison(one));
+        // Who is not there is not there for any workload: once is enough.
+        const why = `${one.series} ${one.reason}`;
+        if (one.series === null || !told.has(why)) say(formatMissing(one));
+        told.add(why);
       },
     },
   );

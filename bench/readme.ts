@@ -12,13 +12,10 @@ const [BEGIN, END] = ['<!-- the table of npm run bench -->', '<!-- end of the ta
 interface Row {
   readonly comparison: string;
   readonly title: string;
-  /** The series that is ours. */
-  readonly ours?: string;
   readonly floor?: string;
 }
 
 const ROWS: readonly Row[] = [
-  { comparison: 'startup', title: '`version`', ours: 'tsengine version', floor: 'node -e 0' },
   { comparison: 'run', title: '`run --rm --network none busybox true`', floor: 'runc alone' },
   { comparison: 'detached', title: '`run -d`, then `rm -f`' },
   { comparison: 'load', title: '`load` of 448 MB in one layer', floor: 'tar -x' },
@@ -54,7 +51,7 @@ export function readmeTable(result: RepositoryResult): string {
     'to the floor',
   ];
   const lines = rows.map(({ row, found, conclusion }) => {
-    const { ours = 'tsengine', floor } = row;
+    const { floor } = row;
     const median = (series: string): string => {
       const figure = figureOf(conclusion, series);
       return figure === undefined ? '' : valueText(figure.median.value, found.unit);
@@ -62,12 +59,12 @@ export function readmeTable(result: RepositoryResult): string {
     const valuesOf = (series: string): number[] =>
       found.series.find(({ name }) => name === series)?.samples.map(({ value }) => value) ?? [];
     const ratioTo = (series: string): string => {
-      const [values, baseline] = [valuesOf(ours), valuesOf(series)];
+      const [values, baseline] = [valuesOf('tsengine'), valuesOf(series)];
       return values.length === 0 || baseline.length === 0 ? '' : ratioText(ratioEstimate(values, baseline));
     };
     return [
       row.title,
-      median(ours),
+      median('tsengine'),
       median('docker'),
       ...(withPodman ? [median('podman')] : []),
       floor === undefined ? '' : `${floor} ${median(floor)}`,

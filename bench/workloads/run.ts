@@ -3,8 +3,8 @@ import { type Bench, compare, type Workload } from '../bench.ts';
 import { tinyArchive, tinyTag } from '../fixtures.ts';
 import { type Contestant, type Figures, settle, sumOf } from '../measure.ts';
 import { openPeer, openPeerIfAny, type Peer } from '../peers/peer.ts';
-import { runcAlone } from '../peers/runc.ts';
-import type { Comparison } from '../schema.ts';
+import { openRuncAlone } from '../peers/runc.ts';
+import type { Claim, Comparison } from '../schema.ts';
 
 const removedTitle = 'run --rm --network none IMAGE true';
 const floor = 'runc alone';
@@ -75,18 +75,26 @@ function onDriver(driver: string): Contest {
 }
 
 async function contest(bench: Bench, one: Contest): Promise<Comparison[]> {
-  const { name, title, measure, driver = 'overlay2', limit = 0.6 } = one;
+  const {
+    name,
+    title,
+    measure,
+    driver = 'overlay2',
+    limit = 0.6,
+    withPodman = false,
+    withFloor = false,
+  } = one;
   const archive = tinyArchive();
   const load = (peer: Peer): void => void peer.ok('load', '-i', archive);
   await using docker = await openPeer(bench, { engine: 'docker', driver });
   await using tsengine = await openPeer(bench, { engine: 'tsengine', driver });
   for (const peer of [docker, tsengine]) load(peer);
-  await using podman =
-    one.withPodman === true ? await openPeerIfAny(bench, { engine: 'podman', driver }, load) : undefined;
-  await using bundles =
-    one.withFloor === true ? await openPeer(bench, { engine: 'tsengine', driver }) : undefined;
-  if (bundles !== undefined) load(bundles);
-  const contestants = [docker, ...(podman === undefined ? [] : [podman]), tsengine].map(
+  await using podman = withPodman
+    ? await openPeerIfAny(bench, { engine: 'podman', driver }, load)
+    : undefined;
+  await using alone = withFloor ? await openRuncAlone(bench, floor) : undefined;
+  const peers = [docker, tsengine, ...(podman === undefined ? [] : [podman])];
+  const contestants = peers.map(
     (peer): Contestant => ({
       name: peer.name,
       sample: async () => {
@@ -96,23 +104,14 @@ async function contest(bench: Bench, one: Contest): Promise<Comparison[]> {
       },
     }),
   );
-  return [
-    await compare(bench, {
-      ...{ name, title, unit: 'ms' },
-      contestants: [...contestants, ...(bundles === undefined ? [] : [runcAlone(floor, bundles, tinyTag)])],
-      claims: [
-        { series: 'tsengine', baseline: 'docker', limit },
-        ...(podman === undefined ? [] : [{ series: 'tsengine', baseline: 'podman' }]),
-        ...(bundles === undefined ? [] : [{ series: 'tsengine', baseline: floor }]),
-      ],
-      times: 3,
-      warmups: 3,
-      notes: [
-        `${driver}, a static busybox of 2 MB, warm`,
-        ...(bundles === undefined
-          ? []
-          : [`${floor}: runc run of tsengine's bundle in a layer that is mounted already`]),
-      ],
-    }),
-  ];
+  const claims: Claim[] = [{ series: 'tsengine', baseline: 'docker', limit }];
+  const notes = [`${driver}, a static busybox of 2 MB, warm`];
+  if (podman !== undefined) claims.push({ series: 'tsengine', baseline: 'podman' });
+  if (alone !== undefined) {
+    contestants.push(alone);
+    claims.push({ series: 'tsengine', baseline: floor });
+    notes.push(`${floor}: runc run of tsengine's bundle in a layer that is mounted already`);
+  }
+  const of = { name, title, unit: 'ms' } as const;
+  return [await compare(bench, { ...of, contestants, claims, notes, times: 3, warmups: 3 })];
 }

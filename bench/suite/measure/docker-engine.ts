@@ -53,10 +53,7 @@ function findDocker(): Programs {
   // Beside its daemon: a newer client may stand before it on the PATH.
   const client = findProgram('/usr/bin/docker', 'docker');
   if (daemon !== undefined && client !== undefined) return { daemon, client, env: process.env };
-  throw new TsengineError(
-    'Unavailable',
-    '--peer docker needs dockerd, and it is not installed: apt-get install docker.io',
-  );
+  throw new TsengineError('Unavailable', 'there is no dockerd to compare with: apt-get install docker.io');
 }
 
 /** Starts it and waits until it answers. */

@@ -9,10 +9,7 @@ import type { Engine } from './engine.ts';
 /** The version that would be taken; fails with `Unavailable` where there is none. */
 export function mustHavePodman(): string {
   if (findProgram('podman') === undefined)
-    throw new TsengineError(
-      'Unavailable',
-      '--peer podman needs podman, and it is not installed: apt-get install podman',
-    );
+    throw new TsengineError('Unavailable', 'there is no podman to compare with: apt-get install podman');
   return runTool('podman', ['--version'], 'podman').trim().replace('podman version ', '');
 }
 
