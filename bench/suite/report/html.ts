@@ -58,6 +58,7 @@ ${machineLines(report)
 <p class="faint">Measured ${escapeHtml(startedText(result))} in ${lastedText(result)} with tsengine ${escapeHtml(result.tsengine)}, by <code class="command">${escapeHtml(result.command)}</code></p>
 ${cautions.length === 0 ? '' : `<ul class="cautions">${cautions.map((one) => `<li>${escapeHtml(one)}</li>`).join('')}</ul>`}
 ${advicePart(report)}
+${enginePart(report)}
 <h2>What the literature says</h2>
 <p>Of what is said of these drivers elsewhere ${escapeHtml(verdictCounts(report))}. <span class="faint">${SIGNS}</span></p>
 <div class="panel"><table class="claims"><thead><tr><th>#</th><th>claim</th><th>verdict</th><th>figures</th><th>what would change it</th></tr></thead><tbody>
@@ -92,7 +93,7 @@ function advicePart({ result, advice }: Report): string {
     .map((one) => {
       const flag = disturbedText(one);
       const disturbed = flag === '' ? '' : `<span class="faint">${escapeHtml(flag)}</span>`;
-      return `<div><dt>${escapeHtml(one.topic.title)}</dt><dd>${choice(one)}<p>${escapeHtml(one.text)}${disturbed}</p>${again(topicCommand(result, one.topic))}</dd></div>`;
+      return `<div><dt>${escapeHtml(one.topic.title)}</dt><dd>${choiceBadge(one)}<p>${escapeHtml(one.brief)}${disturbed}</p>${again(topicCommand(result, one.topic), one.text === one.brief ? '' : one.text)}</dd></div>`;
     })
     .join('\n');
   const none = '<p>No two drivers were measured at the same.</p>';
@@ -101,19 +102,33 @@ function advicePart({ result, advice }: Report): string {
 <div class="panel">${advice.length === 0 ? none : `<dl class="advice">${list}</dl>`}${across}</div>`;
 }
 
+/** Our drivers beside the same ones of other engines. */
+function enginePart({ result, engines }: Report): string {
+  if (engines.length === 0) return '';
+  const list = engines.map(
+    ({ topic, text }) =>
+      `<div><dt>${escapeHtml(topic.title)}</dt><dd class="plain"><p>${escapeHtml(text)}</p>${again(topicCommand(result, topic))}</dd></div>`,
+  );
+  return `<h2>Beside other engines</h2>
+<div class="panel"><dl class="advice">${list.join('\n')}</dl></div>`;
+}
+
 /** What to choose, in a word or two. */
-function choice({ leaders, isDifference, isPerhaps }: Advice): string {
-  const [first = ''] = leaders;
-  const [sort, words] = isDifference
-    ? ['holds', first]
-    : isPerhaps
-      ? ['maybe', `perhaps ${first}`]
-      : ['open', 'no difference shown'];
+function choiceBadge({ choice, answer }: Advice): string {
+  const words = {
+    better: choice,
+    perhaps: `perhaps ${choice}`,
+    equal: 'all equal',
+    few: 'too few turns',
+    open: 'no difference shown',
+  }[answer];
+  const sort = answer === 'better' ? 'holds' : answer === 'perhaps' ? 'maybe' : 'open';
   return `<b class="verdict ${sort}">${escapeHtml(words)}</b>`;
 }
 
-function again(command: string): string {
-  return `<details class="again"><summary>measure again</summary><code class="command">${escapeHtml(command)}</code></details>`;
+function again(command: string, all = ''): string {
+  const whole = all === '' ? '' : `<p>${escapeHtml(all)}</p>`;
+  return `<details class="again"><summary>${all === '' ? '' : 'all, '}command</summary>${whole}<code class="command">${escapeHtml(command)}</code></details>`;
 }
 
 /** More figures than this are shown on demand. */
@@ -126,7 +141,7 @@ function claimRow(report: Report, claim: ClaimVerdict): string {
   const items = (list: readonly Finding[]): string =>
     list.length === 0
       ? ''
-      : `<ul>${list.map(({ answer, text }) => `<li class="${answer}">${FINDING_SIGNS[answer]} ${escapeHtml(text)}</li>`).join('')}</ul>`;
+      : `<ul>${list.map(({ answer, text }) => `<li class="is-${answer}">${FINDING_SIGNS[answer]} ${escapeHtml(text)}</li>`).join('')}</ul>`;
   const more = figures.slice(SHOWN);
   const rest =
     more.length === 0 ? '' : `<details><summary>${more.length} more</summary>${items(more)}</details>`;

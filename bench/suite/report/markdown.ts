@@ -27,7 +27,7 @@ export type ChartFiles = ReadonlyMap<string, readonly { readonly title: string; 
 
 /** The whole document. */
 export function reportMarkdown(report: Report, charts: ChartFiles): string {
-  const { result, advice, claims, cautions } = report;
+  const { result, advice, engines, claims, cautions } = report;
   const parts = [
     `# ${TITLE}`,
     `Measured ${escapeMarkdown(startedText(result))} in ${lastedText(result)} with tsengine ${escapeMarkdown(result.tsengine)} on ${machineLines(report).map(escapeMarkdown).join('; ')}, by:`,
@@ -46,6 +46,14 @@ export function reportMarkdown(report: Report, charts: ChartFiles): string {
     ...(advice.length === 0
       ? []
       : ['The commands that repeat them:', codeList(advice.map(({ topic }) => topicCommand(result, topic)))]),
+    ...(engines.length === 0
+      ? []
+      : [
+          '## Beside other engines',
+          bullets(
+            engines.map(({ topic, text }) => `**${escapeMarkdown(topic.title)}**: ${escapeMarkdown(text)}`),
+          ),
+        ]),
     '## What the literature says',
     `${verdictCounts(report)}. ${SIGNS}`,
     table(

@@ -85,23 +85,27 @@ function lines(svg, workload, rows, width) {
   }
   const gap = (right - left - 24) / Math.max(1, workload.values.length - 1);
   const x = (value) => left + 12 + workload.values.indexOf(value) * gap;
+  // Beside one another, so that an interval does not lie on another one.
+  const shown = [...new Set(rows.map((row) => row.subject))];
+  const step = Math.min(4, (0.5 * gap) / shown.length, 22 / shown.length);
+  const beside = (row) => x(row.x) + (shown.indexOf(row.subject) - (shown.length - 1) / 2) * step;
   const every = Math.max(1, Math.ceil(54 / gap));
   workload.values.forEach((value, index) => {
     if (index % every === 0) draw(svg, 'text', { x: x(value), y: bottom + 17, 'text-anchor': 'middle' }, workload.labels[index]);
   });
   draw(svg, 'text', { x: (left + right) / 2, y: bottom + 35, 'text-anchor': 'middle', class: 'title' }, workload.scale + (log ? ' (the other axis is logarithmic)' : ''));
   const marks = [];
-  for (const subject of new Set(rows.map((row) => row.subject))) {
+  for (const subject of shown) {
     const own = rows.filter((row) => row.subject === subject).sort((a, b) => a.x - b.x);
     const style = 'stroke:var(--s' + subject + ')';
     draw(svg, 'polyline', {
-      points: own.map((row) => x(row.x) + ',' + y(row.value)).join(' '), class: 'line', style,
+      points: own.map((row) => beside(row) + ',' + y(row.value)).join(' '), class: 'line', style,
       'stroke-dasharray': data.subjects[subject].dash.join(' '),
     });
     for (const row of own) {
-      if (row.known) draw(svg, 'line', { x1: x(row.x), x2: x(row.x), y1: y(row.low), y2: y(row.high), class: 'whisker', style });
-      sign(svg, subject, x(row.x), y(row.value), 4.5);
-      marks.push({ row, x: x(row.x), y: y(row.value) });
+      if (row.known) draw(svg, 'line', { x1: beside(row), x2: beside(row), y1: y(row.low), y2: y(row.high), class: 'whisker', style });
+      sign(svg, subject, beside(row), y(row.value), 4.5);
+      marks.push({ row, x: beside(row), y: y(row.value) });
     }
   }
   return marks;
@@ -160,6 +164,20 @@ function rowsOf(card, chart) {
     })
     .filter((row) => !hidden.has(row.subject));
 }
+function swatch(svg, subject) {
+  draw(svg, 'line', { x1: 0, x2: 34, y1: 8, y2: 8, class: 'line', style: 'stroke:var(--s' + subject + ')', 'stroke-dasharray': data.subjects[subject].dash.join(' ') });
+  sign(svg, subject, 17, 8, 4.5);
+}
+function legend(subjects) {
+  const list = Object.assign(document.createElement('div'), { className: 'legend' });
+  for (const subject of subjects) {
+    const entry = document.createElement('span');
+    swatch(draw(entry, 'svg', { viewBox: '0 0 34 16', 'aria-hidden': 'true' }), subject);
+    entry.append(clip(data.subjects[subject].name, 40));
+    list.append(entry);
+  }
+  return list;
+}
 function paint(card) {
   const workload = data.workloads[Number(card.dataset.workload)];
   const chart = workload.charts[Number(card.querySelector('select')?.value ?? 0)];
@@ -174,6 +192,7 @@ function paint(card) {
   }
   const svg = draw(plot, 'svg', { tabindex: '0', role: 'img', 'aria-label': card.querySelector('h3').textContent + ': arrow keys go from figure to figure' });
   card.marks = workload.scale === '' ? bars(svg, workload, rows, width) : lines(svg, workload, rows, width);
+  if (workload.scale !== '') plot.append(legend(new Set(rows.map((row) => row.subject))));
   card.halo = draw(svg, 'circle', { r: 9, class: 'halo', visibility: 'hidden' });
 }
 function show(card, mark) {
@@ -298,10 +317,8 @@ document.querySelector('.filters').addEventListener('change', (event) => {
   }
   apply();
 });
-for (const swatch of document.querySelectorAll('svg[data-swatch]')) {
-  const subject = Number(swatch.dataset.swatch);
-  draw(swatch, 'line', { x1: 0, x2: 34, y1: 8, y2: 8, class: 'line', style: 'stroke:var(--s' + subject + ')', 'stroke-dasharray': data.subjects[subject].dash.join(' ') });
-  sign(swatch, subject, 17, 8, 4.5);
+for (const place of document.querySelectorAll('svg[data-swatch]')) {
+  swatch(place, Number(place.dataset.swatch));
 }
 addEventListener('hashchange', fromAddress);
 addEventListener('resize', repaint);

@@ -26,13 +26,13 @@ code { font: .85rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 .panel { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1rem 1.25rem; }
 .advice { margin: 0; } .advice > div { display: grid; grid-template-columns: 19rem 1fr; gap: 0 1.25rem; padding: .35rem 0; border-bottom: 1px solid var(--line); }
 .advice > div:last-child { border: 0; } .advice dt { font-weight: 600; } .advice dd { margin: 0; display: grid; grid-template-columns: 11.5rem 1fr auto; gap: 0 1rem; align-items: start; }
-.advice p { margin: 0; font-size: .92rem; } .advice .verdict { justify-self: start; white-space: normal; } .advice .again[open] { grid-column: 1 / -1; }
+.advice p { margin: 0; font-size: .92em; } .advice .verdict { justify-self: start; white-space: normal; overflow-wrap: anywhere; } .advice .again[open] { grid-column: 1 / -1; } .advice .plain { grid-template-columns: 1fr auto; }
 .again { margin: 0; } .again summary { font-size: .8rem; color: var(--faint); }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; font-size: .88rem; }
 th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }
-.claims td { font-size: .92rem; } .claims ul { margin: 0; padding: 0; list-style: none; } .claims li { padding-left: 1.3rem; text-indent: -1.3rem; } .claims .no { color: var(--no-ink); } .claims .yes { color: var(--yes-ink); } .claims { table-layout: fixed; }
-.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 21%; } .claims th:nth-child(3) { width: 12.5rem; } .claims th:nth-child(4) { width: 36%; }
+.claims td { font-size: .92rem; } .claims ul { margin: 0; padding: 0; list-style: none; } .claims li { padding-left: 1.3rem; text-indent: -1.3rem; } .claims .is-no { color: var(--no-ink); } .claims .is-yes { color: var(--yes-ink); } .claims .is-open { color: var(--faint); } .claims { table-layout: fixed; }
+.claims th:nth-child(1) { width: 2rem; } .claims th:nth-child(2) { width: 21%; } .claims th:nth-child(3) { width: 13.5rem; } .claims th:nth-child(4) { width: 36%; }
 .verdict { display: inline-block; white-space: nowrap; border-radius: .35rem; padding: .05rem .5rem; font-weight: 600; font-size: .88rem; }
 .holds { background: var(--yes); color: var(--yes-ink); } .maybe { border: 1px dashed var(--yes-ink); color: var(--yes-ink); } .fails { background: var(--no); color: var(--no-ink); } .open { background: var(--open); color: var(--open-ink); }
 .filters { margin: 1rem 0 0; }
@@ -49,8 +49,8 @@ th, td { padding: .35rem .75rem .35rem 0; vertical-align: top; border-bottom: 1p
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: .9rem 1.1rem; min-width: 0; }
 .card label { display: inline-flex; gap: .5rem; align-items: center; font-size: .9rem; max-width: 100%; }
 .card select { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .35rem; padding: .1rem .3rem; max-width: 100%; min-width: 0; }
-.plot { margin-top: .5rem; min-height: 4rem; } .plot svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
-.plot svg:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: .25rem; }
+.plot { margin-top: .5rem; min-height: 4rem; } .plot > svg { display: block; width: 100%; height: auto; touch-action: pan-y; } .legend { display: flex; flex-wrap: wrap; gap: .1rem .9rem; font-size: .8em; } .legend span { display: inline-flex; gap: .35rem; align-items: center; overflow-wrap: anywhere; } .legend svg { width: 34px; height: 16px; flex: none; }
+.plot > svg:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: .25rem; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--faint); } svg .name { fill: var(--ink); } svg .title { font-size: 11.5px; }
 .grid { stroke: var(--line); } .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .whisker { stroke-width: 1.5; opacity: .8; }
 .whisker.under { stroke: var(--card); stroke-width: 4.5; opacity: .7; } .whisker.over { stroke: var(--ink); opacity: 1; } .bar { opacity: .85; } .few { fill-opacity: .25; stroke-dasharray: 3 2; } .halo { fill: none; stroke: var(--ink); stroke-width: 2; }

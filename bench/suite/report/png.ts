@@ -150,6 +150,7 @@ function lines(
   const { values, workload } = group;
   const at = ({ figures }: Part): (Figure | undefined)[] =>
     values.map((value) => figures.find(({ point }) => point[scale] === value));
+  const axis = axisOf(parts, workload.unit);
   const spreads = parts.map((part) => at(part).map((figure) => figure?.median));
   return {
     type: 'line',
@@ -169,14 +170,14 @@ function lines(
       })),
     },
     options: {
-      ...head(group, chart, true),
+      ...head(group, chart, axis, true),
       scales: {
         x: {
           title: { display: true, text: scaleTitle(scale), color: FAINT },
           ticks: { color: FAINT },
           grid: { display: false },
         },
-        y: valueAxis(workload.unit, axisOf(parts, workload.unit)),
+        y: valueAxis(workload.unit, axis),
       },
     },
     plugins: [whiskers(spreads, false)],
@@ -191,6 +192,7 @@ function bars(
 ): ChartConfiguration<Kind> {
   const figures = parts.flatMap((part) => part.figures.slice(0, 1));
   const { unit } = group.workload;
+  const axis = axisOf(parts, unit);
   const name = (part: Part, figure: Figure): string =>
     `${clipped(report.name(part.subject), 40)}: ${valueText(figure.median.value, unit)}${marksOf(figure)}`;
   return {
@@ -200,16 +202,21 @@ function bars(
       datasets: [
         {
           data: figures.map(({ median }) => median.value),
-          backgroundColor: parts.map(({ look }) => look.light),
+          // Pale where there are too few values for an interval of 95 %, as on the page.
+          backgroundColor: parts.flatMap(({ look, figures: own }) =>
+            own.slice(0, 1).map(({ isFew }) => `${look.light}${isFew ? '55' : ''}`),
+          ),
+          borderColor: parts.map(({ look }) => look.light),
+          borderWidth: 1,
           maxBarThickness: 34,
         },
       ],
     },
     options: {
-      ...head(group, chart, false),
+      ...head(group, chart, axis, false),
       indexAxis: 'y',
       scales: {
-        x: valueAxis(unit, axisOf(parts, unit)),
+        x: valueAxis(unit, axis),
         y: { ticks: { color: INK, autoSkip: false }, grid: { display: false } },
       },
     },
@@ -220,6 +227,7 @@ function bars(
 function head(
   group: ChartGroup,
   chart: Chart,
+  { isLogarithmic }: Axis,
   hasLegend: boolean,
 ): NonNullable<ChartConfiguration<Kind>['options']> {
   return {
@@ -229,7 +237,7 @@ function head(
       subtitle: {
         display: true,
         text: clipped(
-          `${group.workload.id}, ${betterWord(group.workload)}; medians with their 95 % intervals`,
+          `${group.workload.id}, ${betterWord(group.workload)}; medians with their 95 % intervals${isLogarithmic ? ', on a logarithmic axis' : ''}`,
           LONGEST,
         ),
         color: FAINT,

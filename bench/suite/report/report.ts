@@ -2,6 +2,7 @@
 import type { Result, Subject } from '../schema.ts';
 import { type ChartGroup, chartsOf } from './charts.ts';
 import { type ClaimVerdict, judgeClaims, VERDICTS } from './claims/claims.ts';
+import { type EngineWords, enginesOf } from './engines.ts';
 import { type Figure, type Figures, figuresOf } from './figures.ts';
 import { isThinned } from './thin.ts';
 import { bytesText, listText, subjectNames } from './wording.ts';
@@ -12,6 +13,8 @@ export interface Report {
   readonly result: Result;
   readonly figures: Figures;
   readonly advice: readonly Advice[];
+  /** Beside other engines; empty where none was measured. */
+  readonly engines: readonly EngineWords[];
   readonly claims: readonly ClaimVerdict[];
   readonly groups: readonly ChartGroup[];
   /** What a reader must know before the figures, a sentence each. */
@@ -24,7 +27,7 @@ export const TITLE = 'Storage drivers side by side';
 
 /** How figures are to be read. */
 export const READING =
-  'Figures are medians with the interval that holds the true median with 95 %. One is better than another only where the interval of their ratio lies beyond 5 %, and where chance is no explanation among all comparisons that are made; perhaps, where it lies beyond 5 % and chance is one. Samples of one turn of a driver hang together, and count as one value, their median. An asterisk: too few values for 95 %. A tilde: something disturbed some samples, which count all the same.';
+  'Figures are medians with the interval that holds the true median with 95 %. One is better than another only where the interval of their ratio lies beyond 5 %, and where chance is no explanation among all comparisons that are made; perhaps, where it lies beyond 5 % and chance is one. Samples of one turn of a driver hang together, and count as one value, their median. An asterisk, and a pale bar: too few values for 95 %. A tilde: something disturbed some samples, which count all the same.';
 
 /** What stands in the place of a figure for which there was no time. */
 export const NO_TIME = 'no time';
@@ -82,6 +85,7 @@ export function reportOf(result: Result): Report {
     result,
     figures,
     advice: adviceOf(figures),
+    engines: enginesOf(figures),
     claims: judgeClaims(figures),
     groups: chartsOf(figures),
     cautions: cautionsOf(result, figures),
@@ -100,7 +104,7 @@ function cautionsOf(result: Result, { list }: Figures): string[] {
   const late = list.filter(({ isLate, values }) => isLate && values.length === 0).length;
   const failed = list.filter(({ error }) => error !== undefined).length;
   const virtual = result.machines.filter(({ isVirtual }) => isVirtual).map(({ id }) => id);
-  return [
+  const cautions = [
     ...(result.interrupted
       ? ['The run was ended before its time: what was measured until then is here.']
       : []),
@@ -139,6 +143,8 @@ function cautionsOf(result: Result, { list }: Figures): string[] {
           `${listText(virtual)} ${virtual.length === 1 ? 'is a virtual machine' : 'are virtual machines'}: times of one mean something against each other only.`,
         ]),
   ];
+  // A driver on two stores has the same stand-in twice.
+  return [...new Set(cautions)];
 }
 
 /** `7 samples`, `18 samples in 6 turns`. */

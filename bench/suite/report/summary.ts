@@ -6,12 +6,14 @@ import { disturbedText } from './words.ts';
 
 /** What to choose for what, what must be known of it, and which claims hold. */
 export function summaryText(report: Report): string {
-  const { advice, claims, cautions } = report;
+  const { advice, engines, claims, cautions } = report;
   const lines = [
     ...cautions,
     ...(advice.length === 0 ? [] : ['What to choose for what:']),
-    ...advice.map((one) => `  ${one.topic.title}: ${one.text}${disturbedText(one)}`),
+    ...advice.map((one) => `  ${one.topic.title}: ${one.brief}${disturbedText(one)}`),
     ...(advice.some(({ text }) => text.includes('†')) ? [ACROSS] : []),
+    ...(engines.length === 0 ? [] : ['Beside other engines:']),
+    ...engines.map(({ topic, text }) => `  ${topic.title}: ${text}`),
     `What the literature says: ${verdictCounts(report)}`,
     ...VERDICTS.flatMap((verdict) => {
       const own = claims.filter((claim) => claim.verdict === verdict);

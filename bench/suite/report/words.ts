@@ -81,10 +81,17 @@ export interface Advice {
   readonly leaders: readonly string[];
   /** `btrfs 1.8 times overlay2 (1.6 to 2.0)`. */
   readonly text: string;
+  /** The same with the middle of long lists left out. */
+  readonly brief: string;
+  /** `btrfs`, `btrfs or zfs`, `any but vfs`; who it is where somebody is better than somebody, perhaps or not. */
+  readonly choice: string;
+  /**
+   * In a word: the first is better than something, perhaps so, all are equal, there were too few turns to tell, or the figures leave
+   * it open.
+   */
+  readonly answer: 'better' | 'perhaps' | 'equal' | 'few' | 'open';
   /** Whether it says that something is better than something. */
   readonly isDifference: boolean;
-  /** Whether it says so of something at the least with a perhaps. */
-  readonly isPerhaps: boolean;
   /** Of the samples of the comparison with the most of them, the part that something disturbed. */
   readonly disturbed: number;
 }
@@ -130,7 +137,8 @@ export function adviceOf(figures: Figures): Advice[] {
   });
 }
 
-function chosenBy({ workloads, at }: Topic): (workload: Workload, point: Point) => boolean {
+/** Which workloads and points a topic is about. */
+export function chosenBy({ workloads, at }: Topic): (workload: Workload, point: Point) => boolean {
   return ({ id }, point) => workloads.includes(id) && (at === undefined || at(point));
 }
 
@@ -157,7 +165,10 @@ function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advi
   const [leader] = subjects.toSorted((a, b) => level(b) - level(a));
   const name = subjectNames(result.subjects);
   if (leader === undefined)
-    return { topic, leaders: [], text: '', isDifference: false, isPerhaps: false, disturbed: 0 };
+    return {
+      ...{ topic, leaders: [], text: '', brief: '', choice: '' },
+      ...{ answer: 'open', isDifference: false, disturbed: 0 },
+    };
   const seen = seenBy(leader).toSorted((a, b) => a.relation.ratio.value - b.relation.ratio.value);
   const behind = seen.filter(({ verdict }) => verdict === 'larger');
   const alike = seen.filter(({ verdict }) => verdict === 'same');
@@ -170,50 +181,93 @@ function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advi
   const equal = open.filter((one) => !isFew(one) && !isUneven(one));
   const named = ({ other, isAcross }: Relation): string => `${name(other)}${isAcross ? ' †' : ''}`;
   const first = name(leader);
-  const parts = [
-    ...(behind.length === 0 ? [] : [behindText(first, behind, named, topic.isUse === true)]),
-    ...(perhaps.length === 0 ? [] : [perhapsText(perhaps, named, topic.isUse === true)]),
-    ...(alike.length === 0 ? [] : [alikeText(first, alike, named, behind.length + perhaps.length === 0)]),
-    ...(equal.length === 0 ? [] : [openText(equal, named)]),
-    ...(uneven.length === 0 ? [] : [unevenText(uneven, named)]),
-    ...(few.length === 0 ? [] : [fewText(few, named)]),
-  ];
-  const start = behind.length + alike.length === 0 ? `${first}: ` : '';
+  const isUse = topic.isUse === true;
+  const said = (cut: Cut): string => {
+    const parts = [
+      ...(behind.length === 0 ? [] : [behindText(first, cut(factorsOf(behind, named, isUse)), isUse)]),
+      ...(perhaps.length === 0 ? [] : [`perhaps ${cut(factorsOf(perhaps, named, isUse)).join(', ')}`]),
+      ...(alike.length === 0
+        ? []
+        : [alikeText(first, cut(namesOf(alike, named)), behind.length + perhaps.length === 0)]),
+      ...(equal.length === 0
+        ? []
+        : [`equal, as far as these figures go, to ${listText(cut(withinOf(equal, named)))}`]),
+      ...(uneven.length === 0 ? [] : [`not surely better than ${listText(cut(withinOf(uneven, named)))}`]),
+      ...(few.length === 0 ? [] : [`too few turns to tell it from ${listText(cut(withinOf(few, named)))}`]),
+    ];
+    const isNamed = behind.length > 0 || (alike.length > 0 && perhaps.length === 0);
+    return `${isNamed ? '' : `${first}: `}${parts.join('; ')}`;
+  };
+  const leaders = [first, ...[...alike, ...equal, ...few].map(({ relation }) => name(relation.other))];
   return {
     topic,
-    leaders: [first, ...[...alike, ...equal, ...few].map(({ relation }) => name(relation.other))],
-    text: `${start}${parts.join('; ')}`,
+    leaders,
+    text: said((list) => list),
+    brief: said(shortened),
+    choice: choiceOf(
+      leaders,
+      [...behind, ...perhaps].map(({ relation }) => name(relation.other)),
+      seen.length + 1,
+    ),
     isDifference: behind.length > 0,
-    isPerhaps: perhaps.length > 0,
+    answer: answerOf([behind, perhaps, few, open]),
     disturbed: Math.max(...seen.map(({ relation }) => relation.disturbed)),
   };
 }
 
+function answerOf([behind, perhaps, few, open]: readonly (readonly Judged[])[]): Advice['answer'] {
+  const has = (list: readonly Judged[] | undefined): boolean => list !== undefined && list.length > 0;
+  if (has(behind)) return 'better';
+  if (has(perhaps)) return 'perhaps';
+  if (has(few)) return 'few';
+  return has(open) ? 'open' : 'equal';
+}
+
 type Named = (relation: Relation) => string;
 
-function behindText(first: string, behind: readonly Judged[], named: Named, isUse: boolean): string {
-  const list = behind.map(({ relation }) => {
+/** What becomes of a list. */
+type Cut = (list: readonly string[]) => readonly string[];
+
+/** Lists of more than this are cut in short words. */
+const LONGEST = 4;
+
+/** The first two and the last, which are the nearest and the farthest. */
+function shortened(list: readonly string[]): readonly string[] {
+  if (list.length <= LONGEST) return list;
+  return [...list.slice(0, 2), `${list.length - 3} more`, ...list.slice(-1)];
+}
+
+/** What to choose, in a word or two: who is not among the worse ones. */
+function choiceOf(leaders: readonly string[], worse: readonly string[], count: number): string {
+  const [first = ''] = leaders;
+  if (leaders.length === 1) return first;
+  if (worse.length <= 2 && leaders.length > 2 && leaders.length + worse.length === count)
+    return `any but ${listText(worse, 'or')}`;
+  return leaders.length <= 3 ? listText(leaders, 'or') : `${first} and ${leaders.length - 1} like it`;
+}
+
+function factorsOf(judged: readonly Judged[], named: Named, isUse: boolean): string[] {
+  return judged.map(({ relation }) => {
     const factor = factorText(relation.ratio.value);
     return isUse
       ? `${named(relation)} takes ${factor} times as much ${spreadText(relation.ratio)}`
       : `${factor} times ${named(relation)} ${spreadText(relation.ratio)}`;
   });
+}
+
+function namesOf(judged: readonly Judged[], named: Named): string[] {
+  return judged.map(({ relation }) => named(relation));
+}
+
+function withinOf(judged: readonly Judged[], named: Named): string[] {
+  return judged.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
+}
+
+function behindText(first: string, list: readonly string[], isUse: boolean): string {
   return `${first}${isUse ? ';' : ''} ${list.join(', ')}`;
 }
 
-/** Its interval says so, and chance finds as much somewhere among so many comparisons. */
-function perhapsText(perhaps: readonly Judged[], named: Named, isUse: boolean): string {
-  const list = perhaps.map(({ relation }) => {
-    const factor = factorText(relation.ratio.value);
-    return isUse
-      ? `${named(relation)} takes ${factor} times as much ${spreadText(relation.ratio)}`
-      : `${factor} times ${named(relation)} ${spreadText(relation.ratio)}`;
-  });
-  return `perhaps ${list.join(', ')}`;
-}
-
-function alikeText(first: string, alike: readonly Judged[], named: Named, isWhole: boolean): string {
-  const others = alike.map(({ relation }) => named(relation));
+function alikeText(first: string, others: readonly string[], isWhole: boolean): string {
   const margin = `within ${Math.round((MARGIN - 1) * 100)} %`;
   return isWhole
     ? `${listText([first, ...others])} are equal ${margin}`
@@ -225,23 +279,7 @@ function isFew({ relation }: Judged): boolean {
   return relation.ratio.confidence < CONFIDENCE;
 }
 
-function fewText(few: readonly Judged[], named: Named): string {
-  const list = few.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
-  return `too few turns to tell it from ${listText(list)}`;
-}
-
-/** Better in the middle of all points and not at each, or not surely so among all that is compared. */
+/** Better in the middle of all points and not at each. Others that overlap are equal as far as the figures go. */
 function isUneven({ relation }: Judged): boolean {
   return relation.ratio.value > MARGIN;
-}
-
-function unevenText(uneven: readonly Judged[], named: Named): string {
-  const list = uneven.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
-  return `not surely better than ${listText(list)}`;
-}
-
-/** Overlapping ones are equal as far as the figures go, which are given. */
-function openText(open: readonly Judged[], named: Named): string {
-  const list = open.map(({ relation }) => `${named(relation)} (${timesWithin(relation.ratio)})`);
-  return `equal, as far as these figures go, to ${listText(list)}`;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { reportOf } from '../../../bench/suite/report/report.ts';
 import { type Result, schemas } from '../../../bench/suite/schema.ts';
 import { median, ratioEstimate, verdictOf } from '../../../bench/suite/statistics.ts';
 import { readMountInfo } from '../../../src/linux/mountinfo.ts';
@@ -70,7 +71,7 @@ describe('a run', () => {
   const out = join(folder, 'run');
 
   test('measures drivers beside the filesystem, and leaves its result alone', () => {
-    const { status, stderr } = bench(
+    const { status, stdout, stderr } = bench(
       ...[
         '--quick',
         '--drivers',
@@ -95,6 +96,9 @@ describe('a run', () => {
       result.subjects.map(({ id }) => id),
       ['raw@ext4', 'overlay2@ext4', 'raw@btrfs', 'btrfs@btrfs', 'vfs@ext4'],
     );
+    assert.match(stdout, /^What the literature says: 13 are not measurable here$/m);
+    assert.match(stdout, /^written: .*\/result\.json, .*\/report\.md, .*\/report\.html, .*\n$/m);
+    assert.match(stderr, /^tsengine: 0 %, \d+ s left at most: /m);
     assert.deepEqual(readdirSync(out).includes('progress.jsonl'), false);
     assert.deepEqual(left(), []);
   });
@@ -123,8 +127,10 @@ test('a run that is killed leaves nothing, and the same command goes on from the
   child.kill('SIGKILL');
   await untilNothingIsLeft();
   const before = readFileSync(`${out}/progress.jsonl`, 'utf8').split('"event":"sample"').length - 1;
-  const again = bench('--quick', '--out', out, ...words);
+  const again = bench('--quick', '--quiet', '--out', out, ...words);
   assert.equal(again.status, 0, again.stderr);
+  assert.match(again.stdout, /^written: [^\n]*\n$/, 'quiet it says only where things are');
+  assert.equal(again.stderr, '');
   const count = resultIn(out).series.reduce((sum, { samples }) => sum + samples.length, 0);
   assert.ok(count > before, `${count} samples, of which ${before} were there before`);
 });
@@ -143,7 +149,10 @@ test('Ctrl-C writes what is done', async () => {
   await untilNothingIsLeft();
   const other = bench('--quick', '--out', out, '--drivers', 'vfs', '--workloads', 'harness');
   assert.equal(other.status, 125);
-  assert.match(other.stderr, /holds a run that was not finished: go on with it by 'tsengine bench --quick/);
+  assert.match(
+    other.stderr,
+    /holds a run that was not finished: go on with it by 'tsengine bench --quick [^']*--on \/[^']* --out \/[^']*'/,
+  );
 });
 
 test('a driver that is slowed down is found, and one that is there twice is not another', { skip }, () => {
@@ -164,6 +173,10 @@ test('a driver that is slowed down is found, and one that is there twice is not 
   // It may be larger or smaller by chance once in twenty times, but not by half.
   const again = ratio('vfs-again@ext4');
   assert.ok(again.low < 1.5 && again.high > 1 / 1.5, JSON.stringify(again));
+  // And so it is in the words of the report.
+  const [found] = reportOf(result).advice;
+  assert.match(found?.text ?? '', / times vfs-slowed@ext4 \(/);
+  assert.doesNotMatch(found?.text ?? '', /^vfs-slowed/);
 });
 
 describe('what cannot be is one line', () => {

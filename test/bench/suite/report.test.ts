@@ -245,7 +245,7 @@ describe('a report', () => {
     const [before, after] = [reportOf(full), reportOf(thin)];
     // But for the last digit of what was rounded twice.
     const said = ({ advice, claims }: Report) => [
-      advice.map(({ leaders, isDifference, isPerhaps }) => [leaders, isDifference, isPerhaps]),
+      advice.map(({ leaders, answer }) => [leaders, answer]),
       claims.map(({ verdict, figures }) => [verdict, figures.map(({ answer }) => answer)]),
     ];
     assert.deepEqual(said(after), said(before));

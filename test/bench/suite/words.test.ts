@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CATALOGUE } from '../../../bench/suite/catalogue.ts';
+import { enginesOf } from '../../../bench/suite/report/engines.ts';
 import { figuresOf } from '../../../bench/suite/report/figures.ts';
 import { relate } from '../../../bench/suite/report/relation.ts';
 import { type Advice, adviceOf, disturbedText, TOPICS } from '../../../bench/suite/report/words.ts';
@@ -60,6 +61,7 @@ describe('words', () => {
     assert.equal(on(list, 'unpacking a source tree')?.isDifference, false);
     const equal = on(advice({ noise: 0.002 }), 'many small writes');
     assert.match(equal?.text ?? '', /^\w+, \w+ and \w+ are equal within 5 %$/);
+    assert.deepEqual([found.answer, equal?.answer], ['better', 'equal']);
   });
 
   test('find the driver that was made slow, in every topic, and call the others equal', () => {
@@ -137,13 +139,38 @@ describe('words', () => {
       found?.text,
       'btrfs: perhaps 1.64 times overlay2 (1.07 to 2.50), 1.64 times vfs (1.07 to 2.50)',
     );
-    assert.deepEqual([found.isDifference, found.isPerhaps], [false, true]);
+    assert.deepEqual([found.isDifference, found.answer], [false, 'perhaps']);
     // By themselves they are a difference.
     const alone = series.filter(
       ({ workload, subject: id }) => workload === 'small.untar' && id !== 'vfs@ext4',
     );
     const [only] = adviceOf(figuresOf({ ...made, series: alone }));
     assert.match(only?.text ?? '', /^btrfs 1\.\d\d times overlay2 /);
+  });
+
+  test('are brief where there are many, and name what to choose', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => subject(`${name}@ext4`));
+    const given = { subjects: [raw, ...names], workloads: ['small.create'], noise: 0.002 };
+    const of = (factors: Readonly<Record<string, number>>): Advice | undefined =>
+      on(
+        advice({
+          ...given,
+          truth: (one, ...rest) => (plain(one, ...rest) ?? 0) * (factors[one.driver ?? ''] ?? 1),
+        }),
+        'many small writes',
+      );
+    const one = of({ a: 2 });
+    assert.equal(one?.choice, 'a');
+    assert.equal(one.text.split(' times ').length - 1, 6);
+    assert.match(
+      one.brief,
+      /^a [\d.]+ times \w \([^)]*\), [\d.]+ times \w \([^)]*\), 3 more, [\d.]+ times \w \([^)]*\)$/,
+    );
+    assert.equal(of({ a: 0.5 })?.choice, 'any but a');
+    assert.match(of({ a: 2, b: 2 })?.choice ?? '', /^(a or b|b or a)$/);
+    assert.match(of({ a: 0.5, b: 0.5, c: 0.5 })?.choice ?? '', /^[defg] and 3 like it$/);
+    const few = of({ a: 2, b: 1.9, c: 1.8 });
+    assert.equal(few?.brief.startsWith('a '), true);
   });
 
   test('of memory and disk say who takes more', () => {
@@ -187,6 +214,49 @@ describe('words', () => {
     const [calm] = adviceOf(figuresOf(result));
     assert.ok(calm !== undefined);
     assert.equal(disturbedText(calm), '');
+  });
+});
+
+describe('the same driver of another engine', () => {
+  const docker = subject('docker-overlay2@ext4', {
+    ...{ kind: 'peer' as const, engine: 'docker', driver: 'overlay2', baseline: 'raw@ext4' },
+  });
+  const words = (truth: Truth, given: Partial<Making> = {}) =>
+    enginesOf(
+      figuresOf(
+        madeResult({
+          subjects: [raw, overlay2, vfs, docker],
+          workloads: ['small', 'layers'],
+          truth,
+          ...given,
+        }),
+      ),
+    );
+  const isDocker = ({ id }: Subject): boolean => id === docker.id;
+
+  test('is set against ours, and against no other driver', () => {
+    const list = words(times(0.5, (one, id) => isDocker(one) && id === 'layers.start'));
+    const start = list.find(({ topic }) => topic.title === 'starting containers');
+    assert.match(
+      start?.text ?? '',
+      /^overlay2 (1\.9|2\.0)\d times docker-overlay2@ext4 \(1\.\d\d to 2\.\d\d\)$/,
+    );
+    assert.ok(list.every(({ text }) => !text.includes('vfs')));
+    const back = words(times(2, (one, id) => isDocker(one) && id === 'layers.start'));
+    assert.match(
+      back.find(({ topic }) => topic.title === 'starting containers')?.text ?? '',
+      /^docker-overlay2@ext4 (1\.9|2\.0)\d times overlay2 \(/,
+    );
+    const equal = words(plain, { noise: 0.002 });
+    assert.ok(equal.every(({ text }) => text === 'overlay2 and docker-overlay2@ext4 are equal within 5 %'));
+  });
+
+  test('of too few turns says so, and without one there is nothing', () => {
+    const few = words(times(0.5, isDocker), { samples: 2 });
+    assert.match(few[0]?.text ?? '', /^too few turns to tell overlay2 from docker-overlay2@ext4 \(/);
+    assert.deepEqual(words(plain, { subjects: [raw, overlay2, vfs] }), []);
+    const others = words(plain, { subjects: [raw, vfs, docker] });
+    assert.deepEqual(others, [], 'vfs is another driver');
   });
 });
 

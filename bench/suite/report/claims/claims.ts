@@ -32,6 +32,8 @@ export interface Finding {
   readonly answer: Answer;
   /** In words, a sentence or less. */
   readonly text: string;
+  /** The id of the subject that it is about, where that is one. */
+  readonly about: string | undefined;
 }
 
 /** A claim with its verdict. */
@@ -74,7 +76,8 @@ function asideOf(claim: Claim, real: View, others: Others): string {
       ? `${driver} of ${engine} in the place of ours`
       : `${standIn} in the place of ${driver}`,
   );
-  const said = figures.map(({ text }) => text);
+  // What is about the others stands there already.
+  const said = figures.flatMap(({ text, about }) => (more.some(({ id }) => id === about) ? [text] : []));
   return `With ${[...new Set(names)].join(' and ')} it ${verdict}: ${shortened(said)}.`;
 }
 
@@ -91,7 +94,9 @@ function judgeClaim({ parts, change, ...claim }: Claim, view: View): ClaimVerdic
   return {
     ...{ number, title, claim: sentence, workloads },
     verdict: answer === 'yes' ? 'holds' : answer === 'no' ? 'does not hold' : 'not measurable here',
-    figures: found.flatMap(({ text, answer: one }) => (text === '' ? [] : [{ answer: one, text }])),
+    figures: found.flatMap(({ text, answer: one, about }) =>
+      text === '' ? [] : [{ answer: one, text, about: about?.id }],
+    ),
     change: answer === 'open' ? needsText(found) : change,
     depends: dependsText(found, view),
     standIn: '',

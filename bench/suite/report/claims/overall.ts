@@ -2,7 +2,7 @@
 import { judge } from '../../compare/contrast.ts';
 import type { Subject, Workload } from '../../schema.ts';
 import { type Choice, isOneMeasure, LEAST_TURNS, relate, relateOverall } from '../relation.ts';
-import { bytesText, timesText } from '../wording.ts';
+import { bytesText, listText, timesText } from '../wording.ts';
 import {
   type Answer,
   above,
@@ -21,9 +21,9 @@ import {
 const BORDER = 512 * 1024 * 1024;
 const SIX = `six workloads or more that both were measured at in ${LEAST_TURNS} turns each`;
 
-/** What two subjects of two machines need to be compared as filesystems. */
-function oneMeasure(view: View, subject: Subject, other: Subject): string {
-  return `${view.name(subject)} and ${view.name(other)} on one machine, or beside the same raw filesystem on both`;
+/** What subjects of two machines need to be compared as filesystems. */
+function oneMeasure(view: View, subject: Subject, others: readonly Subject[]): string {
+  return `${view.name(subject)} and ${listText(others.map(view.name))} on one machine, or beside the same raw filesystem on both`;
 }
 
 /** Large files as the disk sees them: what is cached says nothing of a driver's size of file. */
@@ -36,8 +36,7 @@ function largeFiles(isAbove: boolean): Choice {
 function against(view: View, subject: Subject, chosen: Choice, isPoor: boolean, where: string): Part {
   const all = view.drivers.filter(({ driver }) => driver !== subject.driver);
   const others = all.filter((other) => isOneMeasure(view.figures, subject, other));
-  const [first] = all;
-  if (others.length === 0 && first !== undefined) return unknown(oneMeasure(view, subject, first));
+  if (others.length === 0 && all.length > 0) return unknown(oneMeasure(view, subject, all));
   const relations = others.map((other) => ({
     subject,
     other,
@@ -92,14 +91,16 @@ function toEach(
   ask: (ratio: ReturnType<typeof relateOverall>['ratio']) => Answer,
 ): Part[] {
   const name = view.name(subject);
-  return others.map((other) => {
-    if (!isOneMeasure(view.figures, subject, other)) return unknown(oneMeasure(view, subject, other));
+  const far = others.filter((other) => !isOneMeasure(view.figures, subject, other));
+  const near = others.filter((other) => !far.includes(other));
+  const parts = near.map((other) => {
     const overall = relateOverall(view.figures, subject, other, chosen);
     const needs = `${SIX}, ${name} and ${view.name(other)}, or narrower intervals`;
     if (overall.workloads === 0) return unknown(needs);
     const text = `${relationText(view, { subject, other, ...overall })} over ${overall.workloads} workloads`;
     return part(ask(overall.ratio), text, needs);
   });
+  return [...parts, ...(far.length === 0 ? [] : [unknown(oneMeasure(view, subject, far))])];
 }
 
 /** Zfs and speed. */
@@ -202,7 +203,8 @@ function penalty(view: View, subject: Subject): Part[] {
     .map(({ workload, relation }) => `${timesText(relation.ratio)} in ${workload.id}`);
   const answer = every([beyond.length > 0 ? 'no' : 'yes', not(above(overall.ratio, LIMIT))]);
   const list = worst.length === 0 ? '' : `, surely beyond 5 % in ${beyond.length}: ${worst.join(', ')}`;
-  if (overall.workloads === 0) return [unknown(`${SIX}: ${name} and ${raw.id}`)];
+  const needs = `${SIX}, ${name} and ${view.name(raw)}, or narrower intervals`;
+  if (overall.workloads === 0) return [unknown(needs)];
   const text = `the raw filesystem over ${overall.workloads} workloads ${timesText(overall.ratio)} ${name}${list}`;
-  return [part(answer, text, `${SIX}, ${name} and ${raw.id}, or narrower intervals`)];
+  return [part(answer, text, needs)];
 }
