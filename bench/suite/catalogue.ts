@@ -38,13 +38,13 @@ export const SCALES = {
   /** How many layers below the top the file is. */
   depth: { quick: [1], usual: [1, 10, 50, 100], full: [1, 10, 50, 100] },
   /** Layers of an image. */
-  layers: { quick: [1, 50], usual: [1, 50, 125], full: [1, 10, 50, 125, 250, 500] },
+  layers: { quick: [10], usual: [1, 50, 125], full: [1, 10, 50, 125, 250, 500] },
   /** Files of a layer. */
   files: { quick: [1000], usual: [1000, 10_000], full: [1000, 10_000, 100_000] },
   /** Containers that run at once. */
   containers: { quick: [1, 10], usual: [1, 10, 100], full: [1, 10, 100] },
   /** Processes at work at once in one container. */
-  parallel: { quick: [1, 10], usual: [1, 5, 10, 50, 100], full: [1, 5, 10, 50, 100] },
+  parallel: { quick: [10], usual: [1, 5, 10, 50, 100], full: [1, 5, 10, 50, 100] },
 } as const satisfies Readonly<Record<string, Scale>>;
 
 /** See `SCALES`. */

@@ -85,7 +85,7 @@ const PRECISION = 0.05;
 const ENOUGH_TURNS = { quick: 10, usual: 40, full: 100 } as const;
 
 /** Seconds that one job of fio may take. */
-const FIO_SECONDS = { quick: 0.4, usual: 3, full: 6 } as const;
+const FIO_SECONDS = { quick: 0.25, usual: 3, full: 6 } as const;
 
 /** Does what the request asks for and writes what happens. */
 export async function runBlock(request: BlockRequest, write: (event: BenchEvent) => void): Promise<void> {

@@ -44,7 +44,7 @@ export interface Block {
   /** Files of a volume that every container sees at `/mounted`. */
   readonly mounted?: Layer;
   readonly tools: readonly Tool[];
-  /** Its share of the time, beside 1 of the others. */
+  /** About how many seconds a subject takes on a machine of two processors until it is made and has had four turns. */
   readonly weight: number;
   /** Bytes that a container writes anew, and bytes of the image that it changes. */
   readonly writes: number;
@@ -64,8 +64,16 @@ export interface Selection {
   readonly workloads: readonly string[];
 }
 
-/** Blocks that a quick answer does without: each takes longer than there is time for. They are to be had by their names. */
-const NOT_QUICK: ReadonlySet<string> = new Set(['churn', 'fragments', 'density', 'density-many']);
+/** Groups that a quick answer does without: each takes longer than there is time for. */
+const SLOW_GROUPS: ReadonlySet<string> = new Set(['churn', 'density']);
+
+/** Workloads that it does without, because others tell the drivers apart as well: four turns of the rest are worth more. */
+const SPARED: ReadonlySet<string> = new Set([
+  ...['large.read.seq.warm', 'large.read.seq.direct', 'large.read.rand.warm'],
+  ...['large.write.seq.direct', 'large.write.rand.buffered'],
+  ...['parallel.read-big-files', 'parallel.read-small-files'],
+  ...['parallel.read-file-tree', 'parallel.read-file-tree-mounted'],
+]);
 
 /** Whether a workload is asked for: by its group, its name, or the beginning of its name up to a dot. */
 export function isChosen(
@@ -76,22 +84,27 @@ export function isChosen(
   return wanted.some((name) => name === group || name === id || id.startsWith(`${name}.`));
 }
 
-/** The workloads that are asked for. */
-export function chosenWorkloads({ workloads }: Pick<Selection, 'workloads'>): readonly CatalogueEntry[] {
-  return CATALOGUE.filter((entry) => isChosen(entry, workloads));
+/** The workloads that are asked for: all of them, but for those that a quick answer does without unless they are named. */
+export function chosenWorkloads({
+  extent,
+  workloads,
+}: Pick<Selection, 'workloads'> & Partial<Pick<Selection, 'extent'>>): readonly CatalogueEntry[] {
+  const isSpared = ({ id, group }: CatalogueEntry): boolean =>
+    extent === 'quick' && workloads.length === 0 && (SLOW_GROUPS.has(group) || SPARED.has(id));
+  return CATALOGUE.filter((entry) => isChosen(entry, workloads) && !isSpared(entry));
 }
 
-/** The blocks of a run, in the order in which they are measured: what tells drivers apart most comes first. */
+/** The blocks of a run, in the order in which they are measured: what takes least comes first, so that as much as can be is known when the time is over. */
 export function blocksOf(selection: Selection): readonly Block[] {
   const ids = new Set(chosenWorkloads(selection).map(({ id }) => id));
   const isWanted = ({ workload }: SeriesName): boolean => ids.has(workload);
-  const isQuick = selection.extent === 'quick' && selection.workloads.length === 0;
   return allBlocks(selection)
     .map((block) => ({ ...block, jobs: block.jobs.filter(({ series }) => series.some(isWanted)) }))
-    .filter(({ id, jobs }) => jobs.length > 0 && !(isQuick && NOT_QUICK.has(id)));
+    .filter(({ jobs }) => jobs.length > 0)
+    .sort((a, b) => a.weight - b.weight);
 }
 
-const PLAIN = { tools: [], weight: 1, writes: 64 * MIB, copiesUp: 0, containers: 1 } as const;
+const PLAIN = { tools: [], weight: 2, writes: 64 * MIB, copiesUp: 0, containers: 1 } as const;
 
 function allBlocks({ extent, sizes: given }: Selection): Block[] {
   const isQuick = extent === 'quick';
@@ -111,7 +124,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       title: 'the harness itself',
       jobs: [harnessJob],
       layers: [littleLayer()],
-      weight: 0.5,
+      weight: 2,
     },
     ...lowers.map((lower): Block => {
       const copies = lowerCopies(lower, depths, isQuick);
@@ -122,7 +135,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         title: `first changes of files of ${sizeText(lower)}`,
         jobs: [copyUpJob(lower, depths, copies)],
         layers,
-        weight: lower < 16 * MIB ? 0.7 : 1.5,
+        weight: copyUpWeight(lower, depths.length, copies),
         copiesUp: bytesOf(layers),
       };
     }),
@@ -134,6 +147,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
           title: `${count} files of ${sizeText(bytes)}`,
           jobs: [smallFilesJob(bytes, count, smallSets(count, isQuick))],
           layers: [smallFiles(count, bytes, smallSets(count, isQuick))],
+          weight: 3 + smallSets(count, isQuick) * count * (0.002 + bytes / (20 * MIB)),
           writes: smallSets(count, isQuick) * count * Math.max(bytes, 4096),
         }),
       ),
@@ -145,6 +159,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       jobs: [sourceTreeJob],
       layers: [[...sourceTreeBelowBench()]],
       tools: ['tar'],
+      weight: 6,
     },
     ...sizes.map(
       (size): Block => ({
@@ -154,7 +169,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         jobs: [largeFilesJob(size)],
         layers: [largeFile(size)],
         tools: ['fio'],
-        weight: 3,
+        weight: (isQuick ? 16 : 48) + size / (20 * MIB),
         writes: 2 * size,
       }),
     ),
@@ -165,6 +180,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       jobs: [databaseJob],
       layers: [littleLayer()],
       tools: ['fio', 'sqlite3'],
+      weight: 6,
       writes: 128 * MIB,
     },
     ...scale('layers').map(
@@ -174,7 +190,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         title: `${layers} layers, in process`,
         jobs: [layersJob(layers)],
         layers: undefined,
-        weight: 0.4,
+        weight: 1 + 0.02 * layers,
         kept: layers * MIB,
       }),
     ),
@@ -189,7 +205,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
           title: `starting containers over ${layers} layers`,
           jobs: [startJob(layers)],
           layers: littleLayers(layers - 1),
-          weight: 0.7,
+          weight: (isQuick ? 1.5 : 3) + 0.02 * layers,
         }),
       ),
     ...scale('files').map(
@@ -199,11 +215,19 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         title: `layers of ${files} files, in process`,
         jobs: [filesJob(files)],
         layers: undefined,
-        weight: 0.5,
+        weight: 1 + files / 500,
         kept: 3 * files * 8192,
       }),
     ),
-    { ...PLAIN, id: 'build', title: 'a build', jobs: [buildJob], layers: undefined, kept: 128 * MIB },
+    {
+      ...PLAIN,
+      id: 'build',
+      title: 'a build',
+      jobs: [buildJob],
+      layers: undefined,
+      weight: 6,
+      kept: 128 * MIB,
+    },
     // vfs has no room for very many, and must not be left out of the others for that.
     ...[few, scale('containers').filter((count) => !few.includes(count))]
       .filter((counts) => counts.length > 0)
@@ -216,7 +240,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
           layers: [largeFile(256 * MIB)],
           writes: MIB,
           containers: Math.max(...counts),
-          weight: 2,
+          weight: 4 + counts.reduce((sum, count) => sum + 2 * count + 3, 0),
         }),
       ),
     {
@@ -226,6 +250,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       jobs: [fragmentsJob],
       layers: [littleLayer()],
       tools: ['filefrag'],
+      weight: 24,
       writes: 768 * MIB,
     },
     {
@@ -234,6 +259,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       title: 'containers that come and go',
       jobs: [churnJob],
       layers: [littleLayer()],
+      weight: 120,
     },
     {
       ...PLAIN,
@@ -243,9 +269,20 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
       layers: [parallelTrees(trees)],
       mounted: binaryTree('tree-of-files', trees.treeDepth),
       copiesUp: bytesOf([parallelTrees(trees)]),
-      weight: 2,
+      weight: scale('parallel').reduce(
+        (sum, count) => sum + 3 + (trees === PARALLEL_ALL ? 6 : 0.5) * count,
+        0,
+      ),
     },
   ];
+}
+
+/** Changes of so many files at so many depths: each takes a while for caches to be dropped, and for the file to be copied. */
+function copyUpWeight(lower: number, depths: number, copies: number): number {
+  const containers = copies < 4 ? 4 : 1;
+  const changes = depths * (copies < 4 ? 4 : 4 * Math.floor(copies / 4));
+  const image = depths * copies * lower;
+  return 1 + image / (200 * MIB) + 4 * (0.5 * containers + changes * (0.05 + lower / (500 * MIB)));
 }
 
 function littleLayer(): Layer {

@@ -1,7 +1,7 @@
 /** tsengine itself as an engine: the same Node and the same code as runs here. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { selfCommand } from '../../../src/lab/matrix/self.ts';
+import { isBundle, selfCommand } from '../../../src/lab/matrix/self.ts';
 import { buildInfo } from '../../../src/version.ts';
 import { processesOf } from '../../peers/processes.ts';
 import type { Engine } from './engine.ts';
@@ -41,7 +41,8 @@ export function openTsengine(options: TsengineOptions): Engine {
       ],
       env: process.env,
     },
-    version: gitCommit === '' ? version : `${version} (${gitCommit})`,
+    // Its commands take several times as long from their sources.
+    version: `${gitCommit === '' ? version : `${version} (${gitCommit})`}${isBundle() || options.program !== undefined ? '' : ', from its sources'}`,
     quiet: async () => {
       for (let waited = 0; processesOf(dataRoot).length > 0 && waited < PATIENCE; waited += 10)
         await sleep(10);

@@ -14,8 +14,8 @@ import type { Job, Measured, Point } from './job.ts';
 const TIMES = 5;
 /** Changed files in a layer that is compared. */
 const CHANGES = 100;
-/** Layers of a build. */
-const BUILD = 50;
+/** Layers of a build, and files of the image that it begins with: vfs copies them each time, and others see that they are there. */
+const [BUILD, BASE] = [50, 250];
 
 /** The driver on a folder of its own in the rig's store, opened once. */
 const opened = new WeakMap<Rig, Promise<GraphDriver>>();
@@ -228,7 +228,7 @@ export const buildJob: Job = {
     const layers: string[] = [];
     const base = newId();
     await driver.create(base, undefined);
-    await driver.applyDiff(base, undefined, piecesOf(smallFiles(1000, 4096)));
+    await driver.applyDiff(base, undefined, piecesOf(smallFiles(BASE, 4096)));
     layers.push(base);
     const { result: ms, metered } = await rig.metered(() =>
       once(async () => {
