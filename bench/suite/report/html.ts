@@ -14,6 +14,7 @@ import { claimCommand, repeatCommand, topicCommand } from './repeat.ts';
 import {
   ACROSS,
   FINDING_SIGNS,
+  harnessText,
   lastedText,
   machineLines,
   marksOf,
@@ -65,7 +66,7 @@ ${enginePart(report)}
 ${report.claims.map((claim) => claimRow(report, claim)).join('\n')}
 </tbody></table></div>
 <h2>Figures</h2>
-<p class="faint">${escapeHtml(READING)}</p>
+<p class="faint">${escapeHtml([READING, harnessText(report)].join(' '))}</p>
 ${filters(report)}
 <noscript><p>The charts are drawn by a script; all their figures are in the tables.</p></noscript>
 ${GROUPS.map((group) => groupSection(report, group)).join('\n')}

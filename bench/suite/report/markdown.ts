@@ -7,6 +7,7 @@ import { claimCommand, repeatCommand, topicCommand } from './repeat.ts';
 import {
   ACROSS,
   FINDING_SIGNS,
+  harnessText,
   lastedText,
   machineLines,
   marksOf,
@@ -75,7 +76,7 @@ export function reportMarkdown(report: Report, charts: ChartFiles): string {
     'The commands that repeat them:',
     codeList(claims.map((claim) => claimCommand(result, claim))),
     '## Figures',
-    READING.replaceAll('*', '\\*'),
+    escapeMarkdown([READING, harnessText(report)].join(' ').trim()),
     ...GROUPS.flatMap((group) => groupPart(report, group, charts)),
     '## What was measured',
     subjectTable(report),

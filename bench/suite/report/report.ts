@@ -5,7 +5,7 @@ import { type ClaimVerdict, judgeClaims, VERDICTS } from './claims/claims.ts';
 import { type EngineWords, enginesOf } from './engines.ts';
 import { type Figure, type Figures, figuresOf } from './figures.ts';
 import { isThinned } from './thin.ts';
-import { bytesText, listText, subjectNames } from './wording.ts';
+import { bytesText, figureText, listText, subjectNames } from './wording.ts';
 import { type Advice, adviceOf } from './words.ts';
 
 /** A result with all that is said of it. */
@@ -64,6 +64,21 @@ export function machineLines({ result }: Pick<Report, 'result'>): string[] {
     const before = result.machines.length === 1 ? '' : `${id}: `;
     return `${before}Linux ${kernel}, ${processors} × ${processor}, ${bytesText(memory)}${where}`;
   });
+}
+
+/** What the suite itself takes, which is in the figures: a sentence, or nothing where that was not measured. */
+export function harnessText({ result, figures, name }: Report): string {
+  const said = result.subjects
+    .filter(({ kind }) => kind === 'raw')
+    .flatMap((subject) => {
+      const [run, call] = ['harness.run', 'harness.call'].map((id) =>
+        figures.of(subject.id, id).find(({ values }) => values.length > 0),
+      );
+      if (run === undefined || call === undefined) return [];
+      const [whole, one] = [run, call].map(({ median, workload }) => figureText(median, workload.unit));
+      return [`on ${name(subject)} a container that measures nothing ${whole}, one call in it ${one}`];
+    });
+  return said.length === 0 ? '' : `The suite itself takes ${said.join('; ')}.`;
 }
 
 /** `2026-11-30 10:17 UTC`; what is no time stays as it is. */

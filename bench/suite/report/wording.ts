@@ -128,7 +128,9 @@ export function pointText(point: Point): string {
 /** Names of subjects, as short as they are clear among all subjects of a result. */
 export function subjectNames(subjects: readonly Subject[]): (subject: Subject) => string {
   const counts = new Map<string, number>();
-  for (const { driver } of subjects) if (driver !== null) counts.set(driver, (counts.get(driver) ?? 0) + 1);
+  // Those of other engines have names of their own.
+  for (const { driver, kind } of subjects)
+    if (driver !== null && kind === 'driver') counts.set(driver, (counts.get(driver) ?? 0) + 1);
   return ({ id, kind, driver, standIn }) => {
     const name = kind === 'driver' && driver !== null && counts.get(driver) === 1 ? driver : id;
     return standIn === null ? name : `${name} (${standIn})`;

@@ -133,6 +133,27 @@ describe('the page', () => {
     assert.equal(await page.evaluate(TIP), '');
   });
 
+  test('has the names of its lines below a chart, and intervals beside one another', async () => {
+    const marks = await marksOf(page, 'large.read.seq.cold');
+    const names = await page.evaluate(
+      `[...card.querySelectorAll('.legend span')].map((one) => one.textContent)`,
+    );
+    assert.deepEqual(names, [
+      'raw@ext4',
+      'raw@btrfs',
+      'overlay2',
+      'vfs',
+      'btrfs',
+      'aufs',
+      'raw@zfs+debian:6.1',
+      'zfs',
+    ]);
+    const first = marks.filter(({ at }) => at === 64 * 2 ** 20).map(({ x }) => Math.round(x * 100));
+    assert.equal(new Set(first).size, result.subjects.length);
+    await marksOf(page, 'small.untar');
+    assert.equal(await page.evaluate(`card.querySelector('.legend')`), null, 'bars have names');
+  });
+
   test('can be read with the keyboard', async () => {
     await marksOf(page, 'small.untar');
     await page.evaluate(`card.querySelector('svg').focus()`);
@@ -233,6 +254,23 @@ describe('the page', () => {
     assert.equal((await page.screenshot()).subarray(1, 4).toString(), 'PNG');
     await media(page, '', 'light');
   });
+});
+
+test('of one value there is no interval, which can be seen', async () => {
+  const once = madeResult({
+    ...{ subjects: here.map((id) => subject(id)), workloads: ['small.untar', 'large.read.seq.cold'] },
+    ...{ truth: literature, extent: 'usual', samples: 1 },
+  });
+  await using page = await openPage(pageOf('once', once));
+  await size(page, 1280);
+  for (const workload of ['small.untar', 'large.read.seq.cold']) {
+    await marksOf(page, workload);
+    assert.equal(await page.evaluate(`card.querySelectorAll('.whisker').length`), 0);
+    const said = await page.evaluate(`(show(card, card.marks[0]), ${TIP})`);
+    assert.match(String(said), /\(one value\)\n1 sample, too few for 95 %/);
+  }
+  await marksOf(page, 'small.untar');
+  assert.equal(await page.evaluate(`card.querySelectorAll('.bar.few').length`), here.length);
 });
 
 test('text of others stays text, however long, and fits a phone', async () => {

@@ -335,6 +335,15 @@ describe('a report', () => {
     assert.match(text, / ms \(one value\)\\\*, 1 sample, failed: no space left \|/);
   });
 
+  test('says what the suite itself takes', () => {
+    const report = reportOf(made(['harness']));
+    const words =
+      /The suite itself takes on raw@ext4 a container that measures nothing 1\d\.\d ms \([\d.]+ to [\d.]+\), one call in it [\d.]+ ms \([\d.]+ to [\d.]+\); on raw@xfs /;
+    assert.match(reportPage(report), words);
+    assert.match(reportMarkdown(report, new Map()).replaceAll('\\', ''), words);
+    assert.doesNotMatch(reportPage(reportOf(made(['small.untar']))), /The suite itself takes/);
+  });
+
   test('calls want of time no failure', () => {
     const plain = made(['small.untar', 'small.walk']);
     const result: Result = {

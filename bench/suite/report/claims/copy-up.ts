@@ -1,7 +1,18 @@
 /** Claims on what the first change of a file of the image costs. */
 import type { Subject } from '../../schema.ts';
 import { figureText } from '../wording.ts';
-import { above, type Claim, growthOf, not, ofEach, type Part, part, unknown, type View } from './evidence.ts';
+import {
+  above,
+  type Claim,
+  growthOf,
+  not,
+  ofEach,
+  type Part,
+  part,
+  unknown,
+  type View,
+  wider,
+} from './evidence.ts';
 
 const LATENCY = 'copy-up.byte.latency';
 
@@ -34,8 +45,10 @@ function growsWithFile(view: View, subject: Subject, should: boolean): Part[] {
     .find(({ point, values }) => point.lower === growth.to && values.length > 0);
   const bytes =
     written === undefined ? '' : `, for which it wrote ${figureText(written.median, 'bytes')} to disk`;
-  const wider = `more turns of ${name}: the interval holds the limit of ${GROWTH} times`;
-  return [part(should ? grows : not(grows), `${name} ${growth.text}${bytes}`, wider)];
+  const limit = `more turns of ${name}: the interval holds the limit of ${GROWTH} times`;
+  return [
+    part(should ? grows : not(grows), `${name} ${growth.text}${bytes}`, wider(growth.ratio, needs, limit)),
+  ];
 }
 
 /** Times as much in the lowest layer as in the first: above is a price of depth. */
@@ -74,6 +87,10 @@ function paysForDepth(view: View, subject: Subject, should: boolean): Part[] {
   const pays = above(growth.ratio, DEPTH);
   const text = `${name} ${growth.text}`;
   return [
-    part(should ? pays : not(pays), text, `more turns of ${name}: the interval holds ${percent(DEPTH)}`),
+    part(
+      should ? pays : not(pays),
+      text,
+      wider(growth.ratio, needs, `more turns of ${name}: the interval holds ${percent(DEPTH)}`),
+    ),
   ];
 }

@@ -91,6 +91,11 @@ export function above({ low, high, confidence }: Estimate, limit: number, sure: 
   return high <= limit ? 'no' : 'open';
 }
 
+/** What an open answer needs: more turns, where there are too few for any; else a narrower interval. */
+export function wider({ confidence }: Estimate, few: string, limit: string): string {
+  return confidence >= CONFIDENCE ? limit : few;
+}
+
 /** The opposite answer. */
 export function not(answer: Answer): Answer {
   if (answer === 'open') return 'open';

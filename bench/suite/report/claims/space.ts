@@ -15,6 +15,7 @@ import {
   single,
   unknown,
   type View,
+  wider,
 } from './evidence.ts';
 
 /** Times the page cache of one container: below is one copy for all. */
@@ -50,8 +51,8 @@ function cacheGrowth(view: View, subject: Subject, isCopied: boolean): Part[] {
   if (growth === undefined) return [unknown(needs)];
   const limit = isCopied ? growth.to / growth.from / 2 : SHARED;
   const isMore = above(growth.ratio, limit);
-  const wider = `more turns of ${name}: the interval holds the limit of ${limit} times`;
-  return [part(isCopied ? isMore : not(isMore), `${name} ${growth.text}`, wider)];
+  const more = `more turns of ${name}: the interval holds the limit of ${limit} times`;
+  return [part(isCopied ? isMore : not(isMore), `${name} ${growth.text}`, wider(growth.ratio, needs, more))];
 }
 
 /** Of space that 200 containers leave: 40 KiB each. */
