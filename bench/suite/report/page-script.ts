@@ -126,7 +126,7 @@ function bars(svg, workload, rows, width) {
     const middle = index * step + step / 2 + 2;
     const style = 'stroke:var(--s' + row.subject + ')';
     sign(svg, row.subject, 8, middle, 4.5);
-    draw(svg, 'text', { x: 20, y: middle + 4, class: 'name' }, clip(data.subjects[row.subject].name, Math.floor((left - 24) / 6.3)));
+    draw(svg, 'text', { x: 20, y: middle + 4, class: 'name' }, clip(data.subjects[row.subject].name, Math.floor((left - 26) / 6.9)));
     if (log) {
       draw(svg, 'line', { x1: left, x2: x(row.value), y1: middle, y2: middle, class: 'line', style, 'stroke-dasharray': data.subjects[row.subject].dash.join(' ') });
       sign(svg, row.subject, x(row.value), middle, 4.5);

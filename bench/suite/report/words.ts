@@ -198,16 +198,17 @@ function adviceOn(topic: Topic, judged: readonly Judged[], result: Result): Advi
     const isNamed = behind.length > 0 || (alike.length > 0 && perhaps.length === 0);
     return `${isNamed ? '' : `${first}: `}${parts.join('; ')}`;
   };
-  const leaders = [first, ...[...alike, ...equal, ...few].map(({ relation }) => name(relation.other))];
+  const others = (list: readonly Judged[]): Subject[] => list.map(({ relation }) => relation.other);
+  const best = [leader, ...others([...alike, ...equal, ...few])];
   return {
     topic,
-    leaders,
+    leaders: best.map(name),
     text: said((list) => list),
     brief: said(shortened),
     choice: choiceOf(
-      leaders,
-      [...behind, ...perhaps].map(({ relation }) => name(relation.other)),
-      seen.length + 1,
+      placesOf(best, subjects, name),
+      placesOf(others([...behind, ...perhaps]), subjects, name),
+      best.length + behind.length + perhaps.length === subjects.length,
     ),
     isDifference: behind.length > 0,
     answer: answerOf([behind, perhaps, few, open]),
@@ -237,12 +238,30 @@ function shortened(list: readonly string[]): readonly string[] {
   return [...list.slice(0, 2), `${list.length - 3} more`, ...list.slice(-1)];
 }
 
+/** The names of subjects: of a driver that is among them on all of its stores, one. */
+function placesOf(
+  list: readonly Subject[],
+  all: readonly Subject[],
+  name: (subject: Subject) => string,
+): readonly string[] {
+  const isWhole = ({ driver, standIn }: Subject): boolean =>
+    all.every((one) => one.driver !== driver || one.standIn !== standIn || list.includes(one));
+  return [
+    ...new Set(
+      list.map((subject) => {
+        const { driver, standIn } = subject;
+        if (driver === null || !isWhole(subject)) return name(subject);
+        return standIn === null ? driver : `${driver} (${standIn})`;
+      }),
+    ),
+  ];
+}
+
 /** What to choose, in a word or two: who is not among the worse ones. */
-function choiceOf(leaders: readonly string[], worse: readonly string[], count: number): string {
+function choiceOf(leaders: readonly string[], worse: readonly string[], isAll: boolean): string {
   const [first = ''] = leaders;
   if (leaders.length === 1) return first;
-  if (worse.length <= 2 && leaders.length > 2 && leaders.length + worse.length === count)
-    return `any but ${listText(worse, 'or')}`;
+  if (worse.length <= 2 && leaders.length > 2 && isAll) return `any but ${listText(worse, 'or')}`;
   return leaders.length <= 3 ? listText(leaders, 'or') : `${first} and ${leaders.length - 1} like it`;
 }
 

@@ -169,8 +169,14 @@ describe('words', () => {
     assert.equal(of({ a: 0.5 })?.choice, 'any but a');
     assert.match(of({ a: 2, b: 2 })?.choice ?? '', /^(a or b|b or a)$/);
     assert.match(of({ a: 0.5, b: 0.5, c: 0.5 })?.choice ?? '', /^[defg] and 3 like it$/);
-    const few = of({ a: 2, b: 1.9, c: 1.8 });
-    assert.equal(few?.brief.startsWith('a '), true);
+    // One on all of its stores is one to choose.
+    const stores = ['xfs', 'ext4'].map((store) => subject(`a@${store}`));
+    const twice = advice({
+      ...given,
+      subjects: [raw, subject('raw@xfs'), ...stores, ...names.slice(1, 3)],
+      truth: (one, ...rest) => (plain(one, ...rest) ?? 0) * (one.driver === 'a' ? 2 : 1),
+    });
+    assert.equal(on(twice, 'many small writes')?.choice, 'a');
   });
 
   test('of memory and disk say who takes more', () => {
