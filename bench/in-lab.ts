@@ -59,6 +59,7 @@ export async function runInLab(request: LabRequest): Promise<RepositoryResult> {
     memory: 4 * 2 ** 30,
     timeoutMs: 3 * HOUR,
     signal,
+    onProgress: (text) => request.progress(`${workload}: ${text}`),
     onNotice: (text) => request.progress(`${workload}: ${text}`),
     onOutput: (stream, data) => {
       chunks[stream].push(data);

@@ -3,7 +3,7 @@ import { TsengineError } from '../src/errors.ts';
 import { type Conclusion, conclude, type Figure } from './comparison.ts';
 import type { RepositoryResult } from './schema.ts';
 import { bytesText, factorText, oneLine, spreadText, valueText } from './suite/report/wording.ts';
-import { type Estimate, ratioEstimate } from './suite/statistics.ts';
+import { CONFIDENCE, type Estimate, ratioEstimate } from './suite/statistics.ts';
 
 /** What stands around it. */
 const [BEGIN, END] = ['<!-- the table of npm run bench -->', '<!-- end of the table -->'];
@@ -63,7 +63,8 @@ export function readmeTable(result: RepositoryResult): string {
       return values.length === 0 || baseline.length === 0 ? '' : ratioText(ratioEstimate(values, baseline));
     };
     return [
-      row.title,
+      // Of a try the lists and layers are smaller than the row says.
+      result.quick ? found.title : row.title,
       median('tsengine'),
       median('docker'),
       ...(withPodman ? [median('podman')] : []),
@@ -80,8 +81,9 @@ function figureOf({ figures }: Conclusion, series: string): Figure | undefined {
   return figures.find(({ name }) => name === series);
 }
 
+/** With an asterisk where there are too few values for 95 %. */
 function ratioText(ratio: Estimate): string {
-  return `${factorText(ratio.value)} ${spreadText(ratio)}`;
+  return `${factorText(ratio.value)} ${spreadText(ratio)}${ratio.confidence < CONFIDENCE ? '*' : ''}`;
 }
 
 /** Whence the figures are. */
@@ -99,7 +101,7 @@ function provenance(result: RepositoryResult): string {
   const text = [
     `tsengine ${tsengine} of commit ${commit}, measured on ${started.slice(0, 10)} by \`${command}\`${quick ? ' (a try, not for figures)' : ''}:`,
     `${where}; ${programs.join(', ')}.`,
-    `Medians of ${runs} runs${quick ? '' : ', of three and four times as many where it is short'}; ratios with their 95 % interval.`,
+    `Medians of ${runs} runs${quick ? '' : ', of three and four times as many where it is short'}; ratios with their 95 % interval (with an asterisk: of too few runs).`,
     disturbance(result),
   ];
   return oneLine(text.join(' '));

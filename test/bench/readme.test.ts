@@ -28,20 +28,27 @@ describe('the table of the README', () => {
     assert.deepEqual(lines.slice(3, -1), [
       '|  | tsengine | Docker | podman | floor | to Docker | to the floor |',
       '| --- | --- | --- | --- | --- | --- | --- |',
-      '| `run --rm --network none busybox true` | 100 ms | 200 ms | 250 ms | runc alone 50.0 ms | 0.50 (0.45 to 0.55) | 2.00 (1.90 to 2.10) |',
+      '| `run --rm --network none busybox true` | 100 ms | 200 ms | 250 ms | runc alone 50.0 ms | 0.50 (0.45 to 0.55)* | 2.00 (1.90 to 2.10)* |',
       '| nothing: what the harness itself takes |  |  |  | a static true 1.50 ms |  |  |',
     ]);
   });
 
   test('has no column for a podman that nobody measured', () => {
     const lines = readmeTable(
-      recordedResult([recordedComparison({ name: 'ps' }, { docker: [2, 2], tsengine: [1, 1] })]),
+      recordedResult([recordedComparison({ name: 'ps' }, { docker: [2, 2, 2, 2], tsengine: [1, 1, 1, 1] })]),
     ).split('\n');
     assert.deepEqual(lines.slice(3, -1), [
       '|  | tsengine | Docker | floor | to Docker | to the floor |',
       '| --- | --- | --- | --- | --- | --- |',
       '| `ps -a`, 1 000 containers | 1.00 ms | 2.00 ms |  | 0.50 (0.50 to 0.50) |  |',
     ]);
+  });
+
+  test('says of a try what it tried', () => {
+    const ps = recordedComparison({ name: 'ps', title: 'ps -a, 100 containers' }, { tsengine: [1] });
+    const table = readmeTable({ ...recordedResult([ps]), quick: true });
+    assert.match(table, /\(a try, not for figures\).*Medians of 10 runs;/);
+    assert.match(table, /^\| ps -a, 100 containers \| 1\.00 ms \|/m);
   });
 
   test('takes the place of the one before, and of nothing else', () => {
