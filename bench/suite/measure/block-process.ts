@@ -96,7 +96,7 @@ export async function runBlock(request: BlockRequest, write: (event: BenchEvent)
   runTool('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', WORK], 'mount');
   const tools = openTools(request.tools);
   using _ = keepPrograms(tools);
-  await using rigs = await openRigs(block, request, tools, write);
+  await using rigs = await openRigs(block, request, tools, { started, write });
   const isWhole = await repeat(block, rigs.list, request, { started, write });
   write({ event: 'done', block: block.id, machine: request.subjects[0]?.machine ?? 'host', isWhole });
 }
@@ -117,6 +117,12 @@ function keepPrograms({ folder, command, environment }: Tools): Disposable {
   return { [Symbol.dispose]: () => child.kill('SIGKILL') };
 }
 
+/** When the block began, and where to tell of it. */
+interface Run {
+  readonly started: number;
+  write(event: BenchEvent): void;
+}
+
 interface OpenRigs extends AsyncDisposable {
   readonly list: readonly Rig[];
 }
@@ -125,7 +131,7 @@ async function openRigs(
   block: Block,
   request: BlockRequest,
   tools: Tools,
-  write: (event: BenchEvent) => void,
+  { started, write }: Run,
 ): Promise<OpenRigs> {
   const { images, size, owner } = request;
   const image: ImagePlan | undefined =
@@ -151,7 +157,9 @@ async function openRigs(
     for (const [index, plan] of request.subjects.entries()) {
       const fail = (reason: string): void =>
         write({ event: 'failed', block: block.id, subject: plan.id, job: null, reason });
-      const why = leftOut(block, plan);
+      // What is asked for may be larger than the time for it.
+      const isLate = performance.now() - started > request.hardMs;
+      const why = isLate ? noTime(0, request.least) : leftOut(block, plan);
       if (why !== undefined) {
         fail(why);
         continue;
@@ -198,7 +206,7 @@ async function repeat(
   block: Block,
   rigs: readonly Rig[],
   request: BlockRequest,
-  { started, write }: { readonly started: number; write(event: BenchEvent): void },
+  { started, write }: Run,
 ): Promise<boolean> {
   const wanted = new Set(chosenWorkloads(request).map(({ id }) => id));
   const since = (): number => performance.now() - started;

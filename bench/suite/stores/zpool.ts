@@ -32,7 +32,7 @@ export function hasZfsModule(): boolean {
   return existsSync('/dev/zfs');
 }
 
-/** Makes a pool and mounts its root. Only in a mount namespace of its own: zfs-fuse gets folders to itself there. */
+/** Makes a pool and mounts a dataset of it. Only in a mount namespace of its own: zfs-fuse gets folders to itself there. */
 export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
   const isFuse = !hasZfsModule();
   if (isFuse) await startZfsFuse();
@@ -51,15 +51,17 @@ export async function makeZpoolStore(options: StoreOptions): Promise<Store> {
     const debianPackage = isFuse ? FUSE_PACKAGE : PACKAGE;
     // The machine's own file must not know of it; zdb finds it by this one.
     const cacheFile = `${options.work}/zpool.cache`;
-    const words = ['create', '-f', '-o', `cachefile=${cacheFile}`, '-m', path, pool, image.path];
+    const words = ['create', '-f', '-o', `cachefile=${cacheFile}`, '-m', 'none', pool, image.path];
     runTool('zpool', words, debianPackage);
     isMade = true;
+    // Not in the pool's own dataset: to zdb the name of the pool is that of what holds them all.
+    runTool('zfs', ['create', '-o', `mountpoint=${path}`, `${pool}/store`], debianPackage);
     return {
       kind: 'zpool',
       path,
       devices: [image.name],
       storageOptions: [],
-      mkfs: 'zpool create',
+      mkfs: 'zpool create; zfs create',
       mountOptions: mountOptionsOf(path),
       standIn: isFuse ? 'zfs-fuse' : null,
       sync: async () => {

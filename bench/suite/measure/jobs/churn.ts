@@ -47,7 +47,8 @@ export const churnJob: Job = {
 async function fragmentsOf(rig: Rig, session: Session, path: string): Promise<number> {
   const { fragments } = rig.store;
   if (fragments === undefined) return figure(await session.call('fragments', { path }), 'count');
-  await rig.store.sync();
+  // It reads the device past the filesystem: what is cached of that may be older than what is there.
+  await rig.dropCaches();
   const [seen] = seenInContainers(path);
   if (seen === undefined) throw new Error(`no container has ${path}`);
   return fragments(seen.mount, seen.inode);
