@@ -81,12 +81,13 @@ export interface Command {
 
 /**
  * Runs a command that must succeed and gives the milliseconds of wall-clock time from its start to its end. Its output
- * goes to /dev/null; what it says on standard error goes to a file, as a pipe would stay open for as long as a
+ * goes to /dev/null; what it says on standard error goes to a file without a name, as a pipe would stay open for as long as a
  * container that inherits it.
  */
 export function timed({ argv, env = process.env }: Command): Reading {
   const folder = mkdtempSync(`${tmpdir()}/tsengine-timed-`);
   const errors = openSync(`${folder}/stderr`, 'w+');
+  rmSync(folder, { recursive: true });
   try {
     const [file, ...args] = argv;
     const meter = startMeter([]);
@@ -95,11 +96,10 @@ export function timed({ argv, env = process.env }: Command): Reading {
     const value = Number(process.hrtime.bigint() - start) / 1e6;
     const { disturbed } = meter();
     if (status === 0) return disturbed === undefined ? { value } : { value, disturbed };
-    const said = readFileSync(`${folder}/stderr`, 'utf8').trim();
+    const said = readFileSync(`/proc/self/fd/${errors}`, 'utf8').trim();
     throw new Error(`${argv.join(' ')}: ended with ${status ?? signal}: ${said}`, { cause: error });
   } finally {
     closeSync(errors);
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

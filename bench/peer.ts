@@ -44,7 +44,8 @@ async function measure(): Promise<RepositoryResult> {
   const say = (text: string): void => void (values.json || console.log(text));
   const told = new Set<string>();
   const abort = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => abort.abort());
+  // Whoever sends a second one must not keep it from cleaning up: timeout(1) does.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());
   // Where the result goes is nothing that measures.
   const words = process.argv
     .slice(2)
