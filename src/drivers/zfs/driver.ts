@@ -301,7 +301,8 @@ export class ZfsDriver implements GraphDriver {
   async remove(id: string): Promise<void> {
     checkLayerId(id);
     using _lock = await this.counter.lock(id);
-    const users = this.counter.settle(id, this.point(id, undefined));
+    const point = this.point(id, undefined);
+    const users = this.counter.settle(id, point);
     if (users > 0) throw layerInUse(this.name, id, users);
     let clones: readonly string[];
     try {
@@ -311,6 +312,8 @@ export class ZfsDriver implements GraphDriver {
     }
     const [child] = clones;
     if (child !== undefined) throw layerHasChildren(this.name, id, basename(child));
+    // A kill before the mount or after it, of who filled the layer alone, leaves its mount point, which nobody counts.
+    this.#unmount(point.path);
   }
 
   async exists(id: string): Promise<boolean> {
