@@ -30,7 +30,9 @@ export function topicCommand(result: Result, { workloads }: Topic): string {
   return repeatCommand(result, workloads.filter((id) => had.has(id)).join(','));
 }
 
-/** Measures again what a claim is judged by. */
-export function claimCommand(result: Result, { workloads }: ClaimVerdict): string {
-  return repeatCommand(result, workloads.join(','));
+/** Measures again what a claim is judged by, with all drivers where the run left out one that it is about. */
+export function claimCommand(result: Result, { workloads, lacks }: ClaimVerdict): string {
+  const { command } = result;
+  const wide = lacks.length === 0 ? command : command.replaceAll(FLAG('drivers'), '');
+  return repeatCommand({ ...result, command: wide }, workloads.join(','));
 }

@@ -16,11 +16,12 @@ import { after, describe, test } from 'node:test';
 import { compareResults } from '../../../bench/suite/compare/compare.ts';
 import { noTime } from '../../../bench/suite/measure/no-time.ts';
 import { chartsOf, toRaw } from '../../../bench/suite/report/charts.ts';
+import { judgeClaims } from '../../../bench/suite/report/claims/claims.ts';
 import { figuresOf } from '../../../bench/suite/report/figures.ts';
 import { reportPage } from '../../../bench/suite/report/html.ts';
 import { looksOf } from '../../../bench/suite/report/looks.ts';
 import { reportMarkdown } from '../../../bench/suite/report/markdown.ts';
-import { repeatCommand } from '../../../bench/suite/report/repeat.ts';
+import { claimCommand, repeatCommand } from '../../../bench/suite/report/repeat.ts';
 import { type Report, reportOf } from '../../../bench/suite/report/report.ts';
 import { summaryText, writtenText } from '../../../bench/suite/report/summary.ts';
 import { thinResult } from '../../../bench/suite/report/thin.ts';
@@ -132,6 +133,25 @@ test('the command that repeats a figure of another engine has that engine, and o
   assert.equal(
     repeatCommand({ ...made([]), command: 'tsengine bench --workloads small --quick' }, ''),
     'tsengine bench --workloads small --quick',
+  );
+});
+
+test('the command of a claim measures the drivers that it lacks as well', () => {
+  const claims = (ids: readonly string[]) => {
+    const result = {
+      ...madeResult({
+        subjects: ids.map((id) => subject(id)),
+        workloads: ['layers.build'],
+        truth: literature,
+      }),
+    };
+    const command = `tsengine bench --drivers ${ids.map((id) => id.split('@')[0]).join(',')} --quick`;
+    return judgeClaims(figuresOf(result)).map((claim) => claimCommand({ ...result, command }, claim));
+  };
+  assert.equal(claims(['overlay2@ext4', 'vfs@ext4'])[9], 'tsengine bench --quick --workloads layers.build');
+  assert.equal(
+    claims(['overlay2@ext4', 'btrfs@btrfs'])[9],
+    'tsengine bench --drivers overlay2,btrfs --quick --workloads layers.build',
   );
 });
 

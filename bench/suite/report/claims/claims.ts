@@ -51,6 +51,8 @@ export interface ClaimVerdict {
   readonly standIn: string;
   /** What `--workloads` measures it by; empty for all. */
   readonly workloads: readonly string[];
+  /** Drivers that it is about and that were not measured. */
+  readonly lacks: readonly string[];
 }
 
 /** Judges all claims. */
@@ -99,13 +101,18 @@ function judgeClaim({ parts, change, ...claim }: Claim, view: View): ClaimVerdic
     ),
     change: answer === 'open' ? needsText(found) : change,
     depends: dependsText(found, view),
+    lacks: lackingOf(found),
     standIn: '',
   };
 }
 
+function lackingOf(parts: readonly Part[]): string[] {
+  return [...new Set(parts.flatMap(({ lacks }) => lacks ?? []))];
+}
+
 /** Drivers that were not measured come first, in one breath. */
 function needsText(parts: readonly Part[]): string {
-  const lacking = [...new Set(parts.flatMap(({ lacks }) => lacks ?? []))];
+  const lacking = lackingOf(parts);
   const were = lacking.length === 1 ? 'was' : 'were';
   const drivers = lacking.length === 0 ? [] : [`${listText(lacking)}, which ${were} not measured`];
   const needs = parts.map((part) => part.needs).filter((one) => one !== '');
