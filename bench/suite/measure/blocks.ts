@@ -169,7 +169,7 @@ function allBlocks({ extent, sizes: given }: Selection): Block[] {
         jobs: [largeFilesJob(size)],
         layers: [largeFile(size)],
         tools: ['fio'],
-        weight: (isQuick ? 16 : 48) + size / (20 * MIB),
+        weight: (isQuick ? 12 : 48) + size / (20 * MIB),
         writes: 2 * size,
       }),
     ),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CATALOGUE, EXTENTS, SCALES } from '../../../bench/suite/catalogue.ts';
-import { blocksOf, isChosen, sizeText } from '../../../bench/suite/measure/blocks.ts';
+import { blocksOf, chosenWorkloads, isChosen, sizeText } from '../../../bench/suite/measure/blocks.ts';
 import {
   keepRoom,
   leftOut,
@@ -13,6 +13,7 @@ import {
 } from '../../../bench/suite/measure/room.ts';
 import { seriesKey } from '../../../bench/suite/measure/series-key.ts';
 import { planSubjects } from '../../../bench/suite/measure/subjects.ts';
+import { TOPICS } from '../../../bench/suite/report/words.ts';
 import { TsengineError } from '../../../src/errors.ts';
 import { statfs } from '../../../src/linux/statfs.ts';
 
@@ -51,6 +52,37 @@ describe('blocks', () => {
       assert.equal(new Set(keys).size, keys.length);
     });
   }
+
+  test('of a quick answer have something of every topic of the summary but what takes too long', () => {
+    const quick = new Set(chosenWorkloads({ extent: 'quick', workloads: [] }).map(({ id }) => id));
+    const without = TOPICS.filter(({ workloads }) => !workloads.some((id) => quick.has(id)));
+    assert.deepEqual(
+      without.flatMap(({ workloads }) => workloads),
+      ['density.page-cache', 'density.disk'],
+    );
+    // What it does without is to be had by its name.
+    const named = chosenWorkloads({ extent: 'quick', workloads: ['large.read.seq.warm', 'churn'] });
+    assert.deepEqual(
+      named.map(({ id }) => id),
+      ['large.read.seq.warm', 'churn.space', 'churn.fragments', 'churn.read.before', 'churn.read.after'],
+    );
+  });
+
+  test('come by what they take: the harness first, the largest files and the most containers last', () => {
+    const ids = blocksOf({ extent: 'full', workloads: [] }).map(({ id }) => id);
+    const places = [
+      'harness',
+      'source-tree',
+      'copy-up-4096',
+      'large-67108864',
+      'large-4294967296',
+      'parallel',
+    ];
+    assert.deepEqual(
+      places.toSorted((a, b) => ids.indexOf(a) - ids.indexOf(b)),
+      places,
+    );
+  });
 
   test('are few where little is asked for', () => {
     const ids = blocksOf({ extent: 'quick', workloads: ['small.untar', 'database'] }).map(({ id }) => id);
