@@ -63,6 +63,8 @@ export interface CommandModule {
 export interface Program {
   /** Does what `main` of `program.ts` does. */
   main(args: readonly string[]): Promise<void>;
+  /** Does what `endProcess` of `program.ts` does. */
+  endProcess(): void;
 }
 
 /** What every command gets to know. */

@@ -6,12 +6,12 @@ import {
   type CommandTable,
   type GlobalOptions,
   logLevels,
+  type Program,
 } from './command.ts';
 import { commands } from './commands/index.ts';
 import { commandYet } from './docker-only.ts';
+import { endProcess as endThisProcess } from './end-process.ts';
 import { commandHelp, tableHelp } from './help.ts';
-
-export { endProcess } from './end-process.ts';
 
 import { listOption } from './options.ts';
 import { outputError, writeOutNow } from './output.ts';
@@ -51,12 +51,22 @@ export async function main(args: readonly string[]): Promise<void> {
     const module = await found.entry.load();
     if ('main' in module) {
       handlers[Symbol.dispose]();
+      other = module;
       return await module.main(args);
     }
     await runCommand(module, found, globals, wantsHelp);
   } catch (error) {
     process.exitCode = failed(error);
   }
+}
+
+/** The program that had the command, where it was another one. */
+let other: Program | undefined;
+
+/** Ends the process when `main` has returned: see `end-process.ts`. */
+export function endProcess(): void {
+  if (other === undefined) endThisProcess();
+  else other.endProcess();
 }
 
 /** A command found in the table, with what follows its name. */
