@@ -1,14 +1,18 @@
 /** The cgroup that all containers of a run are in, so that none of a run that was killed stays. */
 import { readdirSync, rmdirSync } from 'node:fs';
-import { readHostFacts } from '../../../src/engine/runtime/spec/host-facts.ts';
 import { isRunning } from '../stores/image.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const PREFIX = 'tsengine-bench-';
 
-/** The flags of `run` that put a container there. Where systemd makes cgroups it also takes them away, and there are none. */
+/**
+ * An engine's option `exec-opts`, with which its runtime makes cgroups itself. systemd cannot: it is told of processes by number, and those
+ * of a block have numbers of their own.
+ */
+export const CGROUPS = 'native.cgroupdriver=cgroupfs';
+
+/** The flags of `run` that put a container there. */
 export function cgroupFlags(owner: number): readonly string[] {
-  if (readHostFacts().cgroupDriver === 'systemd') return [];
   return ['--cgroup-parent', `/${PREFIX}${owner}`];
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram } from '../../../src/engine/runtime/programs.ts';
 import { TsengineError } from '../../../src/errors.ts';
 import { programRoot } from '../../../src/lab/place.ts';
+import { CGROUPS } from './cgroups.ts';
 import { type Engine, runEngine } from './engine.ts';
 
 /** Where and on what. */
@@ -65,6 +66,7 @@ export async function openDocker(options: DockerOptions): Promise<Engine> {
   const flags = [
     ...['--data-root', options.dataRoot, '--exec-root', `${work}/exec`, '-H', `unix://${socket}`],
     ...['-p', `${work}/pid`, '--storage-driver', options.driver, '--bridge', 'none', '--iptables=false'],
+    ...['--exec-opt', CGROUPS],
     ...options.storageOptions.flatMap((option) => ['--storage-opt', option]),
   ];
   const child = spawn(

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isBundle, selfCommand } from '../../../src/lab/matrix/self.ts';
 import { buildInfo } from '../../../src/version.ts';
 import { processesOf } from '../../peers/processes.ts';
+import { CGROUPS } from './cgroups.ts';
 import type { Engine } from './engine.ts';
 
 /** Where and on what. */
@@ -13,7 +14,7 @@ export interface TsengineOptions {
   /** A folder on a tmpfs for its exec root, of its own. */
   readonly work: string;
   readonly storageOptions: readonly string[];
-  /** What its configuration file holds. Nothing where not given. */
+  /** What else its configuration file holds. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** The words that start it: what runs here where not given. */
   readonly program?: readonly [string, ...string[]];
@@ -27,7 +28,7 @@ export function openTsengine(options: TsengineOptions): Engine {
   const { driver, dataRoot, work, storageOptions } = options;
   mkdirSync(work, { recursive: true });
   const config = `${work}/daemon.json`;
-  writeFileSync(config, JSON.stringify(options.config ?? {}));
+  writeFileSync(config, JSON.stringify({ 'exec-opts': [CGROUPS], ...options.config }));
   const [program = '', ...before] = options.program ?? selfCommand();
   const { version, gitCommit } = buildInfo();
   return {
