@@ -1,7 +1,6 @@
 /** An engine under measurement: its command line on a data root of its own, on a store of its own. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../src/errors.ts';
 import type { Bench } from '../bench.ts';
 import { type Command, type Reading, timed } from '../measure.ts';
@@ -10,7 +9,6 @@ import type { Engine } from '../suite/measure/engine.ts';
 import { openPodman } from '../suite/measure/podman-engine.ts';
 import { openTsengine } from '../suite/measure/tsengine-engine.ts';
 import type { Store, StoreKind } from '../suite/stores/store.ts';
-import { processesOf } from './processes.ts';
 import { makePlace, storeOf } from './store.ts';
 
 /** Which engine, and how it is set up. */
@@ -67,10 +65,7 @@ export async function openPeer(bench: Bench, options: PeerOptions): Promise<Peer
       ...{ name, engine: engine.name, dataRoot, store, work, argv },
       time: (...args) => timed(argv(...args)),
       ok: (...args) => output(argv(...args)),
-      quiet: async () => {
-        await engine.quiet();
-        if (engine.name === 'podman') await untilIdle(dataRoot);
-      },
+      quiet: async () => await engine.quiet(),
       stop: async () => await engine[Symbol.asyncDispose](),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     };
@@ -112,14 +107,6 @@ async function openEngine(
     case 'tsengine':
       return openTsengine({ ...options, config: { 'sync-layers': syncLayers }, program: [launcher] });
   }
-}
-
-/** How long what a command leaves working in the background may take, in milliseconds. */
-const PATIENCE = 10_000;
-
-/** Waits for what conmon starts when a container has ended. */
-async function untilIdle(dataRoot: string): Promise<void> {
-  for (let waited = 0; processesOf(dataRoot).length > 0 && waited < PATIENCE; waited += 10) await sleep(10);
 }
 
 function output({ argv, env }: Command): string {

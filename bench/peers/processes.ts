@@ -1,5 +1,9 @@
 /** What of an engine runs. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How long what a command leaves working in the background may take, in milliseconds. */
+const PATIENCE = 10_000;
 
 /**
  * The processes that work on a data root, as `PID COMMAND`: those whose command line names it or something in it, in a
@@ -18,6 +22,11 @@ export function processesOf(dataRoot: string): string[] {
     }
   }
   return found;
+}
+
+/** Waits for what conmon starts when a container has ended, as long as that may take. */
+export async function untilIdle(dataRoot: string): Promise<void> {
+  for (let waited = 0; processesOf(dataRoot).length > 0 && waited < PATIENCE; waited += 10) await sleep(10);
 }
 
 /** Whether the path stands in the word, and not only as the beginning of a longer name. */

@@ -54,7 +54,5 @@ function runWords(peer: Peer): string[] {
   const bundle = `${peer.work}/bundle`;
   mkdirSync(bundle);
   writeFileSync(`${bundle}/config.json`, JSON.stringify(changed));
-  // `slice:prefix:name` is systemd's form of a path.
-  const flags = cgroupsPath.startsWith('/') ? [] : ['--systemd-cgroup'];
-  return ['--root', `${peer.work}/runc`, ...flags, 'run', '--bundle', bundle, 'alone'];
+  return ['--root', `${peer.work}/runc`, 'run', '--bundle', bundle, 'alone'];
 }

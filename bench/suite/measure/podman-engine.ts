@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { findProgram } from '../../../src/engine/runtime/programs.ts';
 import { TsengineError } from '../../../src/errors.ts';
 import { runTool } from '../../../src/lab/matrix/tool.ts';
+import { untilIdle } from '../../peers/processes.ts';
 import type { DockerOptions } from './docker-engine.ts';
 import type { Engine } from './engine.ts';
 
@@ -30,7 +31,7 @@ export function openPodman({ driver, dataRoot, work, storageOptions }: DockerOpt
       env: process.env,
     },
     version,
-    quiet: async () => undefined,
+    quiet: () => untilIdle(dataRoot),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

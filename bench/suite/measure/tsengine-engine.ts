@@ -1,9 +1,8 @@
 /** tsengine itself as an engine: the same Node and the same code as runs here. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isBundle, selfCommand } from '../../../src/lab/matrix/self.ts';
 import { buildInfo } from '../../../src/version.ts';
-import { processesOf } from '../../peers/processes.ts';
+import { untilIdle } from '../../peers/processes.ts';
 import { CGROUPS } from './cgroups.ts';
 import type { Engine } from './engine.ts';
 
@@ -19,9 +18,6 @@ export interface TsengineOptions {
   /** The words that start it: what runs here where not given. */
   readonly program?: readonly [string, ...string[]];
 }
-
-/** How long what a command leaves working in the background may take, in milliseconds. */
-const PATIENCE = 10_000;
 
 /** Gives it; nothing is started. The machine's configuration file has no part in it. */
 export function openTsengine(options: TsengineOptions): Engine {
@@ -44,10 +40,7 @@ export function openTsengine(options: TsengineOptions): Engine {
     },
     // Its commands take several times as long from their sources.
     version: `${gitCommit === '' ? version : `${version} (${gitCommit})`}${isBundle() || options.program !== undefined ? '' : ', from its sources'}`,
-    quiet: async () => {
-      for (let waited = 0; processesOf(dataRoot).length > 0 && waited < PATIENCE; waited += 10)
-        await sleep(10);
-    },
+    quiet: () => untilIdle(dataRoot),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
