@@ -109,7 +109,7 @@ describe('an installed package', () => {
       rmSync(join(below, 'node_modules'), { recursive: true });
       for (const words of [
         ['driver', 'ls'],
-        ['--data-root', join(below, 'root'), 'info'],
+        ['--data-root', join(below, 'root'), '--exec-root', join(below, 'run'), 'info'],
       ]) {
         const inside = spawnSync(join(there, 'bin/tsengine'), words, {
           encoding: 'utf8',
