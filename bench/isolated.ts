@@ -24,7 +24,8 @@ export async function runIsolated(
 ): Promise<void> {
   let [isDone, said] = [false, ''];
   let failure: string | undefined;
-  const child = startIsolated([process.execPath, ...NODE_FLAGS, MAIN, JSON.stringify(request)]);
+  const words = [process.execPath, ...NODE_FLAGS, MAIN, JSON.stringify(request)];
+  const child = startIsolated(words, [request.images]);
   child.stdout.on(
     'data',
     byLine((line) => {

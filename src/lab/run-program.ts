@@ -80,7 +80,9 @@ export function dyingWithUs(contained = false, user?: number): readonly string[]
         ];
   const bound = ['setpriv', ...rights, '--pdeathsig', 'KILL', '--'];
   if (!contained) return bound;
-  return [...bound, 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--'];
+  // A slave has nothing mounted any more that was unmounted here.
+  const mounts = ['--mount', '--propagation', 'slave'];
+  return [...bound, 'unshare', ...mounts, '--pid', '--fork', '--kill-child', '--mount-proc', '--'];
 }
 
 /** Runs a program to its end. Fails with a `TsengineError` that has the best line of what it said. */

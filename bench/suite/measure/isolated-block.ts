@@ -6,6 +6,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { errorMessage, hasErrno, TsengineError } from '../../../src/errors.ts';
 import { byLine } from '../../../src/lab/matrix/events.ts';
+import { inOwnNamespaces } from '../../../src/lab/matrix/own-namespaces.ts';
 import { selfCommand } from '../../../src/lab/matrix/self.ts';
 import { missingTool } from '../../../src/lab/matrix/tool.ts';
 import { untilEnd } from '../../../src/lab/matrix/until-end.ts';
@@ -31,21 +32,16 @@ const SLACK_MS = 3 * 3_600_000;
 /** How long a process that is killed may take to go: it unmounts, on a disk that may be slow. */
 const GRACE_MS = 60_000;
 
-const NAMESPACES = [
-  ...['--mount', '--propagation', 'private'],
-  ...['--pid', '--fork', '--kill-child', '--mount-proc'],
-];
-
 /**
- * Starts a command with mount and pid namespaces of its own. The shell is process 1 there and waits for what has lost its parent.
- * And unshare(1) ends with us, however we do.
+ * Starts a command with mount and pid namespaces of its own, in which `needed` is seen as here. The shell is process 1 there and
+ * waits for what has lost its parent.
  */
-export function startIsolated(words: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
-  return spawn(
-    'setpriv',
-    ['--pdeathsig', 'KILL', 'unshare', ...NAMESPACES, 'sh', '-c', '"$@"; exit $?', 'sh', ...words],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+export function startIsolated(
+  words: readonly string[],
+  needed: readonly string[] = [],
+): ChildProcessByStdio<null, Readable, Readable> {
+  const [program = '', ...args] = inOwnNamespaces('"$@"; exit $?', words, needed);
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /**
@@ -90,7 +86,8 @@ async function onePass(request: BlockRequest, listener: BlockListener): Promise<
   let at: { readonly subject: string; readonly job: string | null } = { subject: '', job: null };
   let isDone = false;
   let said = '';
-  const child = startIsolated([...selfCommand(), BENCH_COMMAND, '--block', JSON.stringify(request)]);
+  const words = [...selfCommand(), BENCH_COMMAND, '--block', JSON.stringify(request)];
+  const child = startIsolated(words, [request.images, request.tools]);
   child.stdout.on(
     'data',
     byLine((line) => {

@@ -12,6 +12,7 @@ import { destroyPools } from './backing-zfs.ts';
 import type { CellName } from './cells.ts';
 import { brokenCell, byLine, type MatrixEvent, parseEventLine } from './events.ts';
 import { brokenFeatures, type Trying } from './features.ts';
+import { inOwnNamespaces } from './own-namespaces.ts';
 import type { Backing, Cell, Feature } from './schema.ts';
 import { CELLS_COMMAND, selfCommand } from './self.ts';
 import { missingTool } from './tool.ts';
@@ -98,12 +99,6 @@ async function inProcess(
   }
 }
 
-/** --kill-child: the namespaces end with unshare(1), and with them every process in them. */
-const NAMESPACES = [
-  ...['--mount', '--propagation', 'private'],
-  ...['--pid', '--fork', '--kill-child', '--mount-proc'],
-];
-
 async function watch(
   request: IsolatedRequest,
   options: IsolatedOptions,
@@ -112,9 +107,9 @@ async function watch(
   const started = performance.now();
   const events: MatrixEvent[] = [];
   const lines: string[] = [];
-  const words = [...NAMESPACES, '--', ...selfCommand(), CELLS_COMMAND, '--isolated', JSON.stringify(request)];
-  // And unshare(1) ends with us, however we do.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...words], {
+  const words = [...selfCommand(), CELLS_COMMAND, '--isolated', JSON.stringify(request)];
+  const [program = '', ...args] = inOwnNamespaces('exec "$@"', words, [options.folder]);
+  const child = spawn(program, args, {
     env: programEnv(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
