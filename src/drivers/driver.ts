@@ -305,10 +305,14 @@ export interface StorePlace {
   readonly image: string;
   /** Its size in bytes. */
   readonly size: number;
+  /** How tsengine is called on the data root, as sh(1) reads it, for commands that messages suggest. */
+  readonly program: string;
 }
 
 /** Makes a filesystem or a pool on a file, and brings it to the driver's home. One process at a time calls. */
 export interface StoreMaker {
+  /** The store is in the driver's home, where `image` is not used. */
+  readonly inHome?: true;
   /** Fails with `Unavailable` and the way out where this machine cannot have such a store: no kernel module, no tools. */
   check(): Promise<void>;
   /** Makes it in `image`, which is a hole of its size. */
@@ -319,4 +323,8 @@ export interface StoreMaker {
   attach(place: StorePlace): Promise<void>;
   /** The reverse; harmless where it is not attached, or only half made. Fails with `Conflict` while something uses it. */
   detach(place: StorePlace): Promise<void>;
+  /** Whether no layer is in it, for a driver whose `hasData` cannot know. Only of what is attached. */
+  isEmpty?(place: StorePlace): Promise<boolean>;
+  /** The command that takes down what the driver itself keeps for a home that nothing uses; `undefined` where there is nothing. */
+  commandToTakeDown?(home: string): string | undefined;
 }

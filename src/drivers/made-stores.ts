@@ -11,7 +11,8 @@
  * `going`: it is not used, and the next `driver teardown` goes on.
  */
 import * as z from 'zod/mini';
-import { errorMessage, TsengineError } from '../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { shellWord } from '../linux/command.ts';
 import {
   listDirectory,
   makeDirectories,
@@ -21,9 +22,12 @@ import {
   writeFileAtomic,
 } from '../linux/files.ts';
 import { type Lock, lockFile } from '../linux/flock.ts';
+import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
+import { refusalOfReadOnly } from './read-only.ts';
 import { DRIVER_NAMES, driverFactory } from './registry.ts';
+import { LostImageError, mustHaveImage } from './store-image.ts';
 
 /** A pool or filesystem has room for something from here on; mkfs.btrfs wants 109 MiB. */
 export const LEAST_SIZE = 256 * 1024 * 1024;
@@ -36,6 +40,8 @@ export interface StoreFolder {
   homeOf(name: DriverName): string;
   /** The driver's folder in the exec root. */
   runHomeOf(name: DriverName): string;
+  /** How tsengine is called on the data root, as sh(1) reads it, for commands that messages suggest. */
+  readonly program: string;
 }
 
 const RECORD = z.object({
@@ -52,6 +58,7 @@ class MadeStore {
   readonly #home: string;
   readonly #runHome: string;
   readonly #factory: DriverFactory;
+  readonly #program: string;
 
   constructor(folder: StoreFolder, factory: DriverFactory, maker: StoreMaker) {
     this.name = factory.name;
@@ -60,15 +67,31 @@ class MadeStore {
     this.#folder = `${folder.path}/${factory.name}`;
     this.#home = folder.homeOf(factory.name);
     this.#runHome = folder.runHomeOf(factory.name);
+    this.#program = folder.program;
   }
 
   get home(): string {
     return this.#home;
   }
 
-  /** Whether layers are in it. Only of what is attached. */
-  holdsLayers(): boolean {
+  /** A command on the driver's store, as a message suggests it. */
+  command(word: 'setup' | 'teardown', flags = ''): string {
+    return `${this.#program} driver ${word} ${flags}${this.name}`;
+  }
+
+  /** What begins a command with the driver. */
+  get program(): string {
+    return `${this.#program} -s ${this.name}`;
+  }
+
+  /** Whether the driver's folders say that it holds layers, or may. Only of what is attached. */
+  mayHoldLayers(): boolean {
     return this.#factory.hasData(this.#home);
+  }
+
+  /** Whether layers are in it. Only of what is attached. */
+  async holdsLayers(place: StorePlace): Promise<boolean> {
+    return this.mayHoldLayers() && (await this.maker.isEmpty?.(place)) !== true;
   }
 
   lock(): Promise<Lock> {
@@ -99,7 +122,13 @@ class MadeStore {
   }
 
   place(size: number): StorePlace {
-    return { home: this.#home, runHome: this.#runHome, image: `${this.#folder}/image`, size };
+    return {
+      home: this.#home,
+      runHome: this.#runHome,
+      image: `${this.#folder}/image`,
+      size,
+      program: this.#program,
+    };
   }
 
   /** Detaches what is attached, and removes all that was made but for the record, which goes last. */
@@ -120,7 +149,7 @@ async function storeOf(folder: StoreFolder, name: string): Promise<MadeStore> {
   if (factory.stores !== undefined) return new MadeStore(folder, factory, await factory.stores());
   throw new TsengineError(
     'InvalidParameter',
-    `storage driver ${name} needs no store of its own: any file system that it can work on serves (tsengine driver ls)`,
+    `storage driver ${name} needs no store of its own: any file system that it can work on serves (${folder.program} driver ls)`,
   );
 }
 
@@ -152,19 +181,34 @@ export async function makeStore(folder: StoreFolder, name: string, size: number)
 
 async function mustBeFree(store: MadeStore): Promise<void> {
   const found = store.record();
-  if (found?.state === 'making' && !store.holdsLayers()) return await store.takeAway(store.place(found.size));
+  if (found?.state === 'making' && !store.mayHoldLayers())
+    return await store.takeAway(store.place(found.size));
   if (found !== undefined) {
     throw new TsengineError(
       'Conflict',
-      `${store.name} has a store already, made by driver setup, at ${store.home}: remove it with driver teardown`,
+      `${store.name} has a store already, made by driver setup, at ${store.home}: remove it with ${store.command('teardown')}`,
     );
   }
-  if (pathExists(store.home) && listDirectory(store.home).length > 0) {
-    throw new TsengineError(
-      'Conflict',
-      `${store.home} is in use by ${store.name}: remove it first, or choose another --data-root`,
-    );
-  }
+  if (isFree(store)) return;
+  throw new TsengineError(
+    'Conflict',
+    `${store.home} is in use by ${store.name}: ${howToFree(store)}; or choose another --data-root`,
+  );
+}
+
+/** Whether nothing is where the store would be. */
+function isFree({ home }: MadeStore): boolean {
+  return !pathExists(home) || listDirectory(home).length === 0;
+}
+
+/** What somebody does who wants the driver's folder to go, in which there is no store of ours. */
+function howToFree(store: MadeStore): string {
+  const { home, maker, program } = store;
+  const takeDown =
+    findMountAt(home) === undefined ? maker.commandToTakeDown?.(home) : `umount ${shellWord(home)}`;
+  const remove = [takeDown ?? [], `rm -r ${shellWord(home)}`].flat().join(' && ');
+  if (!store.mayHoldLayers()) return `remove what is left there (${remove})`;
+  return `remove its containers and images (${program} rm, ${program} rmi), then what is left (${remove})`;
 }
 
 /**
@@ -192,12 +236,67 @@ async function attach(store: MadeStore, size: number): Promise<void> {
   await store.maker.attach(place);
 }
 
-function halfMade({ name }: MadeStore, { state }: StoreRecord): TsengineError {
-  const [what, command] = state === 'making' ? ['made', 'setup'] : ['taken away', 'teardown'];
+function halfMade(store: MadeStore, { state }: StoreRecord): TsengineError {
+  const [what, word]: readonly [string, 'setup' | 'teardown'] =
+    state === 'making' ? ['made', 'setup'] : ['taken away', 'teardown'];
   return new TsengineError(
     'Conflict',
-    `the store of ${name} is being ${what}, or that was broken off: run "tsengine driver ${command} ${name}"`,
+    `the store of ${store.name} is being ${what}, or that was broken off: run "${store.command(word)}"`,
   );
+}
+
+/** What is known of a store without attaching it. */
+export interface StoreState {
+  /** In bytes. */
+  readonly size: number;
+  readonly isAttached: boolean;
+  /** Why it cannot be used, with the way out; `undefined` where it can. */
+  readonly trouble: string | undefined;
+  /** What people should know of it. */
+  readonly note: string | undefined;
+}
+
+/** Looks at a driver's store; `undefined` where it has none. Changes nothing. Fails with `System` where its record is damaged. */
+export async function storeState(
+  folder: StoreFolder,
+  factory: DriverFactory,
+): Promise<StoreState | undefined> {
+  if (factory.stores === undefined) return undefined;
+  const store = new MadeStore(folder, factory, await factory.stores());
+  const record = store.record();
+  if (record === undefined) return undefined;
+  const { size, state } = record;
+  const place = store.place(size);
+  const isAttached = state === 'ready' && (await store.maker.isAttached(place));
+  const found = { size, isAttached, trouble: undefined, note: undefined };
+  if (state !== 'ready') return { ...found, trouble: halfMade(store, record).message };
+  try {
+    if (store.maker.inHome === undefined) mustHaveImage(place, store.name);
+    if (isAttached) return found;
+    await store.maker.check();
+    return { ...found, note: 'the next command that uses it attaches it' };
+  } catch (error) {
+    if (!(error instanceof TsengineError)) throw error;
+    if (!isAttached || !(error instanceof LostImageError)) return { ...found, trouble: error.message };
+    return { ...found, note: `${error.why}, and with the next boot all that is in it: save that` };
+  }
+}
+
+/**
+ * What a refusal can add for a driver that cannot work on the data root's file system: how to have a store on a file, or what
+ * this machine lacks for one. `undefined` where none could be made there, or nothing is known.
+ */
+export async function offerOfStore(folder: StoreFolder, factory: DriverFactory): Promise<string | undefined> {
+  if (factory.stores === undefined) return undefined;
+  const store = new MadeStore(folder, factory, await factory.stores());
+  try {
+    if (!isFree(store) || refusalOfReadOnly(store.home) !== undefined) return undefined;
+    await store.maker.check();
+    return `or have a store for it on a file: ${store.command('setup')}`;
+  } catch (error) {
+    if (hasErrno(error, 'EACCES', 'EPERM', 'ENOTCONN', 'ENOTDIR')) return undefined;
+    return `a store on a file (driver setup) would serve, but ${errorMessage(error)}`;
+  }
 }
 
 /** How a store is taken away. */
@@ -237,14 +336,15 @@ async function empty(store: MadeStore, place: StorePlace, how: RemoveStore): Pro
     if (how.force) await how.removeContainers();
   } catch (error) {
     if (!how.force) throw error;
-    how.warn(`containers of ${store.name} may stay on record: ${errorMessage(error)}`);
+    const why = error instanceof LostImageError ? error.why : errorMessage(error);
+    how.warn(`containers of ${store.name} may stay on record: ${why}`);
   }
   store.write('going', place.size);
-  if (how.force || !store.holdsLayers()) return;
+  if (how.force || !(await store.holdsLayers(place))) return;
   store.write('ready', place.size);
   throw new TsengineError(
     'Conflict',
-    `${store.name} holds images or containers in ${store.home}: remove them first, or all of them now with --force`,
+    `${store.name} holds images or containers in ${store.home}: remove them first, or all of them now with ${store.command('teardown', '--force ')}`,
   );
 }
 

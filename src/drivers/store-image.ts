@@ -5,6 +5,18 @@ import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
 import type { DriverName, StorePlace } from './driver.ts';
 
+/** The file of a store is gone or damaged, as `why` says. The message has the way out as well. */
+export class LostImageError extends TsengineError {
+  readonly why: string;
+
+  constructor({ program }: StorePlace, name: DriverName, why: string, remedy: string, cause?: unknown) {
+    super('Unavailable', `${why}: ${remedy}, or give it up with ${program} driver teardown --force ${name}`, {
+      cause,
+    });
+    this.why = why;
+  }
+}
+
 /** Makes the file, anew: a hole of the store's size, readable for root alone. */
 export function makeImage({ image, size }: StorePlace): void {
   removeFile(image);
@@ -25,19 +37,14 @@ export function makeImage({ image, size }: StorePlace): void {
 }
 
 /** The error for a file that is no filesystem or pool any more. */
-export function damagedImage(image: string, name: DriverName, cause: unknown): TsengineError {
-  return new TsengineError(
-    'Unavailable',
-    `${image}, which driver setup made for ${name}, cannot be mounted, because it is damaged (${errorMessage(cause)}): put it back from a backup, or give it up with driver teardown --force`,
-    { cause },
-  );
+export function damagedImage(place: StorePlace, name: DriverName, cause: unknown): LostImageError {
+  const why = `${place.image}, which driver setup made for ${name}, cannot be mounted, because it is damaged (${errorMessage(cause)})`;
+  return new LostImageError(place, name, why, 'put it back from a backup', cause);
 }
 
 /** Fails with `Unavailable` and the way out where the file is gone. */
-export function mustHaveImage({ image }: StorePlace, name: DriverName): void {
-  if (pathExists(image)) return;
-  throw new TsengineError(
-    'Unavailable',
-    `${image}, which driver setup made for ${name}, is gone: bring it back, or give it up with driver teardown --force`,
-  );
+export function mustHaveImage(place: StorePlace, name: DriverName): void {
+  if (pathExists(place.image)) return;
+  const why = `${place.image}, which driver setup made for ${name}, is gone`;
+  throw new LostImageError(place, name, why, 'bring it back');
 }

@@ -8,6 +8,7 @@ import { existingFolder } from '../drivers/read-only.ts';
 import { driverFactory } from '../drivers/registry.ts';
 import { refuseNonDirectory, refuseSuspended } from '../engine/root.ts';
 import { hasErrno, TsengineError } from '../errors.ts';
+import { pathExists } from '../linux/files.ts';
 import { MNT_DETACH, unmount } from '../linux/mount.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
@@ -43,6 +44,8 @@ const LAST: Check = {
 export interface DriverCheckOptions extends Pick<CheckOptions, 'slow' | 'only' | 'signal'> {
   /** The engine's storage options. */
   readonly options?: DriverContext['options'];
+  /** Takes a line about where it checks, when that is another folder than the one that was named. */
+  note?(line: string): void;
 }
 
 /**
@@ -53,7 +56,7 @@ export interface DriverCheckOptions extends Pick<CheckOptions, 'slow' | 'only' |
 export async function checkDriver(
   name: string,
   place: string,
-  { slow, only, signal, options = [] }: DriverCheckOptions,
+  { slow, only, signal, options = [], note }: DriverCheckOptions,
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const factory = await driverFactory(name);
@@ -65,7 +68,9 @@ export async function checkDriver(
   if (!support.supported) throw new TsengineError('Unavailable', support.reason);
   // A store that `driver setup` made for the driver is mounted where its layers are.
   const home = `${place}/${factory.name}`;
-  const above = findMountAt(home) === undefined ? existingFolder(place) : home;
+  const above = findMountAt(home) === undefined ? existingFolder(resolve(place)) : home;
+  if (!pathExists(place))
+    note?.(`${place} is not there: checking in ${above}, on whose file system it would be`);
   const path = mkdtempSync(`${above}/.tsengine-check-`);
   try {
     const context = contextOn(path, `${path}/run`, factory.name, [], options);

@@ -142,6 +142,30 @@ grep -c fuse.zfs /proc/mounts || true
     // Neither its pid nor its socket is left, and the last word is that of teardown.
     assert.deepEqual(lines.slice(-2), ['zfs', '0'], stdout);
   });
+
+  test('has a store taken away without --force when nothing is in it any more, and not while an image is', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+t() { tsengine --data-root "$PWD/data" --exec-root /run/x "$@"; }
+t driver setup zfs --size 512m >/dev/null
+t driver ls | grep '^zfs'
+tar -c -C /usr/bin busybox | t -s zfs import - box >/dev/null
+! t driver teardown zfs
+t -s zfs rmi box >/dev/null
+ls -A data/zfs | xargs
+t driver teardown zfs
+ls data
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^tsengine: zfs holds images or containers in .*--force zfs\n$/);
+    const [store = '', left = '', ...rest] = stdout.trim().split('\n');
+    assert.match(store, /^zfs +supported +store of 512MiB, made by driver setup; zfs-fuse/);
+    assert.match(left, /graph/);
+    assert.equal(rest[0], 'zfs');
+    assert.ok(!rest.slice(1).includes('zfs'), stdout);
+  });
 });
 
 test('a send stream, of zfs-fuse as of OpenZFS, tells what changed, and not what is stored beside it', {

@@ -1,9 +1,20 @@
 /** `driver setup` and `driver teardown`, by way of btrfs, which this kernel has. Those of other drivers are tried in the lab. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { DRIVER_NAMES, driverFactory } from '../../src/drivers/registry.ts';
 import { unmount } from '../../src/linux/mount.ts';
 import { findMountAt } from '../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
@@ -25,6 +36,23 @@ function fails(cli: Cli, args: readonly string[], words: RegExp): void {
   assert.equal(status, 1, stderr);
   assert.match(stderr, words);
   assert.equal(stderr.trim().split('\n').length, 1, stderr);
+}
+
+/** The flags that name the data root of a test and its exec root. */
+const rootsOf = (cli: Cli) => ['--data-root', cli.dataRoot, '--exec-root', cli.execRoot];
+
+/** A pattern in which PROGRAM stands for how tsengine is called on the data root. */
+function hints(cli: Cli, words: RegExp): RegExp {
+  return new RegExp(words.source.replaceAll('PROGRAM', `tsengine ${rootsOf(cli).join(' ')}`), words.flags);
+}
+
+const listed = (cli: Cli) => cli.ok(['driver', 'ls']);
+
+/** A command as a shell takes it apart. */
+function wordsOf(command: string): string[] {
+  return execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+    .trimEnd()
+    .split('\n');
 }
 
 function nothingLeft(cli: Cli): void {
@@ -61,9 +89,16 @@ test('a store is made, used, attached again after a boot and taken away', async 
   fails(
     cli,
     ['driver', 'setup', 'btrfs'],
-    /has a store already, made by driver setup, at .*\/btrfs: remove it with driver teardown\n$/,
+    hints(
+      cli,
+      /has a store already, made by driver setup, at .*\/btrfs: remove it with PROGRAM driver teardown btrfs\n$/,
+    ),
   );
-  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers.*--force/);
+  fails(
+    cli,
+    ['driver', 'teardown', 'btrfs'],
+    hints(cli, /holds images or containers.*with PROGRAM driver teardown --force btrfs\n$/),
+  );
   assert.equal(cli.ok([...RUN, 'echo', 'three']), 'three\n');
   cli.ok(['run', '-d', '--network', 'none', 'tiny', 'sleep', '1000']);
   cli.ok(['driver', 'teardown', '--force', 'btrfs']);
@@ -119,10 +154,11 @@ test('an image that another driver of the root has can be brought by the command
     )?.[1];
   assert.equal(
     command,
-    `tsengine --data-root ${cli.dataRoot} -s vfs save tiny:2 | tsengine --data-root ${cli.dataRoot} -s btrfs load`,
+    ['-s vfs save tiny:2', '-s btrfs load']
+      .map((rest) => `tsengine ${rootsOf(cli).join(' ')} ${rest}`)
+      .join(' | '),
   );
-  const script =
-    command?.replaceAll('tsengine --data-root', `"$0" --exec-root '${cli.execRoot}' --data-root`) ?? '';
+  const script = command?.replaceAll('tsengine --data-root', '"$0" --data-root') ?? '';
   const ended = spawnSync('sh', ['-c', script, launcher], { encoding: 'utf8' });
   assert.equal(ended.status, 0, ended.stderr);
   assert.equal(cli.ok(run), 'brought\n');
@@ -133,7 +169,16 @@ test('a store in use stays', async () => {
   const before = process.cwd();
   process.chdir(home(cli));
   try {
-    fails(cli, ['driver', 'teardown', 'btrfs'], /is in use: stop what works in it/);
+    fails(
+      cli,
+      ['driver', 'teardown', 'btrfs'],
+      hints(
+        cli,
+        new RegExp(
+          `/btrfs is in use: stop what works in it \\(process .*\\b${process.pid} \\([^)]*node.*\\), containers first, then go on with PROGRAM driver teardown btrfs\\n$`,
+        ),
+      ),
+    );
   } finally {
     process.chdir(before);
   }
@@ -152,9 +197,17 @@ test('what a killed setup or teardown left is made anew, or taken away for good'
   assert.equal(JSON.parse(readFileSync(record, 'utf8')).size, 512 * 1024 * 1024);
   writeFileSync(record, readFileSync(record, 'utf8').replace('ready', 'going'));
   unmount(home(cli));
-  fails(cli, ['images'], /the store of btrfs is being taken away.*driver teardown btrfs/);
+  fails(
+    cli,
+    ['images'],
+    hints(cli, /the store of btrfs is being taken away.*run "PROGRAM driver teardown btrfs"\n$/),
+  );
   assert.equal(findMountAt(home(cli)), undefined);
-  fails(cli, ['driver', 'setup', 'btrfs'], /remove it with driver teardown\n$/);
+  assert.match(
+    listed(cli),
+    /^btrfs +unsupported +store of 512MiB, made by driver setup; the store of btrfs is being taken away/m,
+  );
+  fails(cli, ['driver', 'setup', 'btrfs'], hints(cli, /remove it with PROGRAM driver teardown btrfs\n$/));
   cli.ok(['driver', 'teardown', 'btrfs']);
   nothingLeft(cli);
 });
@@ -176,13 +229,114 @@ test('a store whose file is gone or whose record is damaged is told in one line'
   renameSync(image, `${image}.away`);
   const { status, stderr } = cli.run(['driver', 'teardown', '--force', 'btrfs']);
   assert.equal(status, 0, stderr);
+  // It says why, and not to do what is being done.
+  assert.match(
+    stderr,
+    /^WARNING: containers of btrfs may stay on record: \S+\/image, which driver setup made for btrfs, is gone\n$/,
+  );
   nothingLeft(cli);
+});
+
+test('driver ls shows the size of a store, and whether it can be used', async () => {
+  await using cli = openCli('btrfs');
+  const words = hints(
+    cli,
+    /^btrfs +unsupported +btrfs keeps layers .*: put the data root on a btrfs file system; or have a store for it on a file: PROGRAM driver setup btrfs$/m,
+  );
+  assert.match(listed(cli), words);
+  cli.ok(['driver', 'setup', '--size', '1g', 'btrfs']);
+  assert.match(listed(cli), /^btrfs +supported +store of 1GiB, made by driver setup$/m);
+  const image = `${stores(cli)}/btrfs/image`;
+  renameSync(image, `${image}.away`);
+  assert.match(
+    listed(cli),
+    /^btrfs +supported +store of 1GiB, .*; \S+\/image, which .* is gone, and with the next boot all that is in it: save that$/m,
+  );
+  unmount(home(cli));
+  assert.match(
+    listed(cli),
+    hints(
+      cli,
+      /^btrfs +unsupported +store of 1GiB, .*; \S+\/image, .* is gone: bring it back, or give it up with PROGRAM driver teardown --force btrfs$/m,
+    ),
+  );
+  renameSync(`${image}.away`, image);
+  assert.match(
+    listed(cli),
+    /^btrfs +supported +store of 1GiB, made by driver setup; the next command that uses it attaches it$/m,
+  );
+  // Looking attached nothing.
+  assert.equal(findMountAt(home(cli)), undefined);
+  cli.ok(['driver', 'teardown', 'btrfs']);
+  assert.match(listed(cli), words);
+});
+
+test('where something is in the way of a store, it says how to take that away, in words that a shell reads', async () => {
+  const parent = mkdtempSync(`${tmpdir()}/with a 'blank-`);
+  try {
+    await using cli = openCli('btrfs', parent);
+    mkdirSync(`${home(cli)}/subvolumes/${'a'.repeat(64)}`, { recursive: true });
+    const { stderr } = cli.run(['driver', 'setup', '--size', '1g', 'btrfs']);
+    const [, program = '', remove = ''] =
+      /is in use by btrfs: remove its containers and images \((.*) -s btrfs rm, .* rmi\), then what is left \((.*)\); or choose another --data-root\n$/.exec(
+        stderr,
+      ) ?? [];
+    assert.deepEqual(wordsOf(program), ['tsengine', ...rootsOf(cli)], stderr);
+    assert.deepEqual(wordsOf(remove), ['rm', '-r', home(cli)]);
+    execFileSync('sh', ['-c', remove]);
+    mkdirSync(`${home(cli)}/other`, { recursive: true });
+    fails(
+      cli,
+      ['driver', 'setup', 'btrfs'],
+      /is in use by btrfs: remove what is left there \(rm -r .*\); or/,
+    );
+    execFileSync('sh', ['-c', remove]);
+    const made = cli.ok(['driver', 'setup', '--size', '1g', 'btrfs']);
+    const [, use = ''] = /: use it with "(.*) run …"\n$/.exec(made) ?? [];
+    assert.deepEqual(wordsOf(use), ['tsengine', ...rootsOf(cli), '--storage-driver', 'btrfs']);
+    cli.ok(['driver', 'teardown', 'btrfs']);
+  } finally {
+    rmSync(parent, { recursive: true });
+  }
+});
+
+test('the commands of driver take the data root before and behind their name', async () => {
+  await using cli = openCli('btrfs');
+  const at = cli.command.indexOf('--data-root');
+  const [program = '', ...others] = cli.command.toSpliced(at, 2);
+  const run = (...words: string[]) =>
+    spawnSync(program, [...others, 'driver', ...words], { encoding: 'utf8' });
+  const behind = ['--data-root', cli.dataRoot];
+  const made = run('setup', 'btrfs', '--size', '1g', ...behind);
+  assert.equal(made.status, 0, made.stderr);
+  assert.equal(findMountAt(home(cli))?.type, 'btrfs');
+  assert.equal(run('ls', ...behind).stdout, listed(cli));
+  const none = run('ls', '--data-root', '');
+  assert.deepEqual(
+    [none.status, none.stderr],
+    [125, "--data-root is empty: name a folder.\nSee 'tsengine driver ls --help'.\n"],
+  );
+  assert.equal(run('teardown', 'btrfs', ...behind).status, 0);
+  nothingLeft(cli);
+});
+
+test('help of setup and teardown names the drivers that have stores', async () => {
+  await using cli = openCli('btrfs');
+  const factories = await Promise.all(DRIVER_NAMES.map((name) => driverFactory(name)));
+  for (const word of ['setup', 'teardown']) {
+    const [, text = ''] = /\nDRIVER is (.*)[;]/.exec(cli.ok(['driver', word, '--help'])) ?? [];
+    const named = factories.filter(({ name }) => text.includes(name)).map(({ name }) => name);
+    assert.deepEqual(
+      named,
+      factories.filter(({ stores: made }) => made !== undefined).map(({ name }) => name),
+    );
+  }
 });
 
 test('a store that cannot be attached is in nobody else’s way, and can be taken away', async () => {
   await using cli = await withStore();
   const damaged =
-    /^tsengine: \S*\/stores\/btrfs\/image, which driver setup made for btrfs, cannot be mounted, because it is damaged \(mount .*\): .* driver teardown --force\n$/;
+    /^tsengine: \S*\/stores\/btrfs\/image, which driver setup made for btrfs, cannot be mounted, because it is damaged \(mount .*\): .* with tsengine .* driver teardown --force btrfs\n$/;
   unmount(home(cli));
   writeFileSync(`${stores(cli)}/btrfs/image`, Buffer.alloc(1024 * 1024, 'no file system'));
   fails(cli, ['images'], damaged);
@@ -193,7 +347,10 @@ test('a store that cannot be attached is in nobody else’s way, and can be take
   fails(cli, ['driver', 'teardown', 'btrfs'], damaged);
   const { status, stderr } = cli.run(['driver', 'teardown', '--force', 'btrfs']);
   assert.equal(status, 0, stderr);
-  assert.match(stderr, /^WARNING: containers of btrfs may stay on record/);
+  assert.match(
+    stderr,
+    /^WARNING: containers of btrfs may stay on record: \S+\/image, .* because it is damaged \(mount .*\)\n$/,
+  );
   nothingLeft(cli);
 });
 

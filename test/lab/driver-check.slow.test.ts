@@ -109,6 +109,23 @@ test('driver check ends with 1 when a promise is not kept, and with 125 when it 
   assert.deepEqual(readdirSync(filesystem.path), []);
 });
 
+test('driver check of a folder that is not there says where it checks', () => {
+  using filesystem = makeFilesystem('ext4');
+  const place = `${filesystem.path}/not/there`;
+  for (const args of [
+    ['driver', 'check', 'vfs', '--data-root', place],
+    ['--data-root', place, 'driver', 'check', 'vfs'],
+  ]) {
+    const { status, stdout, stderr } = tsengine([...args, '--only', 'named as Docker names']);
+    assert.deepEqual(
+      [status, stderr],
+      [0, `${place} is not there: checking in ${filesystem.path}, on whose file system it would be\n`],
+    );
+    assert.match(stdout, /^1 passed, 0 failed, 0 excused$/m);
+  }
+  assert.deepEqual(readdirSync(filesystem.path), []);
+});
+
 test('driver check that is interrupted leaves nothing, and does not run where a root is only looked at', async () => {
   using filesystem = makeFilesystem('ext4');
   const place = ['--data-root', filesystem.path];

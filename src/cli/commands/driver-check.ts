@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import { DEFAULT_DATA_ROOT } from '../../engine/root.ts';
 import type { CheckOutcome } from '../../lab/checks.ts';
 import type { CommandContext } from '../command.ts';
+import { addDataRootFlag, type DataRootFlag, withDataRoot } from '../data-root-flag.ts';
 import { parseFlag } from '../flags/flag-error.ts';
 import { untilInterrupted } from '../lab-flags.ts';
 import { writeOutNow } from '../output.ts';
 
-interface CheckFlags {
-  readonly dataRoot?: string;
+interface CheckFlags extends DataRootFlag {
   readonly full?: boolean;
   readonly json?: boolean;
   readonly only?: string;
@@ -19,13 +19,13 @@ export function register(command: Command, context: CommandContext): void {
   command
     .usage('[OPTIONS] DRIVER')
     .argument('<driver>')
-    .option('--data-root <path>', 'Check on the file system of this folder (default that of the data root)')
     .option('--full', 'Run the slow checks as well')
     .option('--only <regexp>', 'Run the checks whose name matches this, slow or not')
-    .option('--json', 'Print one JSON object a check')
-    .action(async (name: string, flags: CheckFlags) => {
+    .option('--json', 'Print one JSON object a check');
+  addDataRootFlag(command, 'Check on the file system of this folder (default that of the data root)').action(
+    async (name: string, flags: CheckFlags) => {
       const { checkDriver } = await import('../../lab/driver-check.ts');
-      const place = flags.dataRoot ?? context.globals.dataRoot ?? DEFAULT_DATA_ROOT;
+      const place = withDataRoot(context, flags).globals.dataRoot ?? DEFAULT_DATA_ROOT;
       const counts = { ok: 0, failed: 0, excused: 0 };
       const tell = (outcome: CheckOutcome): void => {
         counts[outcome.state]++;
@@ -35,15 +35,18 @@ export function register(command: Command, context: CommandContext): void {
       };
       const { parseStorageOption } = await import('../../drivers/storage-options.ts');
       const options = context.globals.storageOpts.map(parseStorageOption);
+      const note = (line: string): void => void process.stderr.write(`${line}\n`);
       const only = flags.only === undefined ? {} : { only: parseFlag('--only', flags.only, RegExp) };
       await untilInterrupted(
-        (signal) => checkDriver(name, place, { slow: flags.full === true, ...only, signal, options }, tell),
+        (signal) =>
+          checkDriver(name, place, { slow: flags.full === true, ...only, signal, options, note }, tell),
         'what was made for the checks is removed',
       );
       if (flags.json !== true)
         writeOutNow(1, `${counts.ok} passed, ${counts.failed} failed, ${counts.excused} excused\n`);
       if (counts.failed > 0) process.exitCode = 1;
-    });
+    },
+  );
 }
 
 function jsonLine({ name, state, ms, reason }: CheckOutcome): string {

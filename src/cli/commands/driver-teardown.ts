@@ -1,21 +1,31 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.ts';
+import { addDataRootFlag, type DataRootFlag, withDataRoot } from '../data-root-flag.ts';
 import { writeOut } from '../output.ts';
 import { warn, withEngine } from '../with-engine.ts';
+
+interface TeardownFlags extends DataRootFlag {
+  readonly force?: boolean;
+}
 
 /** `tsengine driver teardown`: takes away what `driver setup` made. */
 export function register(command: Command, context: CommandContext): void {
   command
     .usage('[OPTIONS] DRIVER')
+    .description('DRIVER is btrfs, zfs or devicemapper; "tsengine driver ls" says which have a store.')
     .argument('<driver>')
-    .option('-f, --force', 'Remove all images and containers that are in it as well, running ones too')
-    .action(async (name: string, { force = false }: { readonly force?: boolean }) => {
+    .option('-f, --force', 'Remove all images and containers that are in it as well, running ones too');
+  addDataRootFlag(command, 'Take it away from this data root').action(
+    async (name: string, flags: TeardownFlags) => {
       const { tearDownDriver } = await import('../../engine/driver-stores.ts');
-      const { dataRoot, execRoot } = context.globals;
-      const removeContainers = (): Promise<void> => removeAll(context, name);
+      const { force = false } = flags;
+      const placed = withDataRoot(context, flags);
+      const { dataRoot, execRoot } = placed.globals;
+      const removeContainers = (): Promise<void> => removeAll(placed, name);
       await tearDownDriver({ dataRoot, execRoot }, name, { force, removeContainers, warn });
       await writeOut(1, `${name}\n`);
-    });
+    },
+  );
 }
 
 /** Removes all containers of the driver, running ones too. */

@@ -5,8 +5,9 @@ import { makeDirectories } from '../../linux/files.ts';
 import { attachLoop } from '../../linux/loop.ts';
 import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
-import type { StoreMaker, StorePlace } from '../driver.ts';
+import type { StoreMaker } from '../driver.ts';
 import { damagedImage, makeImage, mustHaveImage } from '../store-image.ts';
+import { storeInUse } from '../store-in-use.ts';
 
 function mkfs(): string {
   const program = findCommand('mkfs.btrfs');
@@ -39,7 +40,7 @@ export const btrfsStore: StoreMaker = {
     try {
       mount({ source: device.path, target: place.home, type: 'btrfs', flags: MS_NOATIME });
     } catch (error) {
-      if (hasErrno(error, 'EINVAL', 'EIO', 'EUCLEAN')) throw damagedImage(place.image, 'btrfs', error);
+      if (hasErrno(error, 'EINVAL', 'EIO', 'EUCLEAN')) throw damagedImage(place, 'btrfs', error);
       if (!hasErrno(error, 'ENODEV')) throw error;
       throw new TsengineError(
         'Unavailable',
@@ -49,15 +50,12 @@ export const btrfsStore: StoreMaker = {
     }
   },
 
-  async detach({ home }: StorePlace) {
-    if (findMountAt(home) === undefined) return;
+  async detach(place) {
+    if (findMountAt(place.home) === undefined) return;
     try {
-      unmount(home);
+      unmount(place.home);
     } catch (error) {
-      if (!hasErrno(error, 'EBUSY')) throw error;
-      throw new TsengineError('Conflict', `${home} is in use: stop what works in it, containers first`, {
-        cause: error,
-      });
+      throw hasErrno(error, 'EBUSY') ? storeInUse(place, 'btrfs', error) : error;
     }
   },
 };

@@ -2,12 +2,14 @@
 
 import { realpathSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
+import { shellWord } from '../../linux/command.ts';
 import { deviceMapperVersion, resumeDevice } from '../../linux/device-mapper.ts';
 import { pathExists, removeFile } from '../../linux/files.ts';
 import { unmount } from '../../linux/mount.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
 import { MountCounter } from '../mount-counter.ts';
+import { storeInUse } from '../store-in-use.ts';
 import { ActiveDevices } from './active-devices.ts';
 import { Metadata } from './metadata.ts';
 import { readEngineOptions } from './options.ts';
@@ -15,6 +17,8 @@ import { Pool } from './pool.ts';
 
 /** See `StoreMaker`. The driver activates the pool itself when it is opened. */
 export const devicemapperStore: StoreMaker = {
+  inHome: true,
+
   async check() {
     const { devicemapperFactory } = await import('./index.ts');
     const support = await devicemapperFactory.probe({
@@ -39,18 +43,23 @@ export const devicemapperStore: StoreMaker = {
   async attach() {},
 
   /** Nothing of the store is read: it may be half made, and its pool may have failed. */
-  async detach({ home, runHome }) {
+  async detach(place) {
+    const { home, runHome } = place;
     if (!pathExists(home) || !hasDeviceMapper()) return;
     const options = readEngineOptions({ options: [] });
     const pool = new Pool(home, options);
     const metadata = new Metadata(home);
     metadata.make();
     using _lock = await metadata.lock();
-    if (!(await takeDown(home, pool, new ActiveDevices(pool, options)))) {
-      throw new TsengineError('Conflict', `${home} is in use: stop what works in it, containers first`);
-    }
+    if (!(await takeDown(home, pool, new ActiveDevices(pool, options))))
+      throw storeInUse(place, 'devicemapper');
     removeFile(`${runHome}/verified`);
     new MountCounter(runHome).forget();
+  },
+
+  commandToTakeDown(home) {
+    const pool = new Pool(home, readEngineOptions({ options: [] }));
+    return pool.device() === undefined ? undefined : `dmsetup remove ${shellWord(pool.name)}`;
   },
 };
 

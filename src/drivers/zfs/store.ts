@@ -14,6 +14,7 @@ import { zfsExists } from '../../linux/zfs-core.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
 import { isDeadMount } from '../mount-counter.ts';
 import { makeImage, mustHaveImage } from '../store-image.ts';
+import { storeInUse } from '../store-in-use.ts';
 import { endIdleDaemon, ensureDaemon, hasZfsFuse, isRunning, mustTakeAttributes } from './fuse-daemon.ts';
 import { isFuse } from './fuse-datasets.ts';
 import { DEVICE, missing } from './locate.ts';
@@ -92,14 +93,19 @@ export const zfsStore: StoreMaker = {
     if (await isImported(pool)) await exportPool(place, pool);
     if (byFuse()) await endIdleDaemon();
   },
+
+  /** The folders that layers are mounted in stay when the last one goes: each layer is a dataset below the pool's own. */
+  async isEmpty(place) {
+    const list = ['list', '-H', '-o', 'name', '-t', 'filesystem,volume', '-r', poolOf(place)];
+    const datasets = await runOrFail(findCommand('zfs') ?? 'zfs', list, 'cannot look into the pool of zfs');
+    return datasets.trim() === poolOf(place);
+  },
 };
 
-async function exportPool({ home }: StorePlace, pool: string): Promise<void> {
+async function exportPool(place: StorePlace, pool: string): Promise<void> {
   try {
     await zpool(['export', pool], 'cannot detach the pool of zfs');
   } catch (error) {
-    throw new TsengineError('Conflict', `${home} is in use: stop what works in it, containers first`, {
-      cause: error,
-    });
+    throw storeInUse(place, 'zfs', error);
   }
 }

@@ -38,6 +38,7 @@ expect 'then' '*Deferred Deleted Device Count: 0*' use info
 use rm one >/dev/null; use rmi box larger >/dev/null
 left=$(ls $root/devicemapper/metadata | grep -c -E '^[0-9a-f]{64}') || true
 [ "$left" = 0 ] || fail "$left layers are left"
+expect 'driver setup where another pool is' "*is in use by devicemapper: remove what is left there (dmsetup remove docker-*-pool && rm -r $root/devicemapper); or*" use driver setup devicemapper
 check_pool $root
 
 # A store that was made is taken away when nothing works in it, whatever has become of it.
@@ -47,7 +48,7 @@ made -s devicemapper import /store/image.tar box >/dev/null || fail 'import into
 made -s devicemapper run -d --name busy --network none box sleep 1000 >/dev/null || fail 'run -d in a made store'
 point=$(mount | grep -o '/store/made/devicemapper/mnt/[0-9a-f]*')
 sleep 1000 <$point/rootfs/bin/busybox & held=$!
-expect 'a store in use' '*/store/made/devicemapper is in use: stop what works in it*' made driver teardown --force devicemapper
+expect 'a store in use' '*/store/made/devicemapper is in use: stop what works in it*, containers first, then go on with tsengine --data-root /store/made driver teardown devicemapper' made driver teardown --force devicemapper
 kill $held
 made -s devicemapper rm -f busy >/dev/null
 rm /store/made/devicemapper/devicemapper/data

@@ -1,0 +1,14 @@
+import { TsengineError } from '../errors.ts';
+import { holdersOf, holdersText } from '../linux/mount-holders.ts';
+import type { DriverName, StorePlace } from './driver.ts';
+
+/** The error for a store that cannot be detached because something works in it: with who does, and how to go on. */
+export function storeInUse({ home, program }: StorePlace, name: DriverName, cause?: unknown): TsengineError {
+  const holders = holdersText(holdersOf(home));
+  const by = holders === undefined ? '' : ` (${holders})`;
+  return new TsengineError(
+    'Conflict',
+    `${home} is in use: stop what works in it${by}, containers first, then go on with ${program} driver teardown ${name}`,
+    { cause },
+  );
+}
