@@ -183,7 +183,10 @@ function storageOptions(values: readonly string[]): Record<string, string> {
   const out: Record<string, string> = {};
   for (const value of values) {
     const equals = value.indexOf('=');
-    if (equals < 0) throw usageError('invalid storage option');
+    if (equals < 0) {
+      const given = value === '' ? "''" : value;
+      throw usageError(`invalid storage option: --storage-opt ${given} is not KEY=VALUE, such as size=10G`);
+    }
     out[value.slice(0, equals)] = value.slice(equals + 1);
   }
   return out;

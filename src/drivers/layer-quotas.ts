@@ -10,9 +10,16 @@
 import { hasErrno } from '../errors.ts';
 import { mknodAt } from '../linux/at.ts';
 import { removeFile } from '../linux/files.ts';
-import { enforcesProjectQuotas, limitProject, projectOf, setProject } from '../linux/project-quota.ts';
+import {
+  enforcesProjectQuotas,
+  limitProject,
+  projectOf,
+  setProject,
+  spaceOfProject,
+} from '../linux/project-quota.ts';
 import { randomBytes } from '../linux/random.ts';
 import { AT_FDCWD, lstat, S_IFBLK } from '../linux/stat.ts';
+import { fsName, statfs } from '../linux/statfs.ts';
 import type { Staging } from './staging.ts';
 
 /** What filesystems say that know no projects. */
@@ -52,11 +59,35 @@ export class LayerQuotas {
     }
   }
 
+  /** What the filesystem wants to keep limits, for the end of a line that says that it does not. */
+  get wayOut(): string {
+    return wayToQuotas(this.#layers);
+  }
+
   /** Limits what the new, empty directory of a layer in the staging folder will hold. The caller holds that folder. */
   limit(directory: string, bytes: number): void {
     const project = newProject();
     this.#withDevice((device) => limitProject(device, project, bytes));
     setProject(directory, project);
+  }
+
+  /** Has what will be in a new, empty directory counted, without a limit yet. Gives the project. */
+  count(directory: string): number {
+    const project = newProject();
+    setProject(directory, project);
+    return project;
+  }
+
+  /**
+   * Limits what is counted as a project, unless that has no room left by now. Gives how many bytes it takes. The caller holds the
+   * staging folder.
+   */
+  limitCounted(project: number, bytes: number): number {
+    return this.#withDevice((device) => {
+      const taken = spaceOfProject(device, project);
+      if (taken < bytes) limitProject(device, project, bytes);
+      return taken;
+    });
   }
 
   /**
@@ -93,6 +124,15 @@ export class LayerQuotas {
       removeFile(device);
     }
   }
+}
+
+function wayToQuotas(folder: string): string {
+  const found = fsName(statfs(folder).magic);
+  if (found === 'xfs') return `${folder} is on xfs: mount that with pquota`;
+  if (found === 'extfs') {
+    return `${folder} is on ext4: give that project quotas (tune2fs -O quota,project, while it is not mounted) and mount it with prjquota`;
+  }
+  return `${folder} is on ${found}: put the data root on xfs mounted with pquota, or on ext4 made with -O quota,project and mounted with prjquota`;
 }
 
 function newProject(): number {

@@ -13,13 +13,19 @@ export function badOption(message: string, cause?: unknown): TsengineError {
 /** Reads one `key=value`. Docker takes the key in any case. */
 export function parseStorageOption(text: string): readonly [key: string, value: string] {
   const equals = text.indexOf('=');
-  if (equals < 0) throw badOption(`Unable to parse key/value option: ${text}`);
+  if (equals < 0) {
+    throw badOption(
+      `Unable to parse key/value option: ${shown(text)}: a storage option (--storage-opt) is KEY=VALUE`,
+    );
+  }
   return [text.slice(0, equals).trim().toLowerCase(), text.slice(equals + 1).trim()];
 }
 
 const UNITS = 'kmgtp';
 /** What a container's size is called in errors. */
 export const SIZE_OPTION = '--storage-opt size';
+/** What is told of a container's size of 0 where that is refused. */
+export const NO_LIMIT = 'give more than 0, or leave size out for no limit';
 
 /**
  * A size as Docker's `--storage-opt size` takes it, in bytes: a number, a unit of 1024 (`k` to `p`, with or without
@@ -36,6 +42,11 @@ export function parseSize(option: string, text: string, range = 'less than 8P'):
   const size = Math.trunc(Number(number) * 1024 ** power);
   if (!Number.isSafeInteger(size)) throw badOption(`${option}=${short(text)} is out of range: give ${range}`);
   return size;
+}
+
+/** What somebody gave, where an empty text would not be seen. */
+function shown(text: string): string {
+  return text === '' ? "''" : short(text);
 }
 
 /** The beginning of what somebody gave: enough to know it again. */
@@ -55,7 +66,7 @@ const PREFIXES: readonly (readonly [prefix: string, driver: DriverName])[] = [
 /** The error for an option that a driver does not have: whose it is, or which ones there are. `own` are its own, all or some. */
 export function unknownOption(driver: DriverName, key: string, own: readonly string[]): TsengineError {
   const lower = key.toLowerCase();
-  const line = `${driver} has no option ${short(key)}`;
+  const line = `${driver} has no option ${shown(key)}`;
   const [prefix, owner] = PREFIXES.find(([start]) => lower.startsWith(start)) ?? [];
   if (owner !== undefined && owner !== driver) {
     return badOption(
@@ -85,7 +96,9 @@ export function requestedQuota(
 ): { readonly text: string } | undefined {
   let size: string | undefined;
   for (const [key, value] of Object.entries(options?.storageOptions ?? {})) {
-    if (key.toLowerCase() !== 'size') throw badOption(unknown(key));
+    if (key.toLowerCase() !== 'size') {
+      throw badOption(`${unknown(shown(key))}: a container's --storage-opt is size, such as size=10G`);
+    }
     size = value;
   }
   return size === undefined ? undefined : { text: size };

@@ -18,6 +18,7 @@ const FS_XFLAG_PROJINHERIT = 0x200;
 
 /** `QCMD(XQM_CMD(n), PRJQUOTA)`. */
 const command = (n: number): number => ((0x5800 + n) << 8) | 2;
+const Q_XGETQUOTA = command(3);
 const Q_XSETQLIM = command(4);
 const Q_XGETQSTAT = command(5);
 const FS_QUOTA_STAT_SIZE = 80;
@@ -79,6 +80,13 @@ export function enforcesProjectQuotas(device: BytePath): boolean {
   if (quotactlCall.attempt({ path: device }, Q_XGETQSTAT, cString(device), 0, state) < 0) return false;
   const both = FS_QUOTA_PDQ_ACCT | FS_QUOTA_PDQ_ENFD;
   return (state.readUInt16LE(2) & both) === both;
+}
+
+/** How many bytes a project takes, those that are set aside for what is not written yet among them. */
+export function spaceOfProject(device: BytePath, project: number): number {
+  const quota = Buffer.alloc(FS_DISK_QUOTA_SIZE);
+  quotactlCall({ path: device }, Q_XGETQUOTA, cString(device), project, quota);
+  return Number(quota.readBigUInt64LE(40) * UNIT);
 }
 
 /** Limits a project to so many bytes, rounded up to 512; 0 is no limit. */

@@ -181,7 +181,10 @@ describe('btrfs', () => {
     await driver.remove(id);
     assert.deepEqual(fs.readdirSync(`${home()}/quotas`), []);
     const wrong = (size: string) => driver.createReadWrite(newId(), image, { storageOptions: { size } });
-    await assert.rejects(wrong('0'), /btrfs: invalid storage size/);
+    await assert.rejects(
+      wrong('0'),
+      /btrfs: invalid storage size: 0: give more than 0, or leave size out for no limit$/,
+    );
     await assert.rejects(wrong('x'), /--storage-opt size: invalid size: 'x'/);
     await assert.rejects(wrong('99999p'), /--storage-opt size=99999p is out of range: give less than 8P$/);
     await assert.rejects(
@@ -191,7 +194,7 @@ describe('btrfs', () => {
     const strict = await store.open('btrfs', [['btrfs.min_space', '1G']]);
     await assert.rejects(
       strict.createReadWrite(newId(), image, { storageOptions: { size: '10M' } }),
-      /storage size cannot be less than/,
+      /storage size cannot be less than 1GiB \(btrfs\.min_space\): give more than size=10M$/,
     );
   });
 

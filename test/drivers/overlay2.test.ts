@@ -267,7 +267,7 @@ describe('options', () => {
     [
       'overlay2.size',
       '10G',
-      /^Storage Option overlay2\.size (only supported for backingFS XFS|not supported)/,
+      /^Storage Option overlay2\.size not supported\. Filesystem does not support Project Quota: \/.*\/overlay2 is on .*: .*(pquota|prjquota)/,
     ],
     ['overlay2.override_kernel_check', 'maybe', /cannot read "maybe" as a boolean/],
   ] as const;
@@ -290,11 +290,15 @@ describe('options', () => {
     const driver = await store.open('overlay2');
     const create = (storageOptions: Record<string, string>) =>
       driver.createReadWrite('container', undefined, { storageOptions });
-    await assertFails(create({ foo: '1' }), 'InvalidParameter', /^Unknown option foo$/);
+    await assertFails(
+      create({ foo: '1' }),
+      'InvalidParameter',
+      /^Unknown option foo: a container's --storage-opt is size, such as size=10G$/,
+    );
     await assertFails(
       create({ size: '10G' }),
       'InvalidParameter',
-      /^--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota'$/,
+      /^--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota': \/.*\/overlay2 is on .*: .*(pquota|prjquota)/,
     );
     await assertFails(
       driver.create('image', undefined, { storageOptions: { size: '10G' } }),

@@ -90,7 +90,14 @@ describe('storage options', () => {
   test('are key=value, with the key in any case', () => {
     assert.deepEqual(parseStorageOption('Overlay2.Size = 10G'), ['overlay2.size', '10G']);
     assert.deepEqual(parseStorageOption('a=b=c'), ['a', 'b=c']);
-    assert.throws(() => parseStorageOption('foo'), /^TsengineError: Unable to parse key\/value option: foo$/);
+    const why = 'a storage option \\(--storage-opt\\) is KEY=VALUE$';
+    for (const [text, shown] of [
+      ['foo', 'foo'],
+      ['', "''"],
+    ] as const) {
+      const line = `^TsengineError: Unable to parse key/value option: ${shown}: ${why}`;
+      assert.throws(() => parseStorageOption(text), new RegExp(line));
+    }
   });
 
   test('sizes are those that Docker takes', () => {
@@ -164,13 +171,20 @@ describe('storage options', () => {
       'InvalidParameter',
       /^vfs has no option vfs\.foo: it takes size$/,
     );
-    const quota = /^Filesystem does not support, or has not enabled quotas$/;
+    const quota =
+      /^Filesystem does not support, or has not enabled quotas: \/.*\/vfs\/dir is on .*: .*(pquota|prjquota)/;
     await assertFails(store.open('vfs', [['size', '1G']]), 'InvalidParameter', quota);
     assert.equal(fs.existsSync(`${store.dataRoot}/vfs`), false);
     const driver = await store.open('vfs');
     const create = (storageOptions: Record<string, string>) =>
       driver.createReadWrite('layer', undefined, { storageOptions });
     await assertFails(create({ size: '1G' }), 'InvalidParameter', quota);
-    await assertFails(create({ foo: '1' }), 'InvalidParameter', /^Storage opt foo not supported$/);
+    for (const [key, shown] of [
+      ['foo', 'foo'],
+      ['', "''"],
+    ] as const) {
+      const line = `^Storage opt ${shown} not supported: a container's --storage-opt is size, such as size=10G$`;
+      await assertFails(create({ [key]: '1' }), 'InvalidParameter', new RegExp(line));
+    }
   });
 });

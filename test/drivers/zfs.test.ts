@@ -28,10 +28,16 @@ describe('the options of zfs', () => {
     assert.equal(requestedSize(undefined), undefined);
     assert.equal(requestedSize({ storageOptions: { size: '10G' } }), 10 * 1024 ** 3);
     const size = (storageOptions: Record<string, string>) => () => requestedSize({ storageOptions });
-    assert.throws(size({ size: '0' }), /zfs: invalid storage size: 0/);
+    assert.throws(
+      size({ size: '0' }),
+      /zfs: invalid storage size: 0: give more than 0, or leave size out for no limit$/,
+    );
     assert.throws(size({ size: '1x' }), /--storage-opt size: invalid size: '1x'/);
     assert.throws(size({ size: '99999p' }), /--storage-opt size=99999p is out of range: give less than 8P$/);
-    assert.throws(size({ quota: '1' }), /^TsengineError: Unknown option quota$/);
+    assert.throws(
+      size({ quota: '1' }),
+      /^TsengineError: Unknown option quota: a container's --storage-opt is size, /,
+    );
   });
 });
 

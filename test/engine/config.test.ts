@@ -117,7 +117,11 @@ describe('daemon.json', () => {
       { 'exec-opts': ['native.cgroupdriver=x'] },
       `${configFile}: field "exec-opts": native.cgroupdriver is cgroupfs or systemd, not "x"`,
     ],
-    ['a storage option without a value', { 'storage-opts': ['a'] }, 'Unable to parse key/value option: a'],
+    [
+      'a storage option without a value',
+      { 'storage-opts': ['a'] },
+      'Unable to parse key/value option: a: a storage option (--storage-opt) is KEY=VALUE',
+    ],
   ];
   for (const [what, file, message] of bad) {
     test(`${what} is an error that names it`, () => {

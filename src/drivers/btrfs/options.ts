@@ -1,7 +1,15 @@
 /** The storage options of btrfs, in Docker's words. */
 import { TsengineError } from '../../errors.ts';
+import { sizeText } from '../../size-text.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
-import { parseSize, requestedQuota, SIZE_OPTION, unknownOption } from '../storage-options.ts';
+import {
+  badOption,
+  NO_LIMIT,
+  parseSize,
+  requestedQuota,
+  SIZE_OPTION,
+  unknownOption,
+} from '../storage-options.ts';
 
 /** The engine's. */
 export interface BtrfsOptions {
@@ -29,9 +37,12 @@ export function requestedSize(
   const quota = requestedQuota(options, (key) => `Unknown option ${key}`);
   if (quota === undefined) return undefined;
   const size = parseSize(SIZE_OPTION, quota.text);
-  if (size <= 0) throw new TsengineError('InvalidParameter', `btrfs: invalid storage size: ${quota.text}`);
+  if (size <= 0) throw badOption(`btrfs: invalid storage size: ${quota.text}: ${NO_LIMIT}`);
   if (size < minSpace) {
-    throw new TsengineError('InvalidParameter', `btrfs: storage size cannot be less than ${minSpace} bytes`);
+    throw new TsengineError(
+      'InvalidParameter',
+      `btrfs: storage size cannot be less than ${sizeText(minSpace)} (${MIN_SPACE}): give more than size=${quota.text}`,
+    );
   }
   return size;
 }

@@ -64,7 +64,7 @@ async function open(context: DriverContext): Promise<GraphDriver> {
   let abilities: Abilities;
   try {
     abilities = await abilitiesOf(context, staging);
-    checkDefaultSize(defaultSize, context.home, quotas);
+    checkDefaultSize(defaultSize, quotas);
   } catch (error) {
     // A filesystem that cannot hold layers is left as it was found.
     if (fresh) {

@@ -1,5 +1,4 @@
 import { TsengineError } from '../../errors.ts';
-import { fsName, statfs } from '../../linux/statfs.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
 import type { LayerQuotas } from '../layer-quotas.ts';
 import {
@@ -33,14 +32,11 @@ export function readEngineOptions(context: DriverContext): number {
   return size;
 }
 
-/** Refuses `overlay2.size` where no filesystem keeps it. Docker's words; it takes xfs alone, we ext4 as well. */
-export function checkDefaultSize(size: number, home: string, quotas: LayerQuotas): void {
+/** Refuses `overlay2.size` where no filesystem keeps it. Docker's words begin it; it takes xfs alone, we ext4 as well. */
+export function checkDefaultSize(size: number, quotas: LayerQuotas): void {
   if (size === 0 || quotas.available) return;
-  const backing = fsName(statfs(home).magic);
   throw badOption(
-    backing === 'xfs'
-      ? 'Storage Option overlay2.size not supported. Filesystem does not support Project Quota: mount it with pquota'
-      : `Storage Option overlay2.size only supported for backingFS XFS. Found ${backing}`,
+    `Storage Option overlay2.size not supported. Filesystem does not support Project Quota: ${quotas.wayOut}`,
   );
 }
 
@@ -51,7 +47,7 @@ export function sizeOf(options: CreateOptions | undefined, byDefault: number, qu
   if (!quotas.available) {
     throw new TsengineError(
       'InvalidParameter',
-      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota'",
+      `--storage-opt is supported only for overlay over xfs with 'pquota' mount option, or ext4 with 'prjquota': ${quotas.wayOut}`,
     );
   }
   return parseSize(SIZE_OPTION, quota.text);

@@ -23,6 +23,7 @@ import {
   utimensAt,
 } from '../../linux/at.ts';
 import { namesIn } from '../../linux/directory-names.ts';
+import { SyscallError } from '../../linux/errno.ts';
 import {
   AT_FDCWD,
   type FileStat,
@@ -50,7 +51,7 @@ export async function copyTree(from: string, to: string): Promise<void> {
   try {
     const target = openAt(AT_FDCWD, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     try {
-      await new TreeCopy(target).directory(source, target, Buffer.alloc(0));
+      await new TreeCopy(from, target).directory(source, target, Buffer.alloc(0));
     } finally {
       closeFd(target);
     }
@@ -60,29 +61,49 @@ export async function copyTree(from: string, to: string): Promise<void> {
 }
 
 class TreeCopy {
+  readonly #from: Buffer;
   readonly #root: number;
   readonly #copier = new ContentCopier();
   /** Where in the copy the first name of a file with several is, by its inode in the source. */
   readonly #links = new Map<bigint, Buffer>();
   #sliceEnd = performance.now() + SLICE;
 
-  constructor(root: number) {
+  constructor(from: string, root: number) {
+    this.#from = Buffer.from(from);
     this.#root = root;
   }
 
   /** Copies what is in an open directory, and then its own attributes: everything made in it changes its times. */
   async directory(source: number, target: number, path: Buffer): Promise<void> {
     for (const name of namesIn(source)) {
-      const stat = lstatAt(source, name);
-      if ((stat.mode & S_IFMT) === S_IFDIR)
-        await this.#subdirectory(source, target, name, childPath(path, name));
-      else this.#leaf(source, target, name, stat, childPath(path, name));
+      const child = childPath(path, name);
+      try {
+        const stat = lstatAt(source, name);
+        if ((stat.mode & S_IFMT) === S_IFDIR) await this.#subdirectory(source, target, name, child);
+        else this.#leaf(source, target, name, stat, child);
+      } catch (error) {
+        throw this.#named(error, child);
+      }
       if (performance.now() >= this.#sliceEnd) {
         await setImmediate();
         this.#sliceEnd = performance.now() + SLICE;
       }
     }
-    copyOpen(source, target, fstat(source));
+    try {
+      copyOpen(source, target, fstat(source));
+    } catch (error) {
+      throw this.#named(error, path);
+    }
+  }
+
+  /** A failed call with the whole path of what was being copied, which calls on open files do not know. */
+  #named(error: unknown, path: Buffer): unknown {
+    if (!(error instanceof SyscallError)) return error;
+    const known = error.path?.toString() ?? '';
+    if (known.startsWith('/') && !known.startsWith('/proc/self/fd/')) return error;
+    const { syscall, code, errno } = error;
+    const subject = { path: Buffer.concat([this.#from, path]) };
+    return new SyscallError(syscall, code.startsWith('E') ? code : errno, subject, error);
   }
 
   async #subdirectory(source: number, target: number, name: Buffer, path: Buffer): Promise<void> {
@@ -119,7 +140,7 @@ class TreeCopy {
       default:
         mknodAt(target, name, (stat.mode & S_IFMT) | 0o600, stat.rdevMajor, stat.rdevMinor);
     }
-    this.#named(source, target, name, stat);
+    this.#unopened(source, target, name, stat);
   }
 
   #regular(source: number, target: number, name: Buffer, stat: FileStat): void {
@@ -138,7 +159,7 @@ class TreeCopy {
   }
 
   /** Attributes of what cannot be opened. */
-  #named(source: number, target: number, name: Buffer, stat: FileStat): void {
+  #unopened(source: number, target: number, name: Buffer, stat: FileStat): void {
     lchownAt(target, name, stat.uid, stat.gid);
     copyXattrs(viaFd(source, name), viaFd(target, name));
     if ((stat.mode & S_IFMT) !== S_IFLNK) chmodAt(target, name, stat.mode & 0o7777);

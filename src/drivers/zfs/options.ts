@@ -1,7 +1,13 @@
 /** The storage options of zfs, in Docker's words. */
-import { TsengineError } from '../../errors.ts';
 import type { CreateOptions, DriverContext } from '../driver.ts';
-import { badOption, parseSize, requestedQuota, SIZE_OPTION, unknownOption } from '../storage-options.ts';
+import {
+  badOption,
+  NO_LIMIT,
+  parseSize,
+  requestedQuota,
+  SIZE_OPTION,
+  unknownOption,
+} from '../storage-options.ts';
 
 /** The engine's. */
 export interface ZfsOptions {
@@ -34,6 +40,6 @@ export function requestedSize(options: CreateOptions | undefined): number | unde
   const quota = requestedQuota(options, (key) => `Unknown option ${key}`);
   if (quota === undefined) return undefined;
   const size = parseSize(SIZE_OPTION, quota.text);
-  if (size <= 0) throw new TsengineError('InvalidParameter', `zfs: invalid storage size: ${quota.text}`);
+  if (size <= 0) throw badOption(`zfs: invalid storage size: ${quota.text}: ${NO_LIMIT}`);
   return size;
 }
