@@ -3,7 +3,7 @@
  * nobody will remove it. So it leaves a pledge, `<exec-root>/starting/<id>`, locked as long as it lives, from before the
  * container exists until it runs. A pledge that nobody holds stands for a container that is to go.
  */
-import { listDirectory, makeDirectories } from '../../linux/files.ts';
+import { listDirectory, makeDirectories, pathExists } from '../../linux/files.ts';
 import { type Lock, tryLockFile } from '../../linux/flock.ts';
 import { isZeroTime } from '../text/timestamp.ts';
 import type { ContainerContext } from './context.ts';
@@ -37,16 +37,25 @@ export async function recoverPledges(context: ContainerContext): Promise<void> {
   for (const id of listDirectory(context.store.startingDir)) {
     if (context.pledges.has(id)) continue;
     using container = context.store.tryLock(id);
-    if (container === undefined) continue;
-    using pledged = take(context, id);
-    if (pledged === undefined) continue;
-    const stored = context.store.read(id);
-    if (stored === undefined || !isZeroTime(stored.file.State.StartedAt)) continue;
-    try {
-      await eraseContainer(context, stored, { volumes: true });
-    } catch (error) {
-      pledged.leave();
-      throw error;
-    }
+    if (container !== undefined) await eraseAbandoned(context, id);
   }
+}
+
+/**
+ * Removes the container if whoever pledged to start it has died. The caller holds its lock. It is gone for others at once, before
+ * what it needed is cleared away. Gives whether it was one.
+ */
+export async function eraseAbandoned(context: ContainerContext, id: string): Promise<boolean> {
+  if (context.pledges.has(id) || !pathExists(`${context.store.startingDir}/${id}`)) return false;
+  using pledged = take(context, id);
+  if (pledged === undefined) return false;
+  const stored = context.store.read(id);
+  if (stored === undefined || !isZeroTime(stored.file.State.StartedAt)) return false;
+  try {
+    await eraseContainer(context, stored, { volumes: true });
+  } catch (error) {
+    pledged.leave();
+    throw error;
+  }
+  return true;
 }

@@ -3,6 +3,7 @@ import { pathExists, readTextIfAny } from '../../linux/files.ts';
 import { waitForExit } from '../runtime/exit-watch.ts';
 import { readEnding } from '../runtime/run-dir.ts';
 import { type ContainerContext, noSuchContainer, runOf } from './context.ts';
+import { eraseAbandoned } from './pledges.ts';
 import { EXIT_KILLED, lockToEnd, settleContainer } from './run-ending.ts';
 
 /** How long somebody else may take to remove a container whose end he is recording, before we ask again. Milliseconds. */
@@ -50,6 +51,8 @@ export async function recordEnd(context: ContainerContext, id: string): Promise<
   using _ = await lockToEnd(context, id);
   const container = context.store.read(id);
   if (container === undefined) return undefined;
+  // conmon calls us as well where its starter died before the container ran.
+  if (await eraseAbandoned(context, id)) return undefined;
   const settled = await settleContainer(context, container);
   return settled?.file.State.ExitCode;
 }
