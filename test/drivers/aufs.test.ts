@@ -114,7 +114,16 @@ describe('aufs refuses in one line', () => {
       code: 'Unavailable',
       message: /\/nowhere\/fuse: there is no such/,
     });
-    await assert.rejects(open('aufs.mount_program', '/etc/passwd'), { code: 'Unavailable' });
+    for (const [program, why] of [
+      [
+        '/etc/passwd',
+        /mount_program \/etc\/passwd: it is not executable: chmod \+x \/etc\/passwd, or name another$/,
+      ],
+      ['/etc/passwd/x', /mount_program \/etc\/passwd\/x: there is no such program/],
+      ['/etc', /mount_program \/etc: it is no file/],
+      ['bin/fuse-overlayfs', /mount_program bin\/fuse-overlayfs: a path must begin with \//],
+    ] as const)
+      await assert.rejects(open('aufs.mount_program', program), { code: 'Unavailable', message: why });
     assert.deepEqual(fs.readdirSync(store.dataRoot), []);
     using filesystem = makeFilesystem('btrfs');
     using refused = makeStore(filesystem.path);

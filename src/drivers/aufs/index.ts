@@ -11,10 +11,10 @@ import { existingFolder, onlyReading, refusalOfReadOnly } from '../read-only.ts'
 import { Staging } from '../staging.ts';
 import { openView, sweepViews } from '../view.ts';
 import { AufsDriver, type AufsParts } from './driver.ts';
-import { hasKernelAufs, kernelBackend } from './kernel.ts';
+import { hasKernelAufs, isOddForAufs, kernelBackend } from './kernel.ts';
 import { Layout } from './layout.ts';
 import { type AufsOptions, findProgram, noProgram, readEngineOptions } from './options.ts';
-import { programBackend } from './program.ts';
+import { isOddForProgram, programBackend } from './program.ts';
 import type { UnionBackend } from './union.ts';
 
 /** What Docker's aufs does not take as the filesystem of its branches. With either backend: a root goes from one to the other. */
@@ -41,6 +41,7 @@ function chooseBackend(
   }
   const parts = { layout: new Layout(context.home), warn: (message: string) => context.warn(message) };
   if (options.program === undefined && hasKernelAufs()) {
+    if (isOddForAufs(context.home)) return { reason: oddHome(context.home, 'AUFS', ', : = or \\') };
     return { backend: kernelBackend(parts, context.runHome) };
   }
   const program = findProgram(options);
@@ -50,6 +51,9 @@ function chooseBackend(
       reason: `this kernel has no AUFS, and ${program} needs /dev/fuse, which is not there: modprobe fuse`,
     };
   }
+  // What is only read has no topmost branch.
+  if (context.readOnly !== true && isOddForProgram(context.home))
+    return { reason: oddHome(context.home, program, ':') };
   const flaw = context.readOnly === true ? undefined : flawBelow(folder, found);
   if (flaw !== undefined) {
     return {
@@ -57,6 +61,11 @@ function chooseBackend(
     };
   }
   return { backend: programBackend(parts, program) };
+}
+
+/** Said at once: Docker fails at the first mount. */
+function oddHome(home: string, who: string, characters: string): string {
+  return `aufs: ${who} parts paths at ${characters}, of which ${home} has one: choose another data root`;
 }
 
 /** What a FUSE program does wrong when it writes on a filesystem; `undefined` where it does nothing wrong. Changes nothing. */

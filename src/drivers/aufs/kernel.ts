@@ -37,6 +37,11 @@ export function hasKernelAufs(): boolean {
   );
 }
 
+/** Whether AUFS would misread the path of a branch. */
+export function isOddForAufs(path: string): boolean {
+  return /[,:=\\]/.test(path);
+}
+
 /** Branches of one union, absolute. */
 export interface Branches {
   readonly target: string;
@@ -54,7 +59,7 @@ export interface Branches {
  * misread or that does not fit at all.
  */
 export function mountCalls({ target, branches, isWritable, hasDirperm1, label }: Branches): MountRequest[] {
-  const odd = branches.find((branch) => /[,:=\\]/.test(branch));
+  const odd = branches.find(isOddForAufs);
   if (odd !== undefined) throw oddPath(odd);
   const options = ['', 'dio', `xino=${XINO}`, ...(hasDirperm1 ? ['dirperm1'] : [])].join(',');
   // The label is quoted, as mount(8) does it, because categories have commas in them.

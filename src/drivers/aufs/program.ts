@@ -66,6 +66,11 @@ export function programArguments(
   return ['-o', options.join(','), target];
 }
 
+/** Whether fuse-overlayfs would misread the path of a branch: it parts the absolute path of the topmost one again. */
+export function isOddForProgram(path: string): boolean {
+  return path.includes(':');
+}
+
 /** A program as a backend. `program` is an absolute path. */
 export function programBackend({ layout }: BackendContext, program: string): UnionBackend {
   const name = program.slice(program.lastIndexOf('/') + 1);
