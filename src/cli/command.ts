@@ -74,6 +74,8 @@ export interface CommandContext {
   readonly commandPath: string;
   /** Whether a data root is made where there is none. */
   readonly makesRoot: boolean;
+  /** Whether the command changes nothing in the data root. */
+  readonly onlyReads: boolean;
 }
 
 /** Log levels, Docker's. */

@@ -128,8 +128,18 @@ const GLOBAL_FLAGS = [
   'storage-driver',
 ];
 
-/** What to say after a flag that a command has not, by its name without dashes. */
-export function flagYet(command: string, flag: string): string {
+/** Their letters, and what is to be written with each. */
+const SHORT_GLOBAL_FLAGS: ReadonlyMap<string, string> = new Map([
+  ['s', '-s DRIVER'],
+  ['D', '-D'],
+]);
+
+/** What to say after a flag that a command has not, by its name without dashes. `commandPath` is how the command was called. */
+export function flagYet(commandPath: string, flag: string): string {
+  const [program = '', ...words] = commandPath.split(' ');
   if (GLOBAL_FLAGS.includes(flag)) return ', which goes before the command';
-  return FLAGS[command]?.includes(flag) === true ? YET : '';
+  if (FLAGS[words.at(-1) ?? '']?.includes(flag) === true) return YET;
+  const written = words.length === 0 ? undefined : SHORT_GLOBAL_FLAGS.get(flag);
+  if (written === undefined) return '';
+  return `, which goes before the command: ${program} ${written} ${words.join(' ')} …`;
 }

@@ -125,7 +125,7 @@ class Splitter {
   }
 
   #yet(flag: string): string {
-    return flagYet(this.#commandPath.slice(this.#commandPath.lastIndexOf(' ') + 1), flag);
+    return flagYet(this.#commandPath, flag);
   }
 
   #fail(message: string): UsageError {

@@ -117,7 +117,12 @@ async function runCommand(
 ): Promise<void> {
   const { entry, commandPath, args } = found;
   const command = quiet(new Command(commandPath)).summary(entry.summary);
-  module.register(command, { globals, commandPath, makesRoot: entry.makesRoot === true });
+  module.register(command, {
+    globals,
+    commandPath,
+    makesRoot: entry.makesRoot === true,
+    onlyReads: entry.onlyReads === true,
+  });
   const split = splitArguments(command, commandPath, args, entry.flagsFirst ?? false);
   if (split.help || wantsHelp) return print(commandHelp(command, commandPath));
   if (globals.readOnlyRoot && entry.onlyReads !== true) {
@@ -154,7 +159,10 @@ function quiet(command: Command): Command {
 /** The flags before the command. */
 function globalOptions(): Command {
   return quiet(new Command(program))
-    .option('-s, --storage-driver <string>', 'Storage driver to use')
+    .option(
+      '-s, --storage-driver <string>',
+      'Storage driver to use: overlay2, btrfs, zfs, vfs, aufs or devicemapper (default what the data root holds)',
+    )
     .addOption(listOption('--storage-opt <list>', 'Storage driver options'))
     .option('--data-root <string>', 'Root directory of persistent state (default "/var/lib/tsengine")')
     .option('--exec-root <string>', 'Root directory for execution state files (default "/run/tsengine")')

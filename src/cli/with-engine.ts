@@ -17,10 +17,15 @@ export async function withEngine<T>(
     ...(globals.logLevel === undefined ? {} : { logLevel: globals.logLevel }),
     readOnlyRoot: globals.readOnlyRoot,
     makesRoot: context.makesRoot,
+    onlyReads: context.onlyReads,
     storageOpts: globals.storageOpts,
     warn,
   });
-  return await work(engine);
+  try {
+    return await work(engine);
+  } catch (error) {
+    throw await engine.explained(error);
+  }
 }
 
 /** One line of warning for people, on standard error, as Docker's client writes it. */

@@ -4,6 +4,7 @@
 import { TsengineError } from '../errors.ts';
 import { holdsLayers } from './data.ts';
 import type { DriverContext, DriverFactory, DriverName, GraphDriver } from './driver.ts';
+import { badOption } from './storage-options.ts';
 
 interface Registered {
   readonly name: DriverName;
@@ -50,19 +51,27 @@ export interface DriverChoice {
 export async function driverFactory(name: string): Promise<DriverFactory> {
   const driver = DRIVERS.find((candidate) => candidate.name === name);
   if (driver !== undefined) return await driver.load();
-  throw new TsengineError(
-    'InvalidParameter',
-    `unknown storage driver ${JSON.stringify(name)}: choose one of ${DRIVER_NAMES.join(', ')}`,
-  );
+  throw badOption(`unknown storage driver ${JSON.stringify(name)}: choose one of ${DRIVER_NAMES.join(', ')}`);
 }
 
-/** Fails as `open` would where a driver cannot serve a place in which there is nothing yet, and makes nothing there. */
-export async function mustServe(name: string, context: DriverContext): Promise<void> {
-  const factory = await driverFactory(name);
+/**
+ * Fails as `open` would where a driver cannot serve a place in which there is nothing yet, and makes nothing there. `offer` gives
+ * another way out, if there is one.
+ */
+export async function mustServe(
+  factory: DriverFactory,
+  context: DriverContext,
+  offer: () => Promise<string | undefined>,
+): Promise<void> {
   const support = await factory.probe(context);
   if (support.supported) return;
+  const { name } = factory;
   const { reason } = support;
-  throw new TsengineError('Unavailable', reason.includes(name) ? reason : `${name}: ${reason}`);
+  const line = reason.includes(name) ? reason : `${name}: ${reason}`;
+  const more = await offer();
+  // What a kernel lacks it may lack for the offer as well.
+  const isNew = more !== undefined && !more.endsWith(reason);
+  throw new TsengineError('Unavailable', isNew ? `${line}; ${more}` : line);
 }
 
 /** The drivers whose layers a data root holds, in the order of preference. */

@@ -18,7 +18,7 @@ import { createImageLookup, createImageService } from './images/image-service.ts
 import { FileImageStore } from './images/image-store.ts';
 import { type OpenLayerStore, openLayerStore } from './layers/layer-store.ts';
 import { lazyContainers } from './lazy-containers.ts';
-import { checkDriver, isNewRoot } from './new-root.ts';
+import { checkDriver, checkPlace, isNewRoot } from './new-root.ts';
 import { ReferenceStore } from './references/reference-store.ts';
 import { anyTemporaryFile, removeTemporaryFiles } from './replace-file.ts';
 import { withReserve } from './reserve.ts';
@@ -108,16 +108,28 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     empty?.[Symbol.dispose]();
   };
   try {
-    root = await openRoot({ ...config, ...empty });
+    root = await openRoot({ ...config, ...empty }, options);
     if (!root.readOnly && pathExists(`${root.stateDir}/stores`)) await attach(root, config);
+    if (!root.readOnly && !isNew) await checkPlace(root, config, options);
     return {
       ...(await wire(root, config, options, empty !== undefined)),
       [Symbol.asyncDispose]: async () => close(),
     };
   } catch (error) {
     close();
-    throw error;
+    throw root === undefined ? error : await explained(error, root, config.storageDriver ?? '', options);
   }
+}
+
+/** The error with what is to be done where the data root's disk is the cause. */
+async function explained(
+  error: unknown,
+  root: DataRoot,
+  driverName: string,
+  { onlyReads = false }: EngineOptions,
+): Promise<unknown> {
+  const { explainDisk } = await import('./disk-trouble.ts');
+  return explainDisk(error, { root, driverName, onlyReads });
 }
 
 async function attach(root: DataRoot, { storageDriver = '' }: EngineConfig): Promise<void> {
@@ -132,8 +144,11 @@ async function emptyRoot({ dataRoot = DEFAULT_DATA_ROOT }: EngineConfig): Promis
   return (await import('./empty-root.ts')).emptyRootFor(dataRoot);
 }
 
-async function openRoot({ dataRoot, execRoot, readOnlyRoot }: RootChoice): Promise<DataRoot> {
-  if (!readOnlyRoot) return await openDataRoot({ dataRoot, execRoot });
+async function openRoot(
+  { dataRoot, execRoot, readOnlyRoot }: RootChoice,
+  { onlyReads = false }: EngineOptions,
+): Promise<DataRoot> {
+  if (!readOnlyRoot) return await openDataRoot({ dataRoot, execRoot, onlyReads });
   const { openReadOnlyRoot } = await import('./read-only-root.ts');
   return await openReadOnlyRoot({ dataRoot, execRoot });
 }
@@ -205,6 +220,7 @@ async function wire(
   return {
     images: createImageService(imageContext),
     containers: lazyContainers(loadContainers),
+    explained: (error) => explained(error, root, driverName, options),
     info: async () => {
       const { systemInfo } = await import('./info.ts');
       const hasContainers = listDirectory(root.containersDir).length > 0;

@@ -14,7 +14,7 @@
  * Always taken in this order, each for a moment only: a container's, `images`, `layers`. The one that is held for long,
  * a chain's (`chain-…`), is taken from the bottom of an image to its top and never while `images` or `layers` is held.
  */
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod/mini';
 import { hasErrno, TsengineError } from '../errors.ts';
@@ -78,6 +78,8 @@ export interface DataRoot extends Disposable {
 export interface DataRootOptions {
   readonly dataRoot?: string | undefined;
   readonly execRoot?: string | undefined;
+  /** Whoever opens it changes nothing in it, so that `--read-only-root` serves as well where it cannot be written. */
+  readonly onlyReads?: boolean;
 }
 
 const versionSchema = z.looseObject({ version: z.int().check(z.gte(1)) });
@@ -117,14 +119,32 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
   const against = holdAgainstDockerd(path);
   try {
     ensureDirectory(execRoot, 0o700);
-    const root = new OpenDataRoot(path, execRoot, against);
+    const root = new OpenDataRoot(path, execRoot, against, options.onlyReads === true);
     await checkVersion(root);
     return root;
   } catch (error) {
     against?.[Symbol.dispose]();
     if (!hasErrno(error, 'EROFS')) throw error;
-    const message = `data root ${path} is on a read-only file system: look at it with --read-only-root`;
-    throw new TsengineError('Unavailable', message, { cause: error });
+    throw onReadOnlyDisk(path, options.onlyReads === true, error);
+  }
+}
+
+/** The error of whoever would write in a data root that nobody can write in. */
+export function onReadOnlyDisk(path: string, onlyReads: boolean, cause: unknown): TsengineError {
+  const advice = onlyReads
+    ? ': look at it with --read-only-root'
+    : ', and this would change it: mount it to be written, or choose another --data-root';
+  return new TsengineError('Unavailable', `data root ${path} is on a read-only file system${advice}`, {
+    cause,
+  });
+}
+
+/** Fails where nothing can be written in a data root that is there, for whoever will write in it. */
+export function mustBeWritable({ path }: Pick<DataRoot, 'path'>): void {
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw hasErrno(error, 'EROFS') ? onReadOnlyDisk(path, false, error) : error;
   }
 }
 
@@ -140,6 +160,7 @@ function madeRoot(path: string): string {
     ensureDirectory(path, 0o710);
     return realpathSync(path);
   } catch (error) {
+    if (hasErrno(error, 'ENOTDIR')) throw belowNonDirectory(path, error);
     const mount = hasErrno(error, 'ENOTCONN') ? deadMountOf(path) : undefined;
     if (mount === undefined) throw error;
     throw new TsengineError(
@@ -148,6 +169,13 @@ function madeRoot(path: string): string {
       { cause: error },
     );
   }
+}
+
+function belowNonDirectory(path: string, cause: unknown): TsengineError {
+  let above = dirname(path);
+  while (!existsSync(above)) above = dirname(above);
+  const message = `data root ${path} cannot be: ${above} is not a directory: name another --data-root`;
+  return new TsengineError('InvalidParameter', message, { cause });
 }
 
 /** Fails with `InvalidParameter` where a folder is wanted and something else is there. */
@@ -190,10 +218,12 @@ class OpenDataRoot extends RootPaths implements DataRoot {
   readonly readOnly = false;
   readonly hasDockerd = false;
   readonly #against: HeldAgainstDockerd | undefined;
+  readonly #onlyReads: boolean;
 
-  constructor(path: string, execRoot: string, against: HeldAgainstDockerd | undefined) {
+  constructor(path: string, execRoot: string, against: HeldAgainstDockerd | undefined, onlyReads: boolean) {
     super(path, execRoot);
     this.#against = against;
+    this.#onlyReads = onlyReads;
     for (const name of ['', '/locks', '/leases', '/tmp']) ensureDirectory(this.stateDir + name, 0o700);
   }
 
@@ -203,12 +233,24 @@ class OpenDataRoot extends RootPaths implements DataRoot {
     return `${this.stateDir}/locks/${name}`;
   }
 
-  lock(name: string, { mode = 'exclusive', ephemeral = false }: RootLockOptions = {}): Promise<Lock> {
-    return lockFile(this.#lockPath(name), mode, { ephemeral });
+  async lock(name: string, { mode = 'exclusive', ephemeral = false }: RootLockOptions = {}): Promise<Lock> {
+    try {
+      return await lockFile(this.#lockPath(name), mode, { ephemeral });
+    } catch (error) {
+      throw this.#told(error);
+    }
   }
 
   tryLock(name: string, { mode = 'exclusive', ephemeral = false }: RootLockOptions = {}): Lock | undefined {
-    return tryLockFile(this.#lockPath(name), mode, { ephemeral });
+    try {
+      return tryLockFile(this.#lockPath(name), mode, { ephemeral });
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  #told(error: unknown): unknown {
+    return hasErrno(error, 'EROFS') ? onReadOnlyDisk(this.path, this.#onlyReads, error) : error;
   }
 
   get heldFd(): number | undefined {

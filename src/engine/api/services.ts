@@ -265,6 +265,8 @@ export interface Engine extends AsyncDisposable {
   readonly images: ImageService;
   readonly containers: ContainerService;
   info(): Promise<SystemInfo>;
+  /** What is to be told of an error of these methods: the error, or one that says more where the data root's disk is the cause. */
+  explained(error: unknown): Promise<unknown>;
 }
 
 /** What the engine is opened with: the global flags of the command line, after `daemon.json` has been read. */
@@ -275,6 +277,8 @@ export interface EngineOptions {
   readonly readOnlyRoot?: boolean;
   /** `false` for what needs something that is there: where there is no data root, none is made. Default true. */
   readonly makesRoot?: boolean;
+  /** Whether nothing will be changed in the data root, which is told where it cannot be. Default false. */
+  readonly onlyReads?: boolean;
   readonly storageDriver?: string;
   /** `key=value`, repeated. */
   readonly storageOpts?: readonly string[];

@@ -56,7 +56,8 @@ async function settledRow(context: ListContext, row: ContainerRow): Promise<Cont
     await context.recordEnd(row.id);
   } catch (error) {
     // A list must be had on a disk that is full or broken: it says what could not be written down.
-    if (hasErrno(error, 'ENOSPC', 'EDQUOT', 'EIO', 'EROFS')) return await seenRow(context, row);
+    const isReadOnly = error instanceof TsengineError && hasErrno(error.cause, 'EROFS');
+    if (isReadOnly || hasErrno(error, 'ENOSPC', 'EDQUOT', 'EIO', 'EROFS')) return await seenRow(context, row);
     if (!(error instanceof TsengineError)) throw error;
     context.warn(error.message);
   }

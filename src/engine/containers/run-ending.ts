@@ -210,7 +210,7 @@ function refuseForeignRun(container: StoredContainer): void {
   const name = bareName(container);
   throw new TsengineError(
     'Conflict',
-    `container ${name} still runs (pid ${Pid}), started by Docker or under another exec root: end it there first, or with kill ${Pid} if that is gone`,
+    `container ${name} still runs (pid ${Pid}), started by Docker or under another exec root: end it there first, or with kill -9 ${Pid} if that is gone`,
   );
 }
 

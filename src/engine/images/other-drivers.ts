@@ -1,8 +1,9 @@
 /** Images that are in the data root already, but another driver's: each has its own, as in Docker. */
 import { DRIVER_NAMES } from '../../drivers/registry.ts';
+import { shellWord } from '../../linux/command.ts';
 import { pathExists } from '../../linux/files.ts';
+import { programOn } from '../own-command.ts';
 import { ReferenceStore } from '../references/reference-store.ts';
-import { DEFAULT_DATA_ROOT } from '../root.ts';
 import { findImageId, type ImageContext, parseName } from './context.ts';
 import { FileImageStore } from './image-store.ts';
 
@@ -17,6 +18,6 @@ export function commandToBring(context: ImageContext, name: string): string | un
     return findImageId(stores, name, parsed) !== undefined;
   });
   if (other === undefined) return undefined;
-  const program = root.path === DEFAULT_DATA_ROOT ? 'tsengine' : `tsengine --data-root ${root.path}`;
-  return `${program} -s ${other} save ${name} | ${program} -s ${driverName} load`;
+  const program = programOn(root);
+  return `${program} -s ${other} save ${shellWord(name)} | ${program} -s ${driverName} load`;
 }
