@@ -16,7 +16,7 @@ export function register(command: Command, context: CommandContext): void {
   command
     .usage('[OPTIONS] DRIVER')
     .description(
-      'DRIVER is btrfs (a file system of its own), zfs (a pool) or devicemapper (a thin pool); the others need no store.',
+      'DRIVER is btrfs (a file system), zfs (a pool) or devicemapper (a thin pool);\nthe others need no store.',
     )
     .argument('<driver>')
     .option(

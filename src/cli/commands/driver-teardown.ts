@@ -12,7 +12,7 @@ interface TeardownFlags extends DataRootFlag {
 export function register(command: Command, context: CommandContext): void {
   command
     .usage('[OPTIONS] DRIVER')
-    .description('DRIVER is btrfs, zfs or devicemapper; "tsengine driver ls" says which have a store.')
+    .description('DRIVER is btrfs, zfs or devicemapper; driver ls says which have a store.')
     .argument('<driver>')
     .option('-f, --force', 'Remove all images and containers that are in it as well, running ones too');
   addDataRootFlag(command, 'Take it away from this data root').action(
