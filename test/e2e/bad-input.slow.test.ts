@@ -102,8 +102,9 @@ const REFUSED: readonly Refused[] = [
   ],
   [['-s', 'overlay3', 'images'], 125, /unknown storage driver "overlay3": choose one of overlay2, /],
   [['-s', 'overlay3', 'ps'], 125, /unknown storage driver "overlay3"/],
-  [['driver', 'setup', 'overlay3'], 125, /unknown storage driver "overlay3"/],
-  [['driver', 'teardown', 'overlay3'], 125, /unknown storage driver "overlay3"/],
+  // An argument is no flag, and of `driver check` 1 is an answer.
+  [['driver', 'setup', 'overlay3'], 1, /unknown storage driver "overlay3"/],
+  [['driver', 'teardown', 'overlay3'], 1, /unknown storage driver "overlay3"/],
   [['driver', 'check', 'overlay3'], 125, /unknown storage driver "overlay3"/],
   [['--config-file', '/nosuch-config', 'images'], 1, /\/nosuch-config/],
   [['start', 'nosuch'], 1, /No such container: nosuch/],
