@@ -128,23 +128,42 @@ export function updateLoopSize(path: string): void {
   }
 }
 
+/** What is behind an attached loop device. */
+export interface LoopBacking {
+  /** The file, as stat(2) says it: the number of its filesystem as `makeDev` gives it, and its inode's. */
+  readonly device: bigint;
+  readonly inode: bigint;
+  /** The bytes of it that the device has; a length of 0 is all from there on. */
+  readonly offset: bigint;
+  readonly length: bigint;
+}
+
+/** What is behind a loop device; `undefined` where nothing is attached to it. */
+export function loopBacking(path: string): LoopBacking | undefined {
+  const fd = openLoop(path, 'r');
+  try {
+    const info = Buffer.alloc(INFO_SIZE);
+    ioctlCall({ path }, fd, LOOP_GET_STATUS64, info);
+    // lo_device, as `huge_encode_dev` has it, lo_inode, then lo_rdevice, lo_offset, lo_sizelimit.
+    const [device = 0n, inode = 0n, offset = 0n, length = 0n] = [0, 8, 24, 32].map((at) =>
+      info.readBigUInt64LE(at),
+    );
+    return { device, inode, offset, length };
+  } catch (error) {
+    if (hasErrno(error, 'ENXIO')) return undefined;
+    throw error;
+  } finally {
+    closeFile(fd);
+  }
+}
+
 /** Whether the file behind an attached loop device is this one. False for a device that nothing is attached to. */
 export function isLoopOf(path: string, file: string): boolean {
   const backing = openFile(file, 'r');
   try {
     const { devMajor, devMinor, ino } = fstat(backing);
-    const fd = openLoop(path, 'r');
-    try {
-      const info = Buffer.alloc(INFO_SIZE);
-      ioctlCall({ path }, fd, LOOP_GET_STATUS64, info);
-      // lo_device, lo_inode: what stat says of the file, the former as `huge_encode_dev` has it, which `makeDev` is.
-      return info.readBigUInt64LE(0) === makeDev(devMajor, devMinor) && info.readBigUInt64LE(8) === ino;
-    } catch (error) {
-      if (hasErrno(error, 'ENXIO')) return false;
-      throw error;
-    } finally {
-      closeFile(fd);
-    }
+    const found = loopBacking(path);
+    return found?.device === makeDev(devMajor, devMinor) && found.inode === ino;
   } finally {
     closeFile(backing);
   }

@@ -11,10 +11,11 @@ import {
 } from 'node:fs';
 import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
+import { nodeOfSysfs } from '../../src/drivers/devicemapper/block-part.ts';
 import { makeLoopFile } from '../../src/drivers/devicemapper/loop-file.ts';
 import { BASE, Metadata } from '../../src/drivers/devicemapper/metadata.ts';
 import { readEngineOptions, requestedSize } from '../../src/drivers/devicemapper/options.ts';
-import { nodeOfSysfs, Pool } from '../../src/drivers/devicemapper/pool.ts';
+import { Pool } from '../../src/drivers/devicemapper/pool.ts';
 import {
   parsePoolStatus,
   parsePoolTable,
@@ -373,7 +374,7 @@ describe("devicemapper's pool", () => {
   test('of a store that is half made, with files of anything, is nothing to detach', async () => {
     using store = makeStore();
     const { home, runHome } = store.context('devicemapper');
-    const place = { home, runHome, image: '', size: 1 };
+    const place = { home, runHome, image: '', size: 1, program: 'tsengine' };
     await devicemapperStore.detach(place);
     mkdirSync(`${home}/metadata`, { recursive: true });
     writeFileSync(`${home}/metadata/base`, '{');

@@ -5,10 +5,20 @@
  * it with the new size on record and the old filesystem, which the next start that is asked for that size grows.
  */
 import { errorMessage, TsengineError } from '../../errors.ts';
-import { makeDirectories, readTextIfAny, removeFile, writeNewFile } from '../../linux/files.ts';
+import {
+  closeFile,
+  fsync,
+  makeDirectories,
+  openFile,
+  readTextIfAny,
+  removeFile,
+  writeAll,
+  writeNewFile,
+} from '../../linux/files.ts';
 import { growFilesystem } from '../../linux/grow-filesystem.ts';
 import { MS_NOATIME } from '../../linux/mount.ts';
 import { badOption } from '../storage-options.ts';
+import { nodeOfNumber } from './block-part.ts';
 import { type DeviceSet, dropMount } from './device-set.ts';
 import {
   chooseFilesystem,
@@ -20,6 +30,7 @@ import {
 } from './layer-filesystem.ts';
 import { BASE, type DeviceInfo } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
+import { LOOKED_AT } from './signature.ts';
 
 /** The base device of one set. Its methods are to be called with the set's lock held. */
 export class BaseDevice {
@@ -123,10 +134,31 @@ export class BaseDevice {
   /** Deletes what could not be made. A pool that somebody else keeps and that is empty again is taken next time. */
   async #unmake(transaction: number): Promise<void> {
     try {
+      const { dataUsed } = this.#set.pool.status();
       await this.#set.delete(BASE);
-      if (this.#set.metadata.device(BASE) === undefined) this.#set.rewind(transaction);
+      if (this.#set.metadata.device(BASE) !== undefined) return;
+      this.#set.rewind(transaction);
+      this.#blank(dataUsed);
     } catch (error) {
       this.#warn(`devicemapper: could not undo what failed, the next command will: ${errorMessage(error)}`);
+    }
+  }
+
+  /**
+   * Clears the start of a data device that was named, of which mkfs had so many blocks and nobody has any now: the next try would
+   * take what it wrote for somebody's filesystem.
+   */
+  #blank(blocks: number): void {
+    const { pool } = this.#set;
+    if (!pool.isOurs || pool.files.data !== undefined || pool.status().dataUsed > 0) return;
+    const { data, blockBytes } = pool.devices();
+    const node = nodeOfNumber(data);
+    const fd = openFile(node, 'r+');
+    try {
+      writeAll(fd, Buffer.alloc(Math.min(LOOKED_AT, blocks * blockBytes)), 0, node);
+      fsync(fd, node);
+    } finally {
+      closeFile(fd);
     }
   }
 
@@ -196,10 +228,17 @@ export class BaseDevice {
     if (known.BaseDeviceUUID === '' || known.BaseDeviceFilesystem === '') {
       metadata.writeDeviceSet({ ...known, BaseDeviceUUID: uuid, BaseDeviceFilesystem: type });
     }
+  }
+
+  /** Says so where another filesystem is asked for than it has. To be called once it is there. */
+  warnOfFilesystem(): void {
     const wanted = this.#options.filesystem;
-    if (wanted !== undefined && wanted !== type) {
-      this.#warn(`devicemapper: the base device has ${type} on it already: dm.fs=${wanted} is ignored`);
-    }
+    if (wanted === undefined) return;
+    const { BaseDeviceFilesystem: type } = this.#set.metadata.deviceSet();
+    if (type === '' || type === wanted) return;
+    this.#warn(
+      `devicemapper: the base device has ${type} on it already: dm.fs=${wanted} is ignored; choose another --data-root for that`,
+    );
   }
 
   async #grow(info: DeviceInfo): Promise<void> {

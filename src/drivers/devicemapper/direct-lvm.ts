@@ -7,10 +7,15 @@
 import { realpathSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { LackingHereError, TsengineError } from '../../errors.ts';
-import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
+import { blockDeviceSize } from '../../linux/block-device.ts';
 import { findCommand, runCommand, runOrFail } from '../../linux/command.ts';
+import { targetOf } from '../../linux/device-mapper.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
-import type { LvmSetup } from './options.ts';
+import { blockPart } from './block-part.ts';
+import { mustBeUnheld } from './holders.ts';
+import { LVM_POOL_DEVICE, type LvmSetup } from './options.ts';
+import { parsePoolStatus } from './pool-format.ts';
+import { isBlank } from './signature.ts';
 
 const GROUP = 'docker';
 const POOL = 'thinpool';
@@ -103,16 +108,23 @@ function findTools(): (name: Tool) => string {
   return (name) => found.get(name) ?? name;
 }
 
-/** How much of a device is looked at: where LVM and all common filesystems have their marks. */
-const LOOKED_AT = 128 * 1024;
-
 async function mustBeFree({ device, force }: LvmSetup): Promise<void> {
   blockDeviceSize(device);
-  if (force || readStart(device, LOOKED_AT).every((byte) => byte === 0)) return;
+  mustBeUnheld(blockPart(device), (name) => force && isLeftover(name));
+  if (force || isBlank(device)) return;
   throw new TsengineError(
     'Conflict',
     `devicemapper: ${device} is not empty: use dm.directlvm_device_force=true if you want to wipe the device`,
   );
+}
+
+/** Whether a device is of a pool that an attempt left on the way. One that has something in it is somebody's. */
+function isLeftover(name: string): boolean {
+  if (!name.startsWith(LVM_POOL_DEVICE)) return false;
+  const target = targetOf(LVM_POOL_DEVICE, 'status');
+  if (target?.type !== 'thin-pool') return true;
+  const status = parsePoolStatus(target);
+  return status?.dataUsed === 0 && status.transaction === 0;
 }
 
 type FindTool = ReturnType<typeof findTools>;

@@ -42,6 +42,7 @@ import { BaseDevice, growLayer } from './base-device.ts';
 import { DeviceSet, dropMount } from './device-set.ts';
 import type { FirstSetup } from './first-setup.ts';
 import { openDirectory, openFrozen } from './frozen-view.ts';
+import { noteGiven } from './given-devices.ts';
 import { mountLayer } from './layer-filesystem.ts';
 import { BASE, Metadata, RESERVED } from './metadata.ts';
 import { type DevicemapperOptions, requestedSize } from './options.ts';
@@ -108,6 +109,8 @@ export class DevicemapperDriver implements GraphDriver {
   async prepare(): Promise<void> {
     using _lock = await this.#ready(await this.#lockMade());
     this.#setup = undefined;
+    noteGiven(this.#context.home, this.#options.source);
+    this.#base.warnOfFilesystem();
   }
 
   /** Makes the folders. */

@@ -18,9 +18,11 @@ import { AT_FDCWD } from '../../linux/stat.ts';
 import type { MountedLayer } from '../driver.ts';
 import { hasShutDown, isMountPoint } from '../mount-counter.ts';
 import { heldOpen } from '../view.ts';
+import { blockPart } from './block-part.ts';
+import { mustBeUnheld, mustDiffer } from './holders.ts';
 import { findFilesystem, noFilesystem } from './layer-filesystem.ts';
 import type { DeviceInfo } from './metadata.ts';
-import { blockPart, type Pool } from './pool.ts';
+import type { Pool } from './pool.ts';
 import { lostPool, notMade } from './pool-errors.ts';
 import { parseSuperblock, poolTable, SUPERBLOCK_SIZE, thinTable } from './pool-format.ts';
 
@@ -75,6 +77,8 @@ function makeFrozenPool(name: string, pool: Pool): MappedDevice {
   };
   const data = part(parts.data.device, parts.data.file);
   const metadata = part(parts.metadata.device, parts.metadata.file);
+  mustDiffer(data, metadata);
+  for (const one of [data, metadata]) mustBeUnheld(one, (other) => pool.owns(other));
   const found = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
   const numbers = { data: data.number, metadata: metadata.number };
   try {

@@ -12,13 +12,14 @@ import {
   refusalOfReadOnly,
   tellingReadOnly,
 } from '../read-only.ts';
+import { blockPart } from './block-part.ts';
 import { DevicemapperDriver } from './driver.ts';
 import { FirstSetup } from './first-setup.ts';
 import { chooseFilesystem } from './layer-filesystem.ts';
 import { BASE, Metadata } from './metadata.ts';
 import { type DevicemapperOptions, LVM_POOL_DEVICE, type LvmSetup, readEngineOptions } from './options.ts';
-import { mustBeUsable, Pool } from './pool.ts';
-import { lostPool } from './pool-errors.ts';
+import { Pool } from './pool.ts';
+import { lostPool, mustHoldPool } from './pool-errors.ts';
 
 /** Why this kernel cannot serve anybody. */
 function refusal(): string | undefined {
@@ -34,17 +35,20 @@ function refusal(): string | undefined {
 }
 
 /** Finds out before anything is made whether a new store could be. Gives whether it is a new one. */
-function mustBePossible(context: DriverContext, options: DevicemapperOptions): boolean {
+async function mustBePossible(context: DriverContext, options: DevicemapperOptions): Promise<boolean> {
   const base = new Metadata(context.home).device(BASE);
   const isNew = base?.initialized !== true;
   if (isNew) chooseFilesystem(options.filesystem);
   const { source } = options;
-  if (isNew) mustBeUsable(options);
+  if (isNew) await (await import('./usable.ts')).mustBeUsable(context.home, options);
   if (isNew || source.kind !== 'own') return isNew;
   const pool = new Pool(context.home, options);
   const lost = pool.lostFile();
-  if (lost === undefined || (pool.isActive() && !pool.isStale())) return false;
-  throw lostPool(context.home, lost);
+  if (lost === undefined && source.metadata === undefined) return false;
+  if (pool.isActive() && !pool.isStale()) return false;
+  if (lost !== undefined) throw lostPool(context.home, lost);
+  if (source.metadata !== undefined) mustHoldPool(context.home, blockPart(source.metadata));
+  return false;
 }
 
 /** The name of a pool that we did not make. */
@@ -114,7 +118,7 @@ export const devicemapperFactory: DriverFactory = {
       const pool = new Pool(existingFolder(context.home), options, namedPool(options));
       return onlyReading(new DevicemapperDriver(context, options, pool), context.home);
     }
-    const setup = mustBePossible(context, options) ? new FirstSetup(context) : undefined;
+    const setup = (await mustBePossible(context, options)) ? new FirstSetup(context) : undefined;
     const pool = await tellingReadOnly('devicemapper', context.home, () => poolOf(context, options, setup));
     return await openedToWrite(new DevicemapperDriver(context, options, pool, setup), context.home);
   },

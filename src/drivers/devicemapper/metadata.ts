@@ -6,7 +6,7 @@
  *   <id>, base                 a device: its number in the pool, its size, the transaction that made it
  *   transaction-metadata       the last transaction that was begun (see device-set.ts)
  *   deviceset-metadata         what filesystem the base device has, and its UUID
- * .tsengine/                   ours: the lock of the set; a file that is being written
+ * .tsengine/                   ours: the lock of the set; which devices were named (given-devices.ts); a file that is being written
  * ```
  *
  * Each file is JSON, and replaced in one step. They are written with the lock held; a kill leaves a file in `.tsengine`, which
@@ -90,6 +90,14 @@ export function idOf(hash: string): string {
   return hash === BASE_HASH ? BASE : hash;
 }
 
+/** Which devices were named for the pool, in `ownFolder`. */
+export const GIVEN_FILE = 'given-devices.json';
+
+/** The folder of what is ours, in a driver's home. */
+export function ownFolder(home: string): string {
+  return `${home}/${STAGED_FOLDER}`;
+}
+
 /** The files of one driver's home. */
 export class Metadata {
   readonly #folder: string;
@@ -97,7 +105,7 @@ export class Metadata {
 
   constructor(home: string) {
     this.#folder = `${home}/metadata`;
-    this.#own = `${home}/${STAGED_FOLDER}`;
+    this.#own = ownFolder(home);
   }
 
   /** Makes the folders that are missing. */
@@ -113,7 +121,7 @@ export class Metadata {
 
   /** Names that a killed process left. */
   leftovers(): string[] {
-    return listDirectory(this.#own).filter((name) => name !== 'lock');
+    return listDirectory(this.#own).filter((name) => name !== 'lock' && name !== GIVEN_FILE);
   }
 
   /** Removes them. With the lock held. */

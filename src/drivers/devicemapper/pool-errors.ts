@@ -2,9 +2,10 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import { badOption } from '../storage-options.ts';
+import { givenDevices, notGiven } from './given-devices.ts';
 import { BASE } from './metadata.ts';
 import type { Pool } from './pool.ts';
-import { type PoolStatus, parseSuperblock, SUPERBLOCK_SIZE } from './pool-format.ts';
+import { isSuperblock, type PoolStatus, parseSuperblock, SUPERBLOCK_SIZE } from './pool-format.ts';
 
 /** One of the two devices that a pool is made of. */
 export interface Part {
@@ -70,11 +71,21 @@ export function cutShort({ data, metadata }: Parts, cause: unknown): TsengineErr
   return undefined;
 }
 
-/** A loop file that is not there, of a pool that is not active. */
+/** A loop file that is not there, of a pool that is not active: it is lost, or the pool is on devices that nobody named this time. */
 export function lostPool(home: string, lost: string): TsengineError {
+  const given = givenDevices(home);
+  if (given !== undefined) return notGiven(home, given);
   return fails(
-    `the layers in ${home} are in a pool that is not there, and neither is its loop file ${lost}: put that back, or, where it is another pool, name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or as it was named when it was made`,
+    `the layers in ${home} are in a pool that is not there, and neither is its loop file ${lost}: put that back, or, where it is another pool, name it with --storage-opt dm.thinpooldev=/dev/mapper/NAME, or its devices with dm.datadev and dm.metadatadev, as when it was made`,
   );
+}
+
+/** Fails where the metadata's device of a root with layers has none: the kernel would make a new pool on it. */
+export function mustHoldPool(home: string, { node, path }: Part): void {
+  if (!isSuperblock(readStart(node, SUPERBLOCK_SIZE)))
+    throw fails(
+      `${path} holds no pool's metadata, and the layers in ${home} are in a pool that has some: name the devices as when it was made`,
+    );
 }
 
 /** A device on record that its pool does not have. */

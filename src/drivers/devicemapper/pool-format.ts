@@ -103,10 +103,15 @@ export interface Superblock {
   readonly needsCheck: boolean;
 }
 
+/** Whether the first block of a device is that of a pool's metadata. */
+export function isSuperblock(block: Buffer): boolean {
+  return block.length >= SUPERBLOCK_SIZE && block.readBigUInt64LE(32) === MAGIC;
+}
+
 /** Reads the first block of a pool's metadata; `undefined` for one full of zeros, which the kernel makes a new pool of. */
 export function parseSuperblock(block: Buffer, path: string): Superblock | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
-  if (block.length < SUPERBLOCK_SIZE || block.readBigUInt64LE(32) !== MAGIC) {
+  if (!isSuperblock(block)) {
     throw new TsengineError(
       'Corrupt',
       `devicemapper: ${path} holds no thin pool's metadata: name another device, or empty it with dd if=/dev/zero of=${path} bs=4096 count=1`,

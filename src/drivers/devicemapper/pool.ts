@@ -5,8 +5,7 @@
  * A pool stays when the command ends, as mounts do, and is gone after a reboot; loop devices stay as long as it does. A kill
  * while it is made leaves files, perhaps of no size yet, and a device without a table; the next start goes on from there.
  */
-import { readlinkSync, realpathSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import {
@@ -20,9 +19,12 @@ import {
   type Target,
   targetOf,
 } from '../../linux/device-mapper.ts';
-import { closeFile, makeDirectories, openFile, pathExists } from '../../linux/files.ts';
+import { makeDirectories, pathExists } from '../../linux/files.ts';
 import { attachLoop, isLoopOf, LOOP_MAJOR, updateLoopSize } from '../../linux/loop.ts';
-import { fstat, lstat } from '../../linux/stat.ts';
+import { lstat } from '../../linux/stat.ts';
+import { blockPart, nodeOfNumber } from './block-part.ts';
+import { givenDevices, notGiven } from './given-devices.ts';
+import { mustBeUnheld, mustDiffer } from './holders.ts';
 import { growLoopFile, makeLoopFile, sizeOf } from './loop-file.ts';
 import { DEFAULT_BLOCK_SIZE, type DevicemapperOptions } from './options.ts';
 import { fails, notMade, type Part, type Parts } from './pool-errors.ts';
@@ -70,6 +72,11 @@ export class Pool {
     this.isOurs = name === undefined;
     this.#folder = `${home}/devicemapper`;
     this.#options = options;
+  }
+
+  /** Whether a device of device-mapper is of this home, by its name. */
+  owns(name: string): boolean {
+    return name.startsWith(`${this.#prefix}-`);
   }
 
   /** Learns the names anew: the home may have been taken away and made again since. */
@@ -187,18 +194,38 @@ export class Pool {
     const isNew = this.lostFile() !== undefined;
     using parts = this.#parts();
     const table = this.#tableOf(parts);
+    this.#mustBeFree(parts);
     try {
       createDevice(this.name, table);
     } catch (error) {
       throw notMade(parts, isNew, error);
     }
+    try {
+      // Another home's pool may have come at the same moment, which the kernel allows.
+      this.#mustBeFree(parts);
+    } catch (error) {
+      removeDevice(this.name, true);
+      throw error;
+    }
   }
 
-  /** Devices that were named and that the pool is not on would be passed over without a word. */
+  #mustBeFree({ data, metadata }: Parts): void {
+    mustDiffer(data, metadata);
+    for (const part of [data, metadata]) mustBeUnheld(part, (name) => this.owns(name));
+  }
+
+  /** Devices that were named and that the pool is not on would be passed over without a word, and files be looked for that are none. */
   #mustBeOnNamed(): void {
     const { source } = this.#options;
     if (source.kind !== 'own') return;
     const devices = this.devices();
+    const leftOut = (['data', 'metadata'] as const).filter(
+      (name) => source[name] === undefined && !devices[name].startsWith(`${LOOP_MAJOR}:`),
+    );
+    if (leftOut.length > 0) {
+      const found = leftOut.map((name) => [`dm.${name}dev`, nodeOfNumber(devices[name])] as const);
+      throw notGiven(this.#home, givenDevices(this.#home) ?? Object.fromEntries(found), this.name);
+    }
     for (const name of ['data', 'metadata'] as const) {
       const named = source[name];
       if (named === undefined || blockPart(named).number === devices[name]) continue;
@@ -284,15 +311,6 @@ function prefixOf(home: string): string {
   return `docker-${devMajor}:${devMinor}-${ino}`;
 }
 
-/** Finds out, before anything is made, whether a pool can be what the options say: whether what they name is there and fits. */
-export function mustBeUsable(options: DevicemapperOptions): void {
-  const { source } = options;
-  if (source.kind === 'pool') mustBePool(source.name);
-  if (source.kind !== 'own') return;
-  if (source.data !== undefined) blockPart(source.data);
-  if (source.metadata !== undefined) checkedBlockSize(blockPart(source.metadata), options);
-}
-
 /** Whether there is a pool of this name. Fails where it is that of something else. */
 function isPool(name: string): boolean {
   const table = targetOf(name, 'table');
@@ -301,7 +319,8 @@ function isPool(name: string): boolean {
   throw fails(`/dev/mapper/${name} is a device of type ${table.type} and no thin pool: name another one`);
 }
 
-function mustBePool(name: string): void {
+/** Fails where there is no pool of this name. */
+export function mustBePool(name: string): void {
   if (isPool(name)) return;
   throw fails(
     `there is no thin pool /dev/mapper/${name}: make it (see dm.thinpooldev in Docker's documentation), or activate it`,
@@ -309,7 +328,7 @@ function mustBePool(name: string): void {
 }
 
 /** The size of a pool's blocks: what its metadata says, or what a new one gets. */
-function checkedBlockSize({ node, path }: Part, options: DevicemapperOptions): number {
+export function checkedBlockSize({ node, path }: Part, options: DevicemapperOptions): number {
   const found = parseSuperblock(readStart(node, SUPERBLOCK_SIZE), path);
   if (found === undefined) return options.blockSize ?? DEFAULT_BLOCK_SIZE;
   if (found.needsCheck) {
@@ -327,28 +346,4 @@ function checkBlockSize(found: number, { blockSize: wanted }: DevicemapperOption
     'InvalidParameter',
     `devicemapper: dm.blocksize is ${wanted} bytes, and ${pool} has blocks of ${found} bytes, which cannot be changed: leave the option out`,
   );
-}
-
-/** The node of a block device by its numbers, `7:0`. */
-export function nodeOfNumber(number: string): string {
-  return nodeOfSysfs(readlinkSync(`/sys/dev/block/${number}`));
-}
-
-/** The node of a block device by its folder in sysfs, where a slash of its name is `!`. */
-export function nodeOfSysfs(folder: string): string {
-  return `/dev/${basename(folder).replaceAll('!', '/')}`;
-}
-
-/** A block device that was named. Fails where it is none. */
-export function blockPart(path: string): Part {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw fails(`there is no ${path}: name a block device that is there`);
-  if (!found.isBlockDevice()) throw fails(`${path} is no block device: name one`);
-  const fd = openFile(path, 'r');
-  try {
-    const { rdevMajor, rdevMinor } = fstat(fd);
-    return { path, node: path, number: `${rdevMajor}:${rdevMinor}` };
-  } finally {
-    closeFile(fd);
-  }
 }

@@ -4,10 +4,10 @@ import { pathExists } from '../../linux/files.ts';
 import { statfs } from '../../linux/statfs.ts';
 import { isUdevRunning } from '../../linux/udev-cookie.ts';
 import type { StatusRow } from '../driver.ts';
+import { nodeOfNumber } from './block-part.ts';
 import type { DeviceSet } from './device-set.ts';
 import { BASE } from './metadata.ts';
 import type { DevicemapperOptions } from './options.ts';
-import { nodeOfNumber } from './pool.ts';
 import { METADATA_BLOCK } from './pool-format.ts';
 
 /** A size with four digits, as Docker writes it. */
