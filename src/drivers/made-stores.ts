@@ -24,6 +24,7 @@ import {
 import { type Lock, lockFile } from '../linux/flock.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
+import { sizeText } from '../size-text.ts';
 import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
 import { refusalOfReadOnly } from './read-only.ts';
 import { DRIVER_NAMES, driverFactory } from './registry.ts';
@@ -160,9 +161,15 @@ async function storeOf(folder: StoreFolder, name: string): Promise<MadeStore> {
 export async function makeStore(folder: StoreFolder, name: string, size: number): Promise<void> {
   const store = await storeOf(folder, name);
   if (size < LEAST_SIZE)
-    throw new TsengineError('InvalidParameter', `size ${size} is too small for a store: at least 256m`);
+    throw new TsengineError(
+      'InvalidParameter',
+      `size ${sizeText(size)} is too small for a store: at least 256m`,
+    );
   if (!Number.isSafeInteger(size))
-    throw new TsengineError('InvalidParameter', `size ${size} is too large for a store: no file can have it`);
+    throw new TsengineError(
+      'InvalidParameter',
+      `size ${sizeText(size)} is too large for a store: no file can have it`,
+    );
   await store.maker.check();
   using _lock = await store.lock();
   const place = store.place(size);

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
+import { sizeText } from '../size-text.ts';
 import type { DriverName, StorePlace } from './driver.ts';
 
 /** The file of a store is gone or damaged, as `why` says. The message has the way out as well. */
@@ -28,7 +29,7 @@ export function makeImage({ image, size }: StorePlace): void {
     removeFile(image);
     throw new TsengineError(
       'InvalidParameter',
-      `size ${size} is too large for a store: the file system below ${dirname(image)} has no files of it`,
+      `size ${sizeText(size)} is too large for a store: the file system below ${dirname(image)} has no files of it`,
       { cause: error },
     );
   } finally {

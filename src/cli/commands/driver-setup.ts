@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.ts';
 import { addDataRootFlag, type DataRootFlag, withDataRoot } from '../data-root-flag.ts';
+import { parseFlag } from '../flags/flag-error.ts';
 import { bytesSize, ramInBytes } from '../format/units.ts';
 import { writeOut } from '../output.ts';
 
@@ -24,7 +25,7 @@ export function register(command: Command, context: CommandContext): void {
       `Size of the file, of which only what is written takes space (default ${DEFAULT_SIZE})`,
     );
   addDataRootFlag(command, 'Make it in this data root').action(async (name: string, flags: SetupFlags) => {
-    const size = ramInBytes(flags.size ?? DEFAULT_SIZE);
+    const size = parseFlag('--size', flags.size ?? DEFAULT_SIZE, ramInBytes);
     const { setUpDriver } = await import('../../engine/driver-stores.ts');
     const { dataRoot, execRoot } = withDataRoot(context, flags).globals;
     const { home, program } = await setUpDriver({ dataRoot, execRoot }, name, size);
