@@ -86,8 +86,6 @@ const FLAGS = [
   '--hostname toolongtoolongtoolongtoolongtoolongtoolongtoolongtoolongtoolongtoolong',
   '--hostname a/b',
   '--cidfile ""',
-  '--storage-opt size',
-  '--storage-opt nosuch=1',
 ];
 
 const PULL =
@@ -113,7 +111,17 @@ const MEANT: readonly (readonly [flags: string, reason: string, lines: RegExp])[
   [
     '--storage-opt size=10G',
     '`size=` works on ext4 with project quotas as well',
-    /stderr: --storage-opt is supported only for overlay over xfs with 'pquota' mount option(?:, or ext4 with 'prjquota')?$/,
+    /stderr: --storage-opt is supported only for overlay over xfs with 'pquota' mount option(?:, or ext4 with 'prjquota': <root>\/overlay2 is on ext4: give that project quotas .*)?$/,
+  ],
+  [
+    '--storage-opt size',
+    'What is wrong with a storage option',
+    /stderr: invalid storage option(?:: --storage-opt size is not KEY=VALUE, such as size=10G)?$/,
+  ],
+  [
+    '--storage-opt nosuch=1',
+    'What is wrong with a storage option',
+    /(?:- step 2 code: 1|\+ step 2 code: 125|stderr: Unknown option nosuch(?:: a container's --storage-opt is size, such as size=10G)?)$/,
   ],
   [
     '--network nosuch',
