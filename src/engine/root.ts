@@ -22,6 +22,7 @@ import { deadMountOf } from '../linux/dead-mount.ts';
 import { makeDirectories, makeDirectory, readTextIfAny, writeFileAtomic } from '../linux/files.ts';
 import { type Lock, type LockMode, lockFile, tryLockFile } from '../linux/flock.ts';
 import { sha256Hex } from '../linux/sha256.ts';
+import { shellWord } from '../linux/shell-word.ts';
 import { suspendedPoolOf, suspendedText } from '../linux/suspended-pool.ts';
 import { type HeldAgainstDockerd, holdAgainstDockerd } from './docker-daemon.ts';
 import { parseJson } from './json.ts';
@@ -165,7 +166,7 @@ function madeRoot(path: string): string {
     if (mount === undefined) throw error;
     throw new TsengineError(
       'Unavailable',
-      `data root ${path} is on ${mount}, and the FUSE daemon that served it died: umount -l ${mount}, start it again, and mount what was there`,
+      `data root ${path} is on ${mount}, and the FUSE daemon that served it died: umount -l ${shellWord(mount)}, start it again, and mount what was there`,
       { cause: error },
     );
   }

@@ -5,6 +5,8 @@ import { basename } from 'node:path';
 import { errorMessage, TsengineError } from '../errors.ts';
 import { enter } from './fault.ts';
 
+export { shellWord } from './shell-word.ts';
+
 /** How it ended. */
 export interface CommandResult {
   /** Its exit status; `undefined` when a signal ended it. */
@@ -12,11 +14,6 @@ export interface CommandResult {
   /** Bytes: names of files are none too. */
   readonly stdout: Buffer;
   readonly stderr: string;
-}
-
-/** A word as a POSIX shell reads it back: as it is where that does, else in single quotes. */
-export function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Where administrators' programs are, which a user's search path may leave out. */

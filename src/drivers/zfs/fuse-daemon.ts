@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
-import { findCommand, runCommand } from '../../linux/command.ts';
+import { findCommand, runCommand, shellWord } from '../../linux/command.ts';
 import { makeDirectories, pathExists, readTextIfAny, removeFile } from '../../linux/files.ts';
 import { spawnDetached, waitHere } from '../../linux/spawn.ts';
 import { lremovexattr } from '../../linux/xattr.ts';
@@ -39,7 +39,7 @@ export const START_IT = 'start it (service zfs-fuse start, with "enable-xattr" i
 export function daemonDied(path: string): TsengineError {
   return new TsengineError(
     'Unavailable',
-    `zfs: the zfs-fuse daemon that served ${path} died: umount -l ${path}, ${START_IT}, and zpool import the pool again`,
+    `zfs: the zfs-fuse daemon that served ${path} died: umount -l ${shellWord(path)}, ${START_IT}, and zpool import the pool again`,
   );
 }
 
