@@ -24,7 +24,8 @@ export function sameAttributes(a: Side, b: Side): boolean {
   return sameStat(a.stat, b.stat) && sameTarget(a, b) && sameXattrs(a, b);
 }
 
-function sameStat(a: FileStat, b: FileStat): boolean {
+/** The same, as far as it can be told without asking for more. */
+export function sameStat(a: FileStat, b: FileStat): boolean {
   if (a.mode !== b.mode || a.uid !== b.uid || a.gid !== b.gid) return false;
   const type = a.mode & S_IFMT;
   // The times and sizes of directories follow from what is in them, which is compared by itself.

@@ -17,10 +17,9 @@ const ALIGNMENT = 8;
 
 let room: Buffer | undefined;
 
-/** Visits the entries, each where it lies in a buffer that is used again: from `at` on, until `next`. */
+/** Visits the entries from where the descriptor is, each where it lies in a buffer that is used again: from `at` on, until `next`. */
 function each(fd: number, visit: (entries: Buffer, at: number, next: number) => void): void {
   room ??= Buffer.allocUnsafeSlow(ROOM);
-  lseekCall(undefined, fd, 0, SEEK_SET);
   for (;;) {
     const filled = getdentsCall(undefined, fd, room, ROOM);
     if (filled === 0) return;
@@ -46,6 +45,7 @@ function endOfName(entries: Buffer, at: number, next: number): number {
 /** The names in an open directory, as bytes, in no order. */
 export function namesIn(fd: number): Buffer[] {
   const names: Buffer[] = [];
+  lseekCall(undefined, fd, 0, SEEK_SET);
   each(fd, (entries, at, next) => {
     const end = endOfName(entries, at, next);
     if (end > 0) names.push(Buffer.from(entries.subarray(at + NAME_AT, end)));
@@ -53,7 +53,7 @@ export function namesIn(fd: number): Buffer[] {
   return names;
 }
 
-/** The same, each byte a character: cheaper where most are only compared. */
+/** The same of a directory that was just opened, each byte a character: cheaper where most are only compared. */
 export function latin1NamesIn(fd: number): string[] {
   const names: string[] = [];
   each(fd, (entries, at, next) => {
@@ -63,7 +63,7 @@ export function latin1NamesIn(fd: number): string[] {
   return names;
 }
 
-/** The names of some inodes in an open directory, each byte a character. Inode numbers from 2^53 on are not found. */
+/** The names of some inodes in a directory that was just opened, each byte a character. Inode numbers from 2^53 on are not found. */
 export function namesOfInodes(fd: number, wanted: ReadonlySet<number>): Map<number, string> {
   const names = new Map<number, string>();
   each(fd, (entries, at, next) => {

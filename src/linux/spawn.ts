@@ -53,11 +53,16 @@ export interface Pipe {
   readonly write: number;
 }
 
-/** Makes a pipe. */
-export function makePipe(): Pipe {
+/** `F_SETPIPE_SZ` (fcntl(2)). */
+const SET_PIPE_SIZE = 1031;
+
+/** Makes a pipe. `size`: how many bytes it is to hold, where the kernel grants that; otherwise as many as it gives every pipe. */
+export function makePipe(size?: number): Pipe {
   const ends = Buffer.alloc(8);
   pipeCall(undefined, ends, O_CLOEXEC);
-  return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
+  const pipe = { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
+  if (size !== undefined) fcntlCall.attempt(undefined, pipe.write, SET_PIPE_SIZE, size);
+  return pipe;
 }
 
 /** What is to be started. */

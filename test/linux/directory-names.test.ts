@@ -18,8 +18,8 @@ test('names come back as the bytes they are, of every length, all of very many, 
   for (const name of ['...', '..x', '.x', '\xff', 'a\nb', '\xfe'.repeat(255)]) add(name);
   expected.sort();
   withRoot(folder.path, (fd) => {
+    assert.deepEqual(latin1NamesIn(fd).sort(), expected);
     for (let turn = 0; turn < 2; turn++) {
-      assert.deepEqual(latin1NamesIn(fd).sort(), expected);
       assert.deepEqual(
         namesIn(fd)
           .map((name) => name.toString('latin1'))

@@ -13,7 +13,7 @@ import { SyscallError } from '../../linux/errno.ts';
 import { removeFile, writeNewFile } from '../../linux/files.ts';
 import { withRoot } from '../../linux/open-directory.ts';
 import { makePipe } from '../../linux/spawn.ts';
-import { type FileStat, lstatIfAny } from '../../linux/stat.ts';
+import { type FileStat, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { syncFilesystemOf } from '../../linux/sync.ts';
 import { zfsSend } from '../../linux/zfs-core.ts';
 import { ZfsObjectPaths } from '../../linux/zfs-objects.ts';
@@ -21,6 +21,7 @@ import type { Guide } from '../compare-trees.ts';
 import { isDirectoryStat } from '../directory.ts';
 import type { Guided } from '../naive-diff.ts';
 import { PathGuide } from '../path-guide.ts';
+import { sameStat } from '../same-file.ts';
 import type { Staging } from '../staging.ts';
 import type { Datasets } from './datasets.ts';
 import { ObjectPaths } from './object-paths.ts';
@@ -116,12 +117,13 @@ async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Pro
   using kernel = new ZfsObjectPaths();
   addAll(guide, kernel, { ...own, asOf, isOwn: true }, changed);
   addAll(guide, kernel, { ...base, asOf, isOwn: false }, changedBelow);
+  withRoot(base.root, (fd) => guide.addWritten(fd));
   return guide;
 }
 
 async function readStream(snapshot: string, origin: string, since: number): Promise<SendStream> {
   const stream = new SendStream(since);
-  const pipe = makePipe();
+  const pipe = makePipe(PIECE);
   let sent: Promise<void>;
   try {
     sent = zfsSend(snapshot, origin, pipe.write).finally(() => closeSync(pipe.write));
@@ -135,8 +137,8 @@ async function readStream(snapshot: string, origin: string, since: number): Prom
   return stream;
 }
 
-/** What is read at a time: as much as a pipe holds. */
-const PIECE = 65_536;
+/** What is read at a time: as much as the pipe holds, and the most that a kernel gives one by default. */
+const PIECE = 1 << 20;
 
 async function readAll(fd: number, take: (chunk: Buffer) => void): Promise<void> {
   const buffer = Buffer.alloc(PIECE);
@@ -196,6 +198,32 @@ function addOne(
 }
 
 class ObjectGuide extends PathGuide {
+  /** Whether a folder is the same one in both trees. */
+  readonly #kept = new Map<string, boolean>([['', true]]);
+
+  /**
+   * Finds out which files were written, when all that changed was added. `base`: the root of the other tree, open. Only folders that
+   * were not changed themselves, nor any above them, are gone through: these are there in both trees, and no symbolic link is
+   * followed.
+   */
+  addWritten(base: number): void {
+    for (const [path, stat] of this.changed) {
+      if (stat === undefined || stat.nlink !== 1 || (stat.mode & S_IFMT) !== S_IFREG) continue;
+      if (!this.#isKept(path.slice(0, path.lastIndexOf('/')))) continue;
+      const before = lstatIfAny(base, Buffer.from(path.slice(1), 'latin1'));
+      if (before?.ino === stat.ino && before.nlink === 1 && !sameStat(before, stat)) this.written.add(path);
+    }
+  }
+
+  /** A directory whose object did not change was not moved either: the kernel writes into it where it is. */
+  #isKept(folder: string): boolean {
+    const known = this.#kept.get(folder);
+    if (known !== undefined) return known;
+    const kept = !this.changed.has(folder) && this.#isKept(folder.slice(0, folder.lastIndexOf('/')));
+    this.#kept.set(folder, kept);
+    return kept;
+  }
+
   /** Only a changed directory is read; what else has several names is compared as a whole. */
   pathsOf(inode: bigint): readonly Buffer[] {
     throw new NoGuide(`inode ${inode} has several names`);
