@@ -94,6 +94,14 @@ test('what is wrong is told in one line, and nothing is changed', { timeout: HOU
   await runThere({ kernel: 'debian:6.1', disks: [1024 * MIB, 64 * MIB] }, `bash ${FOLDER}/bad-input.sh`);
 });
 
+test('devices that others hold or that hold something are refused, and those of a root are known again', {
+  timeout: HOUR,
+  skip,
+}, async () => {
+  const disks = [1024 * MIB, 64 * MIB, 1024 * MIB];
+  await runThere({ kernel: 'debian:6.1', disks }, `bash ${FOLDER}/given-devices.sh`);
+});
+
 test('a thin pool that LVM makes on one device, and one that was made before', {
   timeout: HOUR,
   skip,

@@ -9,6 +9,12 @@ echo something | dd of=$one conv=notrunc 2>/dev/null
 expect 'a device that holds something' "*$one is not empty: use dm.directlvm_device_force=true*" \
   direct --storage-opt dm.directlvm_device=$one import /store/image.tar box
 [ -z "$(pvs --noheadings)" ] || fail 'LVM took a device that holds something'
+mkfs.ext4 -q -F $three && mkdir /store/mounted && mount $three /store/mounted || fail mount
+for force in false true; do
+  expect "a mounted device, forced: $force" "tsengine: devicemapper: $three is mounted on /store/mounted: *" \
+    direct --storage-opt dm.directlvm_device=$three --storage-opt dm.directlvm_device_force=$force import /store/image.tar box
+done
+umount /store/mounted && wipefs -q -a $three && dd if=/dev/zero of=$three bs=128k count=1 2>/dev/null
 
 # A group of that name: nothing is touched.
 vgcreate -q -y docker $three >/dev/null
@@ -45,6 +51,8 @@ expect 'and another time' 'written' direct $made start -a first
 expect 'what it changed' 'A /file' direct $made diff first
 expect 'without the option' 'works' tsengine --data-root $root -s devicemapper --storage-opt dm.thinpooldev=/dev/mapper/docker-thinpool \
   run --rm --network none box echo works
+expect 'its device for another root, and forced' "tsengine: devicemapper: $one is in use by the device-mapper device docker-thinpool_t*: *(vgchange -an docker) first" \
+  tsengine --data-root /store/other -s devicemapper --storage-opt dm.directlvm_device=$one --storage-opt dm.directlvm_device_force=true info
 expect 'another device later' '*changing direct-lvm config is not supported*' direct --storage-opt dm.directlvm_device=$two images
 expect 'another percentage later' '*changing direct-lvm config is not supported*' direct $made --storage-opt dm.thinp_percent=80 images
 expect 'a second home on it' '*unable to take ownership of the thin pool*' \
