@@ -2,13 +2,14 @@
  * Stores that `driver setup` made: a filesystem or a pool on a file, for people who want to try a driver that the filesystem
  * of their data root cannot serve. Each is a folder of its own with a record in it:
  *
- *     <folder>/<driver>/store.json   {"version": 1, "state": "making" | "ready" | "going", "size": bytes}
+ *     <folder>/<driver>/store.json   {"version": 1, "state": "making" | "ready" | "going", "size": bytes, "mayGo": true?}
  *     <folder>/<driver>/image        the file; devicemapper's are in the driver's own home
  *     <folder>/<driver>/lock         flock(2): held while the store is made, attached or taken away
  *
  * What is attached is so until the machine stops, and is attached again at the next use. A kill while a store is made leaves
  * the record with `making`: it is not used, and made anew by the next `driver setup`. One while it is taken away leaves
- * `going`: it is not used, and the next `driver teardown` goes on.
+ * `going`: it is not used, and the next `driver teardown` goes on. With `mayGo` it was seen to be empty and detached, or may go
+ * with all that is in it; without, nobody has decided that, and the next teardown looks into it as into one that is `ready`.
  */
 import * as z from 'zod/mini';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
@@ -49,6 +50,7 @@ const RECORD = z.object({
   version: z.literal(1),
   state: z.enum(['making', 'ready', 'going']),
   size: z.int().check(z.gte(1)),
+  mayGo: z.optional(z.literal(true)),
 });
 type StoreRecord = z.infer<typeof RECORD>;
 
@@ -115,11 +117,9 @@ class MadeStore {
     }
   }
 
-  write(state: StoreRecord['state'], size: number): void {
-    writeFileAtomic(
-      `${this.#folder}/store.json`,
-      `${JSON.stringify({ version: 1, state, size } satisfies StoreRecord)}\n`,
-    );
+  write(state: StoreRecord['state'], size: number, mayGo = false): void {
+    const record: StoreRecord = { version: 1, state, size, ...(mayGo ? { mayGo } : {}) };
+    writeFileAtomic(`${this.#folder}/store.json`, `${JSON.stringify(record)}\n`);
   }
 
   place(size: number): StorePlace {
@@ -329,15 +329,28 @@ export async function removeStore(folder: StoreFolder, name: string, how: Remove
   const record = store.record();
   if (record === undefined) throw noStore(name);
   const place = store.place(record.size);
-  if (record.state === 'ready') await empty(store, place, how);
+  const isDecided = record.state === 'making' || record.mayGo === true;
+  if (!isDecided) await empty(store, place, record, how);
   await store.maker.detach(place);
+  // From here on nobody can have put anything into it.
+  if (!isDecided && !how.force) store.write('going', place.size, true);
   how.removeRecords();
   await store.takeAway(place);
   store.forget();
 }
 
-/** Sees that nothing is in a store that may not go, and that nothing comes any more: who opens it from now on is refused. */
-async function empty(store: MadeStore, place: StorePlace, how: RemoveStore): Promise<void> {
+/**
+ * Sees that nothing is in a store that may not go, and that nothing comes any more: who opens it from now on is refused. With
+ * `force` it may go from then on, whatever becomes of us.
+ */
+async function empty(
+  store: MadeStore,
+  place: StorePlace,
+  { state }: StoreRecord,
+  how: RemoveStore,
+): Promise<void> {
+  // A teardown was broken off before it knew whether anything is in there.
+  if (state !== 'ready') store.write('ready', place.size);
   try {
     if (!(await store.maker.isAttached(place))) await store.maker.attach(place);
     if (how.force) await how.removeContainers();
@@ -346,13 +359,23 @@ async function empty(store: MadeStore, place: StorePlace, how: RemoveStore): Pro
     const why = error instanceof LostImageError ? error.why : errorMessage(error);
     how.warn(`containers of ${store.name} may stay on record: ${why}`);
   }
-  store.write('going', place.size);
-  if (how.force || !(await store.holdsLayers(place))) return;
-  store.write('ready', place.size);
+  store.write('going', place.size, how.force);
+  if (how.force || !(await keepingReady(store, place))) return;
   throw new TsengineError(
     'Conflict',
     `${store.name} holds images or containers in ${store.home}: remove them first, or all of them now with ${store.command('teardown', '--force ')}`,
   );
+}
+
+/** Whether layers are in a store that is `going`: it is `ready` again where they are, or where that cannot be known. */
+async function keepingReady(store: MadeStore, place: StorePlace): Promise<boolean> {
+  let isEmpty = false;
+  try {
+    isEmpty = !(await store.holdsLayers(place));
+  } finally {
+    if (!isEmpty) store.write('ready', place.size);
+  }
+  return !isEmpty;
 }
 
 function noStore(name: string): TsengineError {

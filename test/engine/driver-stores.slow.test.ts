@@ -21,6 +21,7 @@ import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+const skip = spawnSync('strace', ['-V']).status === 0 ? false : 'strace is not installed';
 const RUN = ['run', '--rm', '--network', 'none', 'tiny'];
 const stores = (cli: Cli) => `${cli.dataRoot}/tsengine/stores`;
 const home = (cli: Cli) => `${cli.dataRoot}/btrfs`;
@@ -204,6 +205,65 @@ test('what a killed setup or teardown left is made anew, or taken away for good'
     /^btrfs +unsupported +store of 512MiB, made by driver setup; the store of btrfs is being taken away/m,
   );
   fails(cli, ['driver', 'setup', 'btrfs'], hints(cli, /remove it with PROGRAM driver teardown btrfs\n$/));
+  cli.ok(['driver', 'teardown', 'btrfs']);
+  nothingLeft(cli);
+});
+
+/** A plain teardown that looks into the store is killed at the record it writes last. */
+function killTeardown(cli: Cli): void {
+  const renames = 'rename,renameat,renameat2';
+  const inject = ['-e', `trace=${renames}`, '-e', `inject=${renames}:signal=KILL:when=2`];
+  const words = ['-f', '-o', '/dev/null', ...inject, ...cli.command, 'driver', 'teardown', 'btrfs'];
+  const { signal, status } = spawnSync('strace', words);
+  assert.ok(signal === 'SIGKILL' || status === 137, `${signal} ${status}`);
+}
+
+test('a teardown that is killed before it could refuse leaves all that is in the store', {
+  skip,
+}, async () => {
+  await using cli = await withStore();
+  const record = `${stores(cli)}/btrfs/store.json`;
+  const ready = readFileSync(record, 'utf8');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  killTeardown(cli);
+  assert.equal(readFileSync(record, 'utf8'), ready.replace('ready', 'going'));
+  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
+  // The same after a boot.
+  killTeardown(cli);
+  unmount(home(cli));
+  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+  assert.equal(readFileSync(record, 'utf8'), ready);
+  assert.equal(cli.ok([...RUN, 'echo', 'two']), 'two\n');
+  cli.ok(['create', '--network', 'none', 'tiny', 'true']);
+  killTeardown(cli);
+  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+  nothingLeft(cli);
+  assert.deepEqual(readdirSync(`${cli.dataRoot}/containers`), []);
+});
+
+test('a teardown goes on by itself only where the store was seen to be empty, or may go with all that is in it', async () => {
+  await using cli = await withStore();
+  const record = `${stores(cli)}/btrfs/store.json`;
+  const put = (change: object): void =>
+    writeFileSync(record, JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), ...change }));
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  // What works in it keeps it from being detached: what has come meanwhile is looked for again.
+  const before = process.cwd();
+  process.chdir(home(cli));
+  try {
+    cli.ok(['rmi', 'tiny']);
+    fails(cli, ['driver', 'teardown', 'btrfs'], /is in use/);
+    assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, undefined);
+    put({ state: 'ready' });
+    cli.ok(['import', await tinyRootfs(), 'tiny']);
+    put({ state: 'going' });
+    fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+    fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /is in use/);
+    assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, true);
+  } finally {
+    process.chdir(before);
+  }
   cli.ok(['driver', 'teardown', 'btrfs']);
   nothingLeft(cli);
 });
