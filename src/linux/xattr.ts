@@ -1,5 +1,5 @@
 /**
- * Extended attributes, with bytes for names and values. The `l` calls never follow a symbolic link. Source: xattr(7).
+ * Extended attributes, with bytes for names and values. None but `removexattr` follows a symbolic link. Source: xattr(7).
  */
 import { ENODATA, EOPNOTSUPP, ERANGE, SyscallError } from './errno.ts';
 import { type Argument, type Call, declare } from './libc.ts';
@@ -9,6 +9,7 @@ const lgetCall = declare('lgetxattr', 'long', ['void *', 'void *', 'void *', 'si
 const lsetCall = declare('lsetxattr', 'int', ['void *', 'void *', 'void *', 'size_t', 'int']);
 const llistCall = declare('llistxattr', 'long', ['void *', 'void *', 'size_t']);
 const lremoveCall = declare('lremovexattr', 'int', ['void *', 'void *']);
+const removeCall = declare('removexattr', 'int', ['void *', 'void *']);
 const fgetCall = declare('fgetxattr', 'long', ['int', 'void *', 'void *', 'size_t']);
 const fsetCall = declare('fsetxattr', 'int', ['int', 'void *', 'void *', 'size_t', 'int']);
 const flistCall = declare('flistxattr', 'long', ['int', 'void *', 'size_t']);
@@ -74,8 +75,17 @@ function set(
 
 /** Removes an attribute; one that is not there is no error. */
 export function lremovexattr(path: BytePath, name: BytePath): void {
+  remove(lremoveCall, path, name);
+}
+
+/** The same of what a path leads to: a symbolic link itself has no attributes of `user.*`. */
+export function removexattr(path: BytePath, name: BytePath): void {
+  remove(removeCall, path, name);
+}
+
+function remove(call: Call, path: BytePath, name: BytePath): void {
   try {
-    lremoveCall({ path }, cString(path), cString(name));
+    call({ path }, cString(path), cString(name));
   } catch (error) {
     if (!(error instanceof SyscallError && error.code === 'ENODATA')) throw error;
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { aufsFactory } from '../../src/drivers/aufs/index.ts';
 import { changeLines, collect, imageLayer, inside } from '../../src/drivers/conformance/layers.ts';
 import { newId } from '../../src/drivers/conformance/suite.ts';
 import { namesOf } from '../../src/drivers/conformance/tar.ts';
@@ -202,6 +203,24 @@ describe('aufs by a FUSE program', () => {
       assert.deepEqual(fs.readdirSync(above.dataRoot), []);
     } finally {
       execFileSync('umount', ['-l', to]);
+    }
+  });
+
+  test('a data root that will be below a symbolic link is judged by the folder that the link leads to', async () => {
+    fs.mkdirSync(`${store.dataRoot}/plain`);
+    fs.symlinkSync('plain', `${store.dataRoot}/link`);
+    const context = { ...store.context('aufs'), home: `${store.dataRoot}/link/new/aufs` };
+    const support = await aufsFactory.probe(context);
+    assert.equal(support.supported, true, support.supported ? '' : support.reason);
+    assert.deepEqual(fs.readdirSync(`${store.dataRoot}/plain`), []);
+    fs.mkdirSync(`${store.dataRoot}/none`);
+    execFileSync('mount', ['-t', 'ramfs', 'ramfs', `${store.dataRoot}/none`]);
+    try {
+      fs.symlinkSync('none', `${store.dataRoot}/other`);
+      const refused = await aufsFactory.probe({ ...context, home: `${store.dataRoot}/other/new/aufs` });
+      assert.match(refused.supported ? '' : refused.reason, /on a ramfs without extended attributes/);
+    } finally {
+      execFileSync('umount', [`${store.dataRoot}/none`]);
     }
   });
 

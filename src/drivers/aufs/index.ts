@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { hasErrno, LackingHereError, TsengineError } from '../../errors.ts';
 import { pathExists } from '../../linux/files.ts';
 import { fsName, statfs } from '../../linux/statfs.ts';
-import { lremovexattr } from '../../linux/xattr.ts';
+import { removexattr } from '../../linux/xattr.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverContext, DriverFactory, GraphDriver, Support } from '../driver.ts';
 import { MountCounter } from '../mount-counter.ts';
@@ -74,7 +74,7 @@ function flawBelow(folder: string, filesystem: string): string | undefined {
   if (filesystem === 'nfs') return 'cannot copy up extended attributes over nfs';
   try {
     // It notes in such an attribute where a file came from, by which its other names are found again.
-    lremovexattr(folder, 'user.tsengine.none');
+    removexattr(folder, 'user.tsengine.none');
   } catch (error) {
     if (hasErrno(error, 'EOPNOTSUPP'))
       return `cannot keep the names of a file together on a ${filesystem} without extended attributes of user.*`;

@@ -8,7 +8,7 @@ import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand, runCommand, shellWord } from '../../linux/command.ts';
 import { makeDirectories, pathExists, readTextIfAny, removeFile } from '../../linux/files.ts';
 import { spawnDetached, waitHere } from '../../linux/spawn.ts';
-import { lremovexattr } from '../../linux/xattr.ts';
+import { removexattr } from '../../linux/xattr.ts';
 
 const PROGRAM = 'zfs-fuse';
 const FOLDER = '/run/zfs';
@@ -55,7 +55,7 @@ export async function isRunning(): Promise<boolean> {
  */
 export function mustTakeAttributes(path: string): void {
   try {
-    lremovexattr(path, 'user.tsengine.none');
+    removexattr(path, 'user.tsengine.none');
   } catch (error) {
     if (!hasErrno(error, 'EOPNOTSUPP', 'ENOSYS')) return;
     throw new TsengineError(
