@@ -1,10 +1,11 @@
 /** Data roots in places that cannot serve: one line that names the place and the way out, for whoever wants to write and whoever looks. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { shellWord } from '../../src/linux/command.ts';
+import { tempDir } from '../archive/tar-tools.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
 import { dockerArchive, makeImage, tarOf } from '../helpers/images.ts';
@@ -161,4 +162,15 @@ test('help names the drivers there are', () => {
   const { stdout } = spawnSync(command, ['--help'], { encoding: 'utf8' });
   const [, line = ''] = /--storage-driver string([\s\S]*?)\n +--/.exec(stdout) ?? [];
   for (const name of DRIVER_NAMES) assert.ok(line.includes(name), stdout);
+});
+test("a container's log is in its folder, and nothing beside the data root, where that has colons and blanks in its path", async () => {
+  using folder = tempDir();
+  mkdirSync(`${folder.path}/a: b`);
+  await using cli = openCli('overlay2', `${folder.path}/a: b`);
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  cli.ok(['run', '--name', 'said', '--network', 'none', 'tiny', 'echo', 'word']);
+  assert.equal(cli.ok(['logs', 'said']), 'word\n');
+  cli.ok(['start', '-a', 'said']);
+  assert.equal(cli.ok(['logs', 'said']), 'word\nword\n');
+  assert.deepEqual(readdirSync(folder.path), ['a: b']);
 });

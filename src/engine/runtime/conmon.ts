@@ -7,7 +7,7 @@
  * own (what the terminal sends to us is not for it), and of our environment the PATH alone. conmon never calls
  * setlocale(3), for want of which glib refuses arguments that are not ASCII; CHARSET tells glib that they are UTF-8.
  */
-import { read } from 'node:fs';
+import { read, symlinkSync } from 'node:fs';
 import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { closeFd } from '../../linux/at.ts';
 import { readTextIfAny, writeAll } from '../../linux/files.ts';
@@ -53,6 +53,10 @@ function repeated(flag: string, values: readonly string[]): string[] {
   return values.flatMap((value) => [flag, value]);
 }
 
+/** A link to the log in conmon's working directory, for a path that has a colon: there conmon takes it to end. */
+const LOG_LINK = 'log';
+const hasColon = (path: string): boolean => path.includes(':');
+
 /** conmon's command line. */
 export function monitorArguments(request: MonitorRequest): string[] {
   const { run, runtime } = request;
@@ -65,7 +69,10 @@ export function monitorArguments(request: MonitorRequest): string[] {
     ...(request.systemdCgroup ? ['--systemd-cgroup'] : []),
     ...['--bundle', run.path, '--full-attach', '--persist-dir', run.path, '--exit-dir', run.exits],
     ...['--container-pidfile', run.pid, '--conmon-pidfile', run.monitorPid],
-    ...['--log-path', request.log === undefined ? 'none' : `k8s-file:${request.log}`],
+    ...[
+      '--log-path',
+      request.log === undefined ? 'none' : `k8s-file:${hasColon(request.log) ? LOG_LINK : request.log}`,
+    ],
     // A log survives a crash as far as the kernel wrote it; an fsync at the end of every container is not worth it.
     '--no-sync-log',
     ...(request.terminal ? ['--terminal'] : []),
@@ -148,12 +155,14 @@ class StartPipes implements Disposable {
 const HELD_FD = 5;
 
 function spawnConmon(conmon: string, request: MonitorRequest, pipes: StartPipes): number {
+  const { log, run } = request;
+  if (log !== undefined && hasColon(log)) symlinkSync(log, `${run.path}/${LOG_LINK}`);
   const pid = spawnDetached({
     program: conmon,
     args: monitorArguments(request),
     env: { PATH: programPath().join(':'), CHARSET: 'UTF-8', _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
     // conmon writes a file `oom` into its working directory.
-    cwd: request.run.path,
+    cwd: run.path,
     descriptors: new Map([
       [2, pipes.errors.write],
       [3, pipes.sync.write],

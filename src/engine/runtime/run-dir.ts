@@ -7,6 +7,7 @@
  *     pid             the container's first process, in our PID namespace; written by the runtime
  *     attach          conmon's socket for stdio;  ctl, winsz: its fifos
  *     exit, oom       written by conmon at the end: the exit code; that the kernel killed for want of memory
+ *     log             leads to the container's log, where that has a path with a colon
  *     runtime.log     what the runtime said while it made the container; its own standard error is the container's
  *     runtime         which OCI runtime it was started with
  *     mounted         the container's layer is mounted, counted once, for this run
