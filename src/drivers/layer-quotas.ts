@@ -7,7 +7,7 @@
  * equal ones among a thousand are less likely than one in a thousand thousands. A crash leaves a device node in the
  * staging folder, which the next sweep deletes, or the limit of a project to which nothing belongs.
  */
-import { hasErrno } from '../errors.ts';
+import { hasErrno, TsengineError } from '../errors.ts';
 import { mknodAt } from '../linux/at.ts';
 import { removeFile } from '../linux/files.ts';
 import {
@@ -20,10 +20,14 @@ import {
 import { randomBytes } from '../linux/random.ts';
 import { AT_FDCWD, lstat, S_IFBLK } from '../linux/stat.ts';
 import { fsName, statfs } from '../linux/statfs.ts';
+import { sizeText } from '../size-text.ts';
 import type { Staging } from './staging.ts';
 
 /** What filesystems say that know no projects. */
 const NO_PROJECTS = ['ENOTTY', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS'] as const;
+
+/** Bytes: a few folders of the largest blocks that these filesystems have on most machines. */
+const LEAST = 64 * 1024;
 
 /** Docker's counting does not come here, and has room above. */
 const LOWEST = 2 ** 24;
@@ -64,8 +68,16 @@ export class LayerQuotas {
     return wayToQuotas(this.#layers);
   }
 
-  /** Limits what the new, empty directory of a layer in the staging folder will hold. The caller holds that folder. */
+  /**
+   * Limits what the new, empty directory of a layer in the staging folder will hold. Refuses less than the layer's own folders take.
+   * The caller holds the staging folder.
+   */
   limit(directory: string, bytes: number): void {
+    if (bytes < LEAST)
+      throw new TsengineError(
+        'InvalidParameter',
+        `a size of ${sizeText(bytes)} has no room for a container's own folders: give at least ${sizeText(LEAST)}, as size=1G`,
+      );
     const project = newProject();
     this.#withDevice((device) => limitProject(device, project, bytes));
     setProject(directory, project);
@@ -128,9 +140,9 @@ export class LayerQuotas {
 
 function wayToQuotas(folder: string): string {
   const found = fsName(statfs(folder).magic);
-  if (found === 'xfs') return `${folder} is on xfs: mount that with pquota`;
+  if (found === 'xfs') return `${folder} is on xfs: mount that with pquota (needs a kernel with XFS_QUOTA)`;
   if (found === 'extfs') {
-    return `${folder} is on ext4: give that project quotas (tune2fs -O quota,project, while it is not mounted) and mount it with prjquota`;
+    return `${folder} is on ext4: give that project quotas (tune2fs -O quota,project, while it is not mounted) and mount it with prjquota, where the kernel has QFMT_V2`;
   }
   return `${folder} is on ${found}: put the data root on xfs mounted with pquota, or on ext4 made with -O quota,project and mounted with prjquota`;
 }

@@ -77,8 +77,10 @@ async function keepsSizes(driver: GraphDriver, name: string, base: string): Prom
 }
 
 async function refusesNonsense(driver: GraphDriver, name: string, base: string): Promise<void> {
-  const nonsense = driver.createReadWrite(newId(), base, { storageOptions: { size: '1x' } });
-  await assertFails(nonsense, 'InvalidParameter');
+  for (const size of ['1x', '20']) {
+    const nonsense = driver.createReadWrite(newId(), base, { storageOptions: { size } });
+    await assertFails(nonsense, 'InvalidParameter');
+  }
   const left = readdirSync(`${folder}/${name}/.tsengine`).filter((one) => one !== 'lock');
   assert.deepEqual(left, []);
 }
