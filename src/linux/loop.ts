@@ -133,28 +133,38 @@ export interface LoopBacking {
   /** The file, as stat(2) says it: the number of its filesystem as `makeDev` gives it, and its inode's. */
   readonly device: bigint;
   readonly inode: bigint;
+  /** `7:0` where the file is the node of a block device. */
+  readonly blockDevice: string | undefined;
   /** The bytes of it that the device has; a length of 0 is all from there on. */
   readonly offset: bigint;
   readonly length: bigint;
 }
 
-/** What is behind a loop device; `undefined` where nothing is attached to it. */
+/** What is behind a loop device; `undefined` where nothing is attached to it, or it has gone. */
 export function loopBacking(path: string): LoopBacking | undefined {
-  const fd = openLoop(path, 'r');
+  let fd: number | undefined;
   try {
+    fd = openLoop(path, 'r');
     const info = Buffer.alloc(INFO_SIZE);
     ioctlCall({ path }, fd, LOOP_GET_STATUS64, info);
     // lo_device, as `huge_encode_dev` has it, lo_inode, then lo_rdevice, lo_offset, lo_sizelimit.
-    const [device = 0n, inode = 0n, offset = 0n, length = 0n] = [0, 8, 24, 32].map((at) =>
+    const [device = 0n, inode = 0n, node = 0n, offset = 0n, length = 0n] = [0, 8, 16, 24, 32].map((at) =>
       info.readBigUInt64LE(at),
     );
-    return { device, inode, offset, length };
+    // Of a regular file it is lo_device again, or nothing.
+    const blockDevice = node === 0n || node === device ? undefined : numbersOf(node);
+    return { device, inode, blockDevice, offset, length };
   } catch (error) {
     if (hasErrno(error, 'ENXIO')) return undefined;
     throw error;
   } finally {
-    closeFile(fd);
+    if (fd !== undefined) closeFile(fd);
   }
+}
+
+/** `major:minor` of what `huge_encode_dev` gives. */
+function numbersOf(device: bigint): string {
+  return `${(device >> 8n) & 0xfffn}:${(device & 0xffn) | ((device >> 12n) & 0xfffff00n)}`;
 }
 
 /** Whether the file behind an attached loop device is this one. False for a device that nothing is attached to. */

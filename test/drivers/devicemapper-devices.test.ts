@@ -1,11 +1,12 @@
 /** Devices that are named for a pool: who holds them, and what is on them. With pools: test/lab/devicemapper/given-devices.sh. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdirSync, openSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { BaseDevice } from '../../src/drivers/devicemapper/base-device.ts';
 import { blockPart } from '../../src/drivers/devicemapper/block-part.ts';
 import { DeviceSet } from '../../src/drivers/devicemapper/device-set.ts';
+import { mustBeFree } from '../../src/drivers/devicemapper/direct-lvm.ts';
 import { givenDevices, noteGiven } from '../../src/drivers/devicemapper/given-devices.ts';
 import { mustBeUnheld, mustDiffer } from '../../src/drivers/devicemapper/holders.ts';
 import { Metadata } from '../../src/drivers/devicemapper/metadata.ts';
@@ -28,6 +29,19 @@ function device(store: TestStore, name: string, size = 128 * MIB): LoopDevice & 
   writeFileSync(file, '');
   truncateSync(file, size);
   return { ...attachLoop(file), file };
+}
+
+/** A loop device on 64 MiB of a file or of a device. */
+function loopOn(file: string, offset: number): Disposable & { readonly path: string } {
+  const range = ['--offset', `${offset}`, '--sizelimit', `${64 * MIB}`];
+  const path = run('losetup', '--show', '--find', ...range, file).trim();
+  return { path, [Symbol.dispose]: atExit(() => run('losetup', '--detach', path)) };
+}
+
+/** A device that a program has for itself. */
+function hadBySomebody(path: string): Disposable {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_EXCL);
+  return { [Symbol.dispose]: atExit(() => closeSync(fd)) };
 }
 
 const unheld = (path: string): void => mustBeUnheld(blockPart(path), () => false);
@@ -122,22 +136,80 @@ describe('a device is refused', () => {
     const file = `${store.dataRoot}/disk`;
     writeFileSync(file, '');
     truncateSync(file, 128 * MIB);
-    const half = (offset: number): string =>
-      run('losetup', '--show', '--find', '--offset', `${offset}`, '--sizelimit', `${64 * MIB}`, file).trim();
-    const detached = [0, 64 * MIB].map((offset) => {
-      const path = half(offset);
-      return { path, close: atExit(() => run('losetup', '--detach', path)) };
+    using first = loopOn(file, 0);
+    using second = loopOn(file, 64 * MIB);
+    run('mkfs.ext4', '-q', first.path);
+    const { close } = mounted(store, first.path);
+    unheld(second.path);
+    mustDiffer(blockPart(first.path), blockPart(second.path));
+    assert.throws(() => unheld(first.path), /is mounted on/);
+    close();
+  });
+
+  test('while a loop device on it is in use, and that while the device is', () => {
+    using store = makeStore();
+    using loop = device(store, 'disk', 192 * MIB);
+    using first = loopOn(loop.path, 0);
+    using second = loopOn(loop.path, 64 * MIB);
+    // As it is to be found by another node, and one more below.
+    const node = `${store.dataRoot}/node`;
+    run('mknod', node, 'b', `${loop.major}`, `${loop.minor}`);
+    using again = loopOn(node, 64 * MIB);
+    using above = loopOn(second.path, 0);
+    const all = [loop, first, second, again, above];
+    for (const { path } of all) unheld(path);
+    for (const other of [first, second, again, above])
+      assert.throws(() => mustDiffer(blockPart(loop.path), blockPart(other.path)), /are the same device/);
+    assert.throws(() => mustDiffer(blockPart(above.path), blockPart(again.path)), /are the same device/);
+    assert.throws(() => mustDiffer(blockPart(above.path), blockPart(loop.path)), /are the same device/);
+    mustDiffer(blockPart(above.path), blockPart(first.path));
+
+    run('mkfs.ext4', '-q', above.path);
+    const upper = mounted(store, above.path, 'upper');
+    for (const { path } of [loop, second, again])
+      assert.throws(() => unheld(path), {
+        message: `devicemapper: ${path} (as ${above.path}) is mounted on ${upper.path}: name another device, or unmount it (umount ${upper.path}) first`,
+      });
+    unheld(first.path);
+    upper.close();
+    using user = hadBySomebody(second.path);
+    assert.throws(() => unheld(above.path), {
+      message: new RegExp(`^devicemapper: ${above.path} \\(as ${second.path}\\) is in use by something that`),
     });
-    const [first = '', second = ''] = detached.map(({ path }) => path);
+    unheld(first.path);
+    user[Symbol.dispose]();
+
+    run('mkfs.ext4', '-q', '-F', loop.path);
+    const lower = mounted(store, loop.path, 'lower');
+    for (const { path } of [first, second, again, above])
+      assert.throws(() => unheld(path), {
+        message: new RegExp(`^devicemapper: ${path} \\(as ${loop.path}\\) is mounted on \\S+/lower: `),
+      });
+    lower.close();
+    for (const { path } of all) unheld(path);
+  });
+
+  test('while a loop device on one of its partitions is in use, and not for one beside it', () => {
+    using store = makeStore();
+    using loop = device(store, 'disk');
+    run('partx', '--add', partitioned(loop.path));
+    const removed = atExit(() => run('partx', '--delete', loop.path));
     try {
-      run('mkfs.ext4', '-q', first);
-      const { close } = mounted(store, first);
-      unheld(second);
-      mustDiffer(blockPart(first), blockPart(second));
-      assert.throws(() => unheld(first), /is mounted on/);
-      close();
+      const [part, beside] = [`${loop.path}p1`, `${loop.path}p2`];
+      using above = loopOn(part, 0);
+      using user = hadBySomebody(above.path);
+      for (const path of [loop.path, part])
+        assert.throws(() => unheld(path), {
+          message: new RegExp(`^devicemapper: ${path} \\(as ${above.path}\\) is in use by something that`),
+        });
+      unheld(beside);
+      user[Symbol.dispose]();
+      // Who has the one beside it has the disk as well, as the kernel says it.
+      using _other = hadBySomebody(beside);
+      for (const path of [part, above.path]) unheld(path);
+      assert.throws(() => unheld(loop.path), /is in use by something that/);
     } finally {
-      for (const { close } of detached) close();
+      removed();
     }
   });
 
@@ -199,6 +271,12 @@ function writeAt(fd: number, data: Buffer): number {
   return fd;
 }
 
+function writeInto(path: string, offset: number, data: Buffer): void {
+  const fd = openSync(path, 'r+');
+  writeSync(fd, data, 0, data.length, offset);
+  closeSync(fd);
+}
+
 /** What marks a device, by what wipefs calls it. */
 const MARKS: readonly (readonly [type: string, make: (path: string) => void])[] = [
   ['ext4', (path) => run('mkfs.ext4', '-q', '-F', path)],
@@ -236,6 +314,26 @@ describe('what is on a device', () => {
       await mustBeUsable(home, options);
     });
   }
+
+  test('is asked of wipefs for dm.directlvm_device too, and beyond the marks that it knows', async () => {
+    using store = makeStore();
+    using loop = device(store, 'disk');
+    const refused = (what: string) => ({
+      code: 'Conflict',
+      message: `devicemapper: ${loop.path} is not empty: use dm.directlvm_device_force=true if you want to wipe the device, which holds ${what}`,
+    });
+    const free = (force = false) => mustBeFree({ device: loop.path, force });
+    await free();
+    // A member of an md array whose superblock (1.0, or 0.90) is at the end.
+    writeInto(loop.path, 128 * MIB - 64 * 1024, Buffer.from('fc4e2ba9', 'hex'));
+    assert.equal(await signatureOf(loop.path), 'linux_raid_member');
+    await assert.rejects(free(), refused(`linux_raid_member, or erase it (wipefs -a ${loop.path})`));
+    await free(true);
+    run('wipefs', '--quiet', '--all', loop.path);
+    await free();
+    writeInto(loop.path, 100_000, Buffer.from('x'));
+    await assert.rejects(free(), refused('data'));
+  });
 
   test('is anything but zeros where there is no wipefs', async () => {
     using store = makeStore();

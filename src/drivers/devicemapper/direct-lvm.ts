@@ -2,27 +2,38 @@
  * A thin pool that LVM makes on one block device, as Docker does it (`dm.directlvm_device`): volume group `docker`, pool
  * `thinpool` in it, whose device is `docker-thinpool`. `setup-config.json` in the driver's home says that it was made, in
  * Docker's words; it is written last. What fails is undone; a kill leaves a volume group on that device, which a second attempt
- * refuses and removes when it is forced.
+ * refuses and removes when it is forced, unless there may be layers in it.
  */
 import { realpathSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { LackingHereError, TsengineError } from '../../errors.ts';
 import { blockDeviceSize } from '../../linux/block-device.ts';
-import { findCommand, runCommand, runOrFail } from '../../linux/command.ts';
+import { findCommand, runCommand, runOrFail, shellWord } from '../../linux/command.ts';
 import { targetOf } from '../../linux/device-mapper.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
 import { blockPart } from './block-part.ts';
 import { mustBeUnheld } from './holders.ts';
 import { LVM_POOL_DEVICE, type LvmSetup } from './options.ts';
 import { parsePoolStatus } from './pool-format.ts';
-import { isBlank } from './signature.ts';
+import { contentOf } from './signature.ts';
 
 const GROUP = 'docker';
 const POOL = 'thinpool';
+const META = 'thinpoolmeta';
 const PROFILES = '/etc/lvm/profile';
 const PROFILE = 'docker-thinpool';
 const TOOLS = [
-  ...(['vgs', 'pvcreate', 'vgcreate', 'lvcreate', 'lvconvert', 'lvchange', 'vgremove', 'pvremove'] as const),
+  ...([
+    'vgs',
+    'lvs',
+    'pvcreate',
+    'vgcreate',
+    'lvcreate',
+    'lvconvert',
+    'lvchange',
+    'vgremove',
+    'pvremove',
+  ] as const),
   'thin_check',
 ] as const;
 type Tool = (typeof TOOLS)[number];
@@ -108,23 +119,31 @@ function findTools(): (name: Tool) => string {
   return (name) => found.get(name) ?? name;
 }
 
-async function mustBeFree({ device, force }: LvmSetup): Promise<void> {
+/** Fails where somebody has the device, and, unless it is forced, where there is something on it. */
+export async function mustBeFree({ device, force }: Pick<LvmSetup, 'device' | 'force'>): Promise<void> {
   blockDeviceSize(device);
   mustBeUnheld(blockPart(device), (name) => force && isLeftover(name));
-  if (force || isBlank(device)) return;
+  const found = force ? undefined : await contentOf(device);
+  if (found === undefined) return;
+  // A member of an md array or a partitioned disk is none for LVM, forced or not.
+  const erase = found === 'data' ? '' : `, or erase it (wipefs -a ${shellWord(device)})`;
   throw new TsengineError(
     'Conflict',
-    `devicemapper: ${device} is not empty: use dm.directlvm_device_force=true if you want to wipe the device`,
+    `devicemapper: ${device} is not empty: use dm.directlvm_device_force=true if you want to wipe the device, which holds ${found}${erase}`,
   );
 }
 
 /** Whether a device is of a pool that an attempt left on the way. One that has something in it is somebody's. */
 function isLeftover(name: string): boolean {
-  if (!name.startsWith(LVM_POOL_DEVICE)) return false;
+  return name.startsWith(LVM_POOL_DEVICE) && stateOfPool() !== 'used';
+}
+
+/** What the pool has in it; `unknown` where it is not active, or no pool yet. */
+function stateOfPool(): 'unknown' | 'empty' | 'used' {
   const target = targetOf(LVM_POOL_DEVICE, 'status');
-  if (target?.type !== 'thin-pool') return true;
+  if (target?.type !== 'thin-pool') return 'unknown';
   const status = parsePoolStatus(target);
-  return status?.dataUsed === 0 && status.transaction === 0;
+  return status?.dataUsed === 0 && status.transaction === 0 ? 'empty' : 'used';
 }
 
 type FindTool = ReturnType<typeof findTools>;
@@ -138,6 +157,7 @@ async function clearGroup({ device, force }: LvmSetup, tool: FindTool): Promise<
     .map((line) => line.slice(GROUP.length + 1));
   if (devices.length === 0) return;
   if (force && devices.length === 1 && sameDevice(devices[0], device)) {
+    await mustBeLeftover(device, tool);
     await runOrFail(tool('vgremove'), ['-f', '-y', GROUP], 'devicemapper');
     return;
   }
@@ -145,6 +165,30 @@ async function clearGroup({ device, force }: LvmSetup, tool: FindTool): Promise<
     'Conflict',
     `devicemapper: dm.directlvm_device makes a volume group ${GROUP}, and there is one on ${devices.join(', ')}: if that is Docker's, use its pool with dm.thinpooldev=${GROUP}-${POOL}, else rename it with vgrename`,
   );
+}
+
+/** Fails where there may be layers in the group, or something else that no attempt has made. */
+async function mustBeLeftover(device: string, tool: FindTool): Promise<void> {
+  const listed = ['--noheadings', '--separator', '|', '-o', 'lv_name,segtype', GROUP];
+  for (const line of (await runOrFail(tool('lvs'), listed, 'devicemapper')).split('\n')) {
+    const [name = '', type] = line.trim().split('|');
+    const why = name === '' ? undefined : whyKept(name, type);
+    if (why === undefined) continue;
+    throw new TsengineError(
+      'Conflict',
+      `devicemapper: dm.directlvm_device_force=true does not remove the volume group ${GROUP} on ${device}, ${why}: name another device, or, where nobody needs the group, remove it (vgremove ${GROUP}) first`,
+    );
+  }
+}
+
+function whyKept(name: string, type: string | undefined): string | undefined {
+  // As `makePool` has them before the pool is one.
+  if (type === 'linear' && (name === POOL || name === META)) return undefined;
+  if (type !== 'thin-pool' || name !== POOL) return `which has the volume ${GROUP}/${name}`;
+  const state = stateOfPool();
+  if (state === 'empty') return undefined;
+  const trouble = state === 'used' ? 'may have layers' : 'is not active and may have layers';
+  return `whose pool ${GROUP}/${POOL} ${trouble} (to use it: vgchange -ay ${GROUP}, then dm.thinpooldev=${GROUP}-${POOL})`;
 }
 
 function sameDevice(one: string | undefined, other: string): boolean {
@@ -189,7 +233,7 @@ async function makePool(
   await runOrFail(tool('vgcreate'), [GROUP, setup.device], 'devicemapper');
   undo.push(['vgremove', '-f', '-y', GROUP]);
   await runOrFail(tool('lvcreate'), volume(POOL, data), 'devicemapper');
-  await runOrFail(tool('lvcreate'), volume(`${POOL}meta`, metadata), 'devicemapper');
+  await runOrFail(tool('lvcreate'), volume(META, metadata), 'devicemapper');
   // A full pool fails a write at once, as those of our own do.
   const convert = [
     '-y',
@@ -202,7 +246,7 @@ async function makePool(
     '--thinpool',
     `${GROUP}/${POOL}`,
   ];
-  await runOrFail(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${POOL}meta`], 'devicemapper');
+  await runOrFail(tool('lvconvert'), [...convert, '--poolmetadata', `${GROUP}/${META}`], 'devicemapper');
   makeDirectories(PROFILES, 0o755);
   const [threshold, percent] = [setup.autoextendThreshold || 80, setup.autoextendPercent || 20];
   const profile = `activation{\nthin_pool_autoextend_threshold=${threshold}\nthin_pool_autoextend_percent=${percent}\n}`;

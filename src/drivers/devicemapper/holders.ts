@@ -2,32 +2,23 @@
  * Who holds a block device. device-mapper takes a device that another one of its own is on already: two pools would write over
  * each other. Of whoever else holds it the kernel says no more than that it is busy.
  *
- * What counts is the device, its partitions or the disk that it is one of, and, of a loop device, others on the same bytes of the
- * same file.
+ * What counts is the device and every other that has bytes of it: see same-bytes.ts.
  */
-import { realpathSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { makeDev, O_EXCL, O_RDONLY } from '../../linux/at.ts';
 import { shellWord } from '../../linux/command.ts';
 import { closeFile, listDirectory, openFile, pathExists, readTextIfAny } from '../../linux/files.ts';
-import { LOOP_MAJOR, type LoopBacking, loopBacking } from '../../linux/loop.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { badOption } from '../storage-options.ts';
 import { nodeOfSysfs } from './block-part.ts';
 import type { Part } from './pool-errors.ts';
+import { type Device, diskOf, haveSameBytes, onSameBytes, partitionsOf } from './same-bytes.ts';
 
 /** How often, and how long apart, a device is tried that somebody has for a moment: mkfs or wipefs that is at its end. */
 const TRIES = 10;
 const PAUSE = 50;
-
-/** A block device, as sysfs has it. */
-interface Device {
-  /** `7:0`. */
-  readonly number: string;
-  readonly node: string;
-  readonly folder: string;
-}
 
 /** Somebody who has a device. */
 interface Holder {
@@ -41,22 +32,25 @@ interface Holder {
 
 /** Fails where somebody holds a part, or another device with the same bytes. `isOurs` tells which devices of device-mapper do no harm. */
 export function mustBeUnheld(part: Part, isOurs: (name: string) => boolean): void {
-  for (const device of onSameBytes(part.number)) {
-    let isFree = true;
-    for (const near of nearOf(device)) {
-      const all = holdersOf(near);
-      const found = all.find(({ mapped }) => mapped === undefined || !isOurs(mapped));
-      if (found !== undefined) throw held(part, near, found);
-      isFree &&= all.length === 0;
-    }
-    if (isFree && isTaken(device.node)) throw held(part, device, UNNAMED);
+  const devices = onSameBytes(part.number);
+  for (const device of devices) {
+    const found = holdersOf(device).find(({ mapped }) => mapped === undefined || !isOurs(mapped));
+    if (found !== undefined) throw held(part, device, found);
+  }
+  const numbers = new Set(devices.map(({ number }) => number));
+  for (const device of devices) {
+    const partitions = partitionsOf(device);
+    // Who has one of these may have another partition of it, which does no harm.
+    if (!partitions.every(({ number }) => numbers.has(number))) continue;
+    // Those of ours.
+    if ([device, ...diskOf(device), ...partitions].some((near) => holdersOf(near).length > 0)) continue;
+    if (isTaken(device.node)) throw held(part, device, UNNAMED);
   }
 }
 
 /** Fails where the two parts of a pool have bytes in common. */
 export function mustDiffer(data: Part, metadata: Part): void {
-  const all = onSameBytes(data.number).flatMap(nearOf);
-  if (!all.some(({ number }) => number === metadata.number)) return;
+  if (!haveSameBytes(data.number, metadata.number)) return;
   throw badOption(
     `devicemapper: ${data.path} and ${metadata.path} are the same device: give dm.datadev and dm.metadatadev one each`,
   );
@@ -156,48 +150,4 @@ function swapOn({ number, node }: Device): Holder[] {
   const names = (readTextIfAny('/proc/swaps') ?? '').split('\n').map((line) => line.split(/\s/, 1)[0] ?? '');
   const isSwap = names.some((name) => name.startsWith('/dev/') && isNodeOf(name, number));
   return isSwap ? [{ does: 'is in use as swap', remedy: `end that (swapoff ${shellWord(node)})` }] : [];
-}
-
-/** The device, and other loop devices with bytes of its file that it has. */
-function onSameBytes(number: string): Device[] {
-  const device = deviceAt(`/sys/dev/block/${number}`);
-  return [device, ...loopsWith(device)];
-}
-
-/** The device, its partitions, and the disk that it is one of. */
-function nearOf(device: Device): Device[] {
-  return [device, ...diskOf(device), ...partitionsOf(device)];
-}
-
-function deviceAt(path: string): Device {
-  const folder = realpathSync(path);
-  return { number: (readTextIfAny(`${folder}/dev`) ?? '').trim(), node: nodeOfSysfs(folder), folder };
-}
-
-function diskOf({ folder }: Device): Device[] {
-  return pathExists(`${folder}/partition`) ? [deviceAt(dirname(folder))] : [];
-}
-
-function partitionsOf({ folder }: Device): Device[] {
-  return listDirectory(folder)
-    .filter((name) => pathExists(`${folder}/${name}/partition`))
-    .map((name) => deviceAt(`${folder}/${name}`));
-}
-
-/** Other loop devices on the same bytes of a loop device's file. */
-function loopsWith(device: Device): Device[] {
-  if (!device.number.startsWith(`${LOOP_MAJOR}:`)) return [];
-  const backing = loopBacking(device.node);
-  if (backing === undefined) return [];
-  return listDirectory('/sys/block')
-    .filter((name) => name !== basename(device.folder) && pathExists(`/sys/block/${name}/loop`))
-    .map((name) => deviceAt(`/sys/block/${name}`))
-    .filter(({ node }) => overlaps(backing, loopBacking(node)));
-}
-
-function overlaps(one: LoopBacking, other: LoopBacking | undefined): boolean {
-  if (other === undefined || one.device !== other.device || one.inode !== other.inode) return false;
-  const reaches = (from: LoopBacking, to: LoopBacking): boolean =>
-    from.length === 0n || from.offset + from.length > to.offset;
-  return reaches(one, other) && reaches(other, one);
 }

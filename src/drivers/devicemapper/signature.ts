@@ -7,7 +7,7 @@ import { findCommand, runOrFail, shellWord } from '../../linux/command.ts';
 export const LOOKED_AT = 128 * 1024;
 
 /** Whether there is nothing but zeros where a device's marks are. */
-export function isBlank(device: string): boolean {
+function isBlank(device: string): boolean {
   return readStart(device, LOOKED_AT).every((byte) => byte === 0);
 }
 
@@ -25,6 +25,11 @@ export async function signatureOf(device: string, program = wipefs): Promise<str
   const lines = (await runOrFail(path, ['--parsable', device], 'devicemapper')).split('\n');
   const types = lines.filter((line) => /^0x/.test(line)).map((line) => line.split(',').at(-1) ?? '');
   return types.length === 0 ? undefined : [...new Set(types)].join(' and ');
+}
+
+/** The same, and `data` where wipefs finds nothing and there is something all the same. */
+export async function contentOf(device: string, program = wipefs): Promise<string | undefined> {
+  return (await signatureOf(device, program)) ?? (isBlank(device) ? undefined : 'data');
 }
 
 /** The error for a device that holds something. `isMetadata` says that its first block has to be zeros. */

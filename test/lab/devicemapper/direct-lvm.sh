@@ -24,7 +24,13 @@ expect 'and forced' "*there is one on $three: *" \
   direct --storage-opt dm.directlvm_device=$two --storage-opt dm.directlvm_device_force=true import /store/image.tar box
 [ ! -e $root/devicemapper ] || fail "something was made: $(find $root/devicemapper)"
 expect 'LVM has what it had' "$three" sh -c 'pvs --noheadings -o pv_name | tr -d " "'
-vgremove -q -y docker >/dev/null && pvremove -q -y $three >/dev/null
+# On the device that is named, with something in it.
+force="--storage-opt dm.directlvm_device_force=true"
+lvcreate -q -y -an -Zn -Wn -L 64M -n data docker >/dev/null || fail 'a volume of somebody'
+expect 'one on the device itself that has a volume, forced' "*does not remove the volume group docker on $three, *docker/data*(vgremove docker) first" \
+  direct --storage-opt dm.directlvm_device=$three $force import /store/image.tar box
+expect 'and the volume is there' 'data' sh -c 'lvs --noheadings -o lv_name docker | tr -d " "'
+vgremove -q -f -y docker >/dev/null && pvremove -q -y $three >/dev/null
 # What cannot be made is undone: the spare of so much metadata has no room.
 expect 'a pool that has no room' '*devicemapper: *' \
   direct --storage-opt dm.directlvm_device=$two --storage-opt dm.thinp_percent=55 --storage-opt dm.thinp_metapercent=44 \
@@ -61,6 +67,9 @@ expect 'a second home on it' '*unable to take ownership of the thin pool*' \
 # A reboot: LVM takes the pool down and up again.
 vgchange -q -an docker >/dev/null || fail 'devices of containers that have ended hold the pool'
 lvs --noheadings -o lv_active_locally docker/thinpool | grep -q active && fail 'the pool is still active'
+expect 'its device for another root while the pool is down, and forced' \
+  "*does not remove the volume group docker on $one, whose pool docker/thinpool is not active*(vgremove docker) first" \
+  tsengine --data-root /store/other -s devicemapper --storage-opt dm.directlvm_device=$one $force import /store/image.tar box
 vgchange -q -ay docker >/dev/null
 expect 'after a reboot' 'written' direct $made start -a first
 direct $made rm first >/dev/null && direct $made rmi box >/dev/null || fail 'what was made cannot be removed'
@@ -72,10 +81,15 @@ echo 'ok thin_check of direct-lvm'
 
 # One that fills: LVM's own kind holds writes for a minute, and whoever writes waits.
 vgremove -q -f -y docker >/dev/null 2>&1
+# Before it a pool that a kill left: with nothing in it, which can be seen while it is up.
+vgcreate -q docker $one >/dev/null && lvcreate -q -y --type thin-pool -Zn -l 50%VG -n thinpool docker >/dev/null || fail 'an empty pool'
 root=/store/root-full
 full="--storage-opt dm.directlvm_device=$one --storage-opt dm.directlvm_device_force=true --storage-opt dm.thinp_percent=10
   --storage-opt dm.thinp_metapercent=1 --storage-opt dm.thinp_autoextend_threshold=100 --storage-opt dm.min_free_space=0%"
-direct $full import /store/image.tar box >/dev/null || fail 'direct-lvm for a full pool'
+vgchange -q -an docker >/dev/null
+expect 'a pool that a kill left, while it is down' '*docker/thinpool is not active*' direct $full import /store/image.tar box
+vgchange -q -ay docker >/dev/null
+direct $full import /store/image.tar box >/dev/null || fail 'direct-lvm for a full pool, instead of one that a kill left'
 expect 'a pool that fails writes when it is full' 'error' sh -c 'lvs --noheadings -o lv_when_full docker/thinpool | tr -d " "'
 ends 0 'a container that fills the pool gets an error' '*dd: [1-9]' direct $full run --name filler --network none box sh -c \
   'dd if=/dev/zero of=/big bs=1M count=600 conv=fsync; echo dd: $?'
