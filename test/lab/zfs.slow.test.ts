@@ -40,6 +40,9 @@ for (const { kernel, version } of [
     assert.deepEqual(rest, ['one', 'M', 'on zfs'], said);
   });
 
+/** The suite in full, in a machine: 1 000 histories alone take two hours. */
+const LONGEST = 6 * 3_600_000;
+
 const POOL = 'zpool create -f -m /tank tank "$(readlink -f /dev/lab/disk1)"';
 
 for (const { name, kernel, work } of [
@@ -48,7 +51,12 @@ for (const { name, kernel, work } of [
     kernel: 'debian:6.1',
     work: 'tsengine driver check zfs --full --data-root /tank/root',
   },
-  { name: 'the suite', kernel: 'debian:6.12', work: 'tsengine driver check zfs --data-root /tank/root' },
+  {
+    // Those left out take two hours and more in a machine, and 6.1 has them.
+    name: 'the suite but for 985 of the histories and the 500 layers',
+    kernel: 'debian:6.12',
+    work: "tsengine driver check zfs --full --only '^(?!.* more random histories|a container stands on 500 )' --data-root /tank/root",
+  },
   {
     name: 'what only OpenZFS can show',
     kernel: 'debian:6.1',
@@ -56,7 +64,7 @@ for (const { name, kernel, work } of [
   },
 ])
   test(`the zfs driver on ${kernel}: ${name}`, {
-    timeout: 7_200_000,
+    timeout: LONGEST,
     skip: FULL ? false : 'npm run test:full',
   }, async () => {
     await succeedsInMachine({
@@ -65,7 +73,7 @@ for (const { name, kernel, work } of [
       command: ['sh', '-c', `set -eu; ${POOL}; ${work}`],
       disks: [4096 * MIB],
       memory: 3072 * MIB,
-      timeoutMs: 7_000_000,
+      timeoutMs: LONGEST - 200_000,
     });
   });
 
