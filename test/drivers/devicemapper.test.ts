@@ -24,8 +24,6 @@ import {
   thinTable,
 } from '../../src/drivers/devicemapper/pool-format.ts';
 import { devicemapperStore } from '../../src/drivers/devicemapper/store.ts';
-import { TsengineError } from '../../src/errors.ts';
-import { makeFilesystem } from '../helpers/loop.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 type Pairs = readonly (readonly [string, string])[];
@@ -351,19 +349,6 @@ describe("devicemapper's pool", () => {
     makeLoopFile('data', data, 6000);
     assert.equal(size(), 6000);
     assert.equal(new Pool(store.dataRoot, read(['dm.thinpooldev', 'x']), 'x').lostFile(), undefined);
-  });
-
-  test('takes no file that its filesystem does not take, and says whose size it is', () => {
-    // 16 TiB, less a block: what ext4 has numbers for.
-    using filesystem = makeFilesystem('ext4');
-    assert.throws(
-      () => makeLoopFile('data', `${filesystem.path}/data`, 17 * 1024 ** 4),
-      (error) => {
-        assert.ok(error instanceof TsengineError && error.exitCode === 125);
-        assert.match(error.message, /takes no \/.*\/data of \d+ bytes: give a smaller dm\.loopdatasize$/);
-        return true;
-      },
-    );
   });
 
   test('is made of devices whose names may have a slash', () => {

@@ -1,17 +1,41 @@
 /** The files of a pool that is on loop devices. They are sparse, and never shrink. */
+import { statSync } from 'node:fs';
 import { hasErrno } from '../../errors.ts';
-import { closeFile, openFile, pathExists } from '../../linux/files.ts';
+import { readStart } from '../../linux/block-device.ts';
+import { closeFile, fsync, openFile } from '../../linux/files.ts';
 import { ftruncate } from '../../linux/space.ts';
-import { lstat } from '../../linux/stat.ts';
 import { badOption } from '../storage-options.ts';
 import { DEFAULT_LOOP_SIZES } from './options.ts';
+import { cutShort } from './pool-errors.ts';
+import { parseSuperblock, SUPERBLOCK_SIZE } from './pool-format.ts';
 
 /** Which of the two it is. */
 export type LoopFile = keyof typeof DEFAULT_LOOP_SIZES;
 
-/** 0 for a file that is not there. */
+/** What a pool is made of: block devices, or the files in place of them. */
+export type PoolSource = Readonly<
+  Record<LoopFile, { readonly device: string | undefined; readonly file: string }>
+>;
+
+/** 0 for a file that is not there. A link counts as the file that it leads to, which is what is opened. */
 export function sizeOf(file: string): number {
-  return pathExists(file) ? lstat(file).size : 0;
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/**
+ * Fails where a loop file has lost its end: once it has grown again, the loss reads as zeros and nothing tells of it. One that
+ * is not there, or that a kill left empty, counts as none.
+ */
+export function mustBeWhole({ data, metadata }: PoolSource): void {
+  const left = ({ device, file }: PoolSource[LoopFile]) => {
+    const bytes = device === undefined ? sizeOf(file) : 0;
+    return bytes === 0 ? undefined : { path: file, bytes };
+  };
+  const holder = metadata.device ?? left(metadata)?.path;
+  if (holder === undefined) return;
+  const known = parseSuperblock(readStart(holder, SUPERBLOCK_SIZE), holder);
+  const short = cutShort(known, { data: left(data), metadata: left(metadata) });
+  if (short !== undefined) throw short;
 }
 
 /** Makes a loop file, of the size that is wanted, else of Docker's; or lets one grow to what is wanted. One that a kill left empty counts as none. */
@@ -19,12 +43,13 @@ export function makeLoopFile(name: LoopFile, file: string, wanted: number | unde
   growLoopFile(name, file, wanted ?? (sizeOf(file) === 0 ? DEFAULT_LOOP_SIZES[name] : 0));
 }
 
-/** Lets a loop file grow, which not every filesystem takes. */
+/** Lets a loop file grow, which not every filesystem takes. After a power cut it must not be smaller than its pool says. */
 export function growLoopFile(name: LoopFile, file: string, size: number): void {
-  if (pathExists(file) && lstat(file).size >= size) return;
+  if (sizeOf(file) >= size) return;
   const fd = openFile(file, 'a', 0o600);
   try {
     ftruncate(fd, size);
+    fsync(fd, file);
   } catch (error) {
     if (!hasErrno(error, 'EFBIG', 'EINVAL')) throw error;
     throw badOption(

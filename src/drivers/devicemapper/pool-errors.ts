@@ -5,7 +5,13 @@ import { badOption } from '../storage-options.ts';
 import { givenDevices, notGiven } from './given-devices.ts';
 import { BASE } from './metadata.ts';
 import type { Pool } from './pool.ts';
-import { isSuperblock, type PoolStatus, parseSuperblock, SUPERBLOCK_SIZE } from './pool-format.ts';
+import {
+  isSuperblock,
+  type PoolStatus,
+  parseSuperblock,
+  SUPERBLOCK_SIZE,
+  type Superblock,
+} from './pool-format.ts';
 
 /** One of the two devices that a pool is made of. */
 export interface Part {
@@ -29,7 +35,9 @@ export function fails(message: string, cause?: unknown): TsengineError {
 /** Why the kernel made no pool, as far as its answer and the metadata tell; else the error that came. */
 export function notMade(parts: Parts, isNew: boolean, error: unknown): unknown {
   if (isNew && hasErrno(error, 'EINVAL', 'ENOSPC')) return notTaken(parts, error);
-  const short = hasErrno(error, 'EINVAL', 'EIO', 'ENOTBLK', 'EILSEQ') ? cutShort(parts, error) : undefined;
+  const short = hasErrno(error, 'EINVAL', 'EIO', 'ENOTBLK', 'EILSEQ')
+    ? partCutShort(parts, error)
+    : undefined;
   if (short !== undefined) return short;
   return hasErrno(error, 'ENOTBLK', 'EILSEQ') ? damaged(parts, error) : error;
 }
@@ -52,19 +60,33 @@ function damaged({ metadata: { path } }: Parts, cause: unknown): TsengineError {
   );
 }
 
-/** A pool never shrinks: a file or device smaller than its metadata says has lost its end. */
-export function cutShort({ data, metadata }: Parts, cause: unknown): TsengineError | undefined {
+function partCutShort({ data, metadata }: Parts, cause: unknown): TsengineError | undefined {
+  const left = ({ path, node }: Part): Left => ({ path, bytes: blockDeviceSize(node) });
   const known = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
+  return cutShort(known, { data: left(data), metadata: left(metadata) }, cause);
+}
+
+/** A file or a device of a pool, and how large it is now. */
+interface Left {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** A pool never shrinks: a file or device smaller than its metadata says (`known`) has lost its end. Those left out are passed over. */
+export function cutShort(
+  known: Superblock | undefined,
+  { data, metadata }: Readonly<Record<'data' | 'metadata', Left | undefined>>,
+  cause?: unknown,
+): TsengineError | undefined {
   if (known === undefined) return undefined;
-  for (const [{ path, node }, bytes] of [
+  for (const [left, bytes] of [
     [data, known.dataBytes],
     [metadata, known.metadataBytes],
   ] as const) {
-    const left = blockDeviceSize(node);
-    if (left >= bytes) continue;
+    if (left === undefined || left.bytes >= bytes) continue;
     return new TsengineError(
       'Corrupt',
-      `devicemapper: ${path} has ${left} bytes of the ${bytes} that the pool was made of: put it back from a backup`,
+      `devicemapper: ${left.path} has ${left.bytes} bytes of the ${bytes} that the pool was made of: put it back from a backup`,
       { cause },
     );
   }
