@@ -313,12 +313,16 @@ export interface StorePlace {
 export interface StoreMaker {
   /** The store is in the driver's home, where `image` is not used. */
   readonly inHome?: true;
+  /** Whatever is done with a store whose file finds no room waits for it, without a word. */
+  readonly waitsForRoom?: true;
   /** Fails with `Unavailable` and the way out where this machine cannot have such a store: no kernel module, no tools. */
   check(): Promise<void>;
   /** Makes it in `image`, which is a hole of its size. */
   make(place: StorePlace): Promise<void>;
   /** Whether it is where the driver finds it. Cheap. */
   isAttached(place: StorePlace): Promise<boolean>;
+  /** Whether what is attached takes no writes any more, because its file could not be written. Cheap. */
+  hasFailed?(place: StorePlace): boolean;
   /** Brings it there. */
   attach(place: StorePlace): Promise<void>;
   /** The reverse; harmless where it is not attached, or only half made. Fails with `Conflict` while something uses it. */

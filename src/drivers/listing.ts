@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { errorMessage, hasErrno } from '../errors.ts';
 import { suspendedPoolOf, suspendedText } from '../linux/suspended-pool.ts';
 import type { DriverContext, DriverFactory, DriverName, Support } from './driver.ts';
-import { offerOfStore, type StoreFolder, type StoreState, storeState } from './made-stores.ts';
+import type { StoreFolder } from './made-store.ts';
+import { offerOfStore, type StoreState, storeState } from './made-stores.ts';
 import { DRIVER_NAMES, driverFactory } from './registry.ts';
 
 /** Whether a driver can serve a data root here, in a word and a line. */

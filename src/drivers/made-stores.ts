@@ -1,164 +1,20 @@
-/**
- * Stores that `driver setup` made: a filesystem or a pool on a file, for people who want to try a driver that the filesystem
- * of their data root cannot serve. Each is a folder of its own with a record in it:
- *
- *     <folder>/<driver>/store.json   {"version": 1, "state": "making" | "ready" | "going", "size": bytes, "mayGo": true?}
- *     <folder>/<driver>/image        the file; devicemapper's are in the driver's own home
- *     <folder>/<driver>/lock         flock(2): held while the store is made, attached or taken away
- *
- * What is attached is so until the machine stops, and is attached again at the next use. A kill while a store is made leaves
- * the record with `making`: it is not used, and made anew by the next `driver setup`. One while it is taken away leaves
- * `going`: it is not used, and the next `driver teardown` goes on. With `mayGo` it was seen to be empty and detached, or may go
- * with all that is in it; without, nobody has decided that, and the next teardown looks into it as into one that is `ready`.
- */
-import * as z from 'zod/mini';
+/** Making the stores of `driver setup` (made-store.ts), attaching them, and telling what is known of one. */
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { shellWord } from '../linux/command.ts';
-import {
-  listDirectory,
-  makeDirectories,
-  pathExists,
-  readTextIfAny,
-  removeFile,
-  writeFileAtomic,
-} from '../linux/files.ts';
-import { type Lock, lockFile } from '../linux/flock.ts';
+import { listDirectory, pathExists } from '../linux/files.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
-import { removeTree } from '../linux/remove-tree.ts';
 import { sizeText } from '../size-text.ts';
-import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
+import type { DriverFactory } from './driver.ts';
+import { MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
 import { refusalOfReadOnly } from './read-only.ts';
-import { DRIVER_NAMES, driverFactory } from './registry.ts';
-import { LostImageError, mustHaveImage } from './store-image.ts';
+import { DRIVER_NAMES } from './registry.ts';
+import { failedStore, isShort, LostImageError, mustHaveImage, roomLeft } from './store-image.ts';
 
 /** A pool or filesystem has room for something from here on; mkfs.btrfs wants 109 MiB. */
 export const LEAST_SIZE = 256 * 1024 * 1024;
 
-/** Where the stores of a data root are. */
-export interface StoreFolder {
-  /** Holds a folder for each driver that has one. */
-  readonly path: string;
-  /** The driver's folder in the data root. */
-  homeOf(name: DriverName): string;
-  /** The driver's folder in the exec root. */
-  runHomeOf(name: DriverName): string;
-  /** How tsengine is called on the data root, as sh(1) reads it, for commands that messages suggest. */
-  readonly program: string;
-}
-
-const RECORD = z.object({
-  version: z.literal(1),
-  state: z.enum(['making', 'ready', 'going']),
-  size: z.int().check(z.gte(1)),
-  mayGo: z.optional(z.literal(true)),
-});
-type StoreRecord = z.infer<typeof RECORD>;
-
-class MadeStore {
-  readonly name: DriverName;
-  readonly maker: StoreMaker;
-  readonly #folder: string;
-  readonly #home: string;
-  readonly #runHome: string;
-  readonly #factory: DriverFactory;
-  readonly #program: string;
-
-  constructor(folder: StoreFolder, factory: DriverFactory, maker: StoreMaker) {
-    this.name = factory.name;
-    this.#factory = factory;
-    this.maker = maker;
-    this.#folder = `${folder.path}/${factory.name}`;
-    this.#home = folder.homeOf(factory.name);
-    this.#runHome = folder.runHomeOf(factory.name);
-    this.#program = folder.program;
-  }
-
-  get home(): string {
-    return this.#home;
-  }
-
-  /** A command on the driver's store, as a message suggests it. */
-  command(word: 'setup' | 'teardown', flags = ''): string {
-    return `${this.#program} driver ${word} ${flags}${this.name}`;
-  }
-
-  /** What begins a command with the driver. */
-  get program(): string {
-    return `${this.#program} -s ${this.name}`;
-  }
-
-  /** Whether the driver's folders say that it holds layers, or may. Only of what is attached. */
-  mayHoldLayers(): boolean {
-    return this.#factory.hasData(this.#home);
-  }
-
-  /** Whether layers are in it. Only of what is attached. */
-  async holdsLayers(place: StorePlace): Promise<boolean> {
-    return this.mayHoldLayers() && (await this.maker.isEmpty?.(place)) !== true;
-  }
-
-  lock(): Promise<Lock> {
-    makeDirectories(this.#folder, 0o700);
-    return lockFile(`${this.#folder}/lock`, 'exclusive');
-  }
-
-  record(): StoreRecord | undefined {
-    const path = `${this.#folder}/store.json`;
-    const text = readTextIfAny(path);
-    if (text === undefined) return undefined;
-    try {
-      return RECORD.parse(JSON.parse(text));
-    } catch (error) {
-      throw new TsengineError(
-        'System',
-        `${path} is damaged (${errorMessage(error).replaceAll(/\s*\n\s*/g, ' ')}): mend it, or remove it to give up the store that driver setup made`,
-        { cause: error },
-      );
-    }
-  }
-
-  write(state: StoreRecord['state'], size: number, mayGo = false): void {
-    const record: StoreRecord = { version: 1, state, size, ...(mayGo ? { mayGo } : {}) };
-    writeFileAtomic(`${this.#folder}/store.json`, `${JSON.stringify(record)}\n`);
-  }
-
-  place(size: number): StorePlace {
-    return {
-      home: this.#home,
-      runHome: this.#runHome,
-      image: `${this.#folder}/image`,
-      size,
-      program: this.#program,
-    };
-  }
-
-  /** Detaches what is attached, and removes all that was made but for the record, which goes last. */
-  async takeAway(place: StorePlace): Promise<void> {
-    await this.maker.detach(place);
-    removeTree(this.#home);
-    removeFile(place.image);
-  }
-
-  forget(): void {
-    removeFile(`${this.#folder}/store.json`);
-    removeTree(this.#folder);
-  }
-}
-
-async function storeOf(folder: StoreFolder, name: string): Promise<MadeStore> {
-  const factory = await driverFactory(name);
-  if (factory.stores !== undefined) return new MadeStore(folder, factory, await factory.stores());
-  throw new TsengineError(
-    'InvalidParameter',
-    `storage driver ${name} needs no store of its own: any file system that it can work on serves (${folder.program} driver ls)`,
-  );
-}
-
-/**
- * Makes a store of `size` bytes and attaches it. Nothing is used of the file but what is written. Fails with `Conflict`
- * where the driver has a store or layers already; leaves nothing when it fails.
- */
-export async function makeStore(folder: StoreFolder, name: string, size: number): Promise<void> {
+/** Fails as `makeStore` does where that can be told before anything is made. Makes nothing. */
+export async function checkMake(folder: StoreFolder, name: string, size: number): Promise<MadeStore> {
   const store = await storeOf(folder, name);
   if (size < LEAST_SIZE)
     throw new TsengineError(
@@ -171,9 +27,21 @@ export async function makeStore(folder: StoreFolder, name: string, size: number)
       `size ${sizeText(size)} is too large for a store: no file can have it`,
     );
   await store.maker.check();
+  mustBeFree(store);
+  return store;
+}
+
+/**
+ * Makes a store of `size` bytes and attaches it. Nothing is used of the file but what is written. Fails with `Conflict`
+ * where the driver has a store or layers already; leaves nothing when it fails.
+ */
+export async function makeStore(folder: StoreFolder, name: string, size: number): Promise<void> {
+  const store = await checkMake(folder, name, size);
   using _lock = await store.lock();
   const place = store.place(size);
-  await mustBeFree(store);
+  mustBeFree(store);
+  const found = store.record();
+  if (found !== undefined) await store.takeAway(store.place(found.size));
   store.write('making', size);
   try {
     await store.maker.make(place);
@@ -186,10 +54,10 @@ export async function makeStore(folder: StoreFolder, name: string, size: number)
   }
 }
 
-async function mustBeFree(store: MadeStore): Promise<void> {
+/** One that is half made, with nothing in it, is made anew. */
+function mustBeFree(store: MadeStore): void {
   const found = store.record();
-  if (found?.state === 'making' && !store.mayHoldLayers())
-    return await store.takeAway(store.place(found.size));
+  if (found?.state === 'making' && !store.mayHoldLayers()) return;
   if (found !== undefined) {
     throw new TsengineError(
       'Conflict',
@@ -275,10 +143,14 @@ export async function storeState(
   const { size, state } = record;
   const place = store.place(size);
   const isAttached = state === 'ready' && (await store.maker.isAttached(place));
-  const found = { size, isAttached, trouble: undefined, note: undefined };
+  const isOnImage = store.maker.inHome === undefined;
+  const short = isOnImage && isShort(place) ? roomLeft(place, store.name) : undefined;
+  const found = { size, isAttached, trouble: undefined, note: short };
   if (state !== 'ready') return { ...found, trouble: halfMade(store, record).message };
+  if (isAttached && store.maker.hasFailed?.(place) === true)
+    return { ...found, trouble: failedStore(place, store.name).message };
   try {
-    if (store.maker.inHome === undefined) mustHaveImage(place, store.name);
+    if (isOnImage) mustHaveImage(place, store.name);
     if (isAttached) return found;
     await store.maker.check();
     return { ...found, note: 'the next command that uses it attaches it' };
@@ -304,83 +176,4 @@ export async function offerOfStore(folder: StoreFolder, factory: DriverFactory):
     if (hasErrno(error, 'EACCES', 'EPERM', 'ENOTCONN', 'ENOTDIR')) return undefined;
     return `a store on a file (driver setup) would serve, but ${errorMessage(error)}`;
   }
-}
-
-/** How a store is taken away. */
-export interface RemoveStore {
-  /** Layers that are in it go with it; else they are a `Conflict`. */
-  readonly force: boolean;
-  /** Removes the containers that are in it, with `force`, where it can be attached. */
-  removeContainers(): Promise<void>;
-  /** Removes what elsewhere belongs to it, once it is detached. */
-  removeRecords(): void;
-  /** Takes a line for people. */
-  warn(message: string): void;
-}
-
-/**
- * Detaches a store and removes all that was in it. Fails with `NotFound`, having changed nothing, where there is none, and with
- * `Conflict` while something uses it.
- */
-export async function removeStore(folder: StoreFolder, name: string, how: RemoveStore): Promise<void> {
-  const store = await storeOf(folder, name);
-  if (store.record() === undefined) throw noStore(name);
-  using _lock = await store.lock();
-  const record = store.record();
-  if (record === undefined) throw noStore(name);
-  const place = store.place(record.size);
-  const isDecided = record.state === 'making' || record.mayGo === true;
-  if (!isDecided) await empty(store, place, record, how);
-  await store.maker.detach(place);
-  // From here on nobody can have put anything into it.
-  if (!isDecided && !how.force) store.write('going', place.size, true);
-  how.removeRecords();
-  await store.takeAway(place);
-  store.forget();
-}
-
-/**
- * Sees that nothing is in a store that may not go, and that nothing comes any more: who opens it from now on is refused. With
- * `force` it may go from then on, whatever becomes of us.
- */
-async function empty(
-  store: MadeStore,
-  place: StorePlace,
-  { state }: StoreRecord,
-  how: RemoveStore,
-): Promise<void> {
-  // A teardown was broken off before it knew whether anything is in there.
-  if (state !== 'ready') store.write('ready', place.size);
-  try {
-    if (!(await store.maker.isAttached(place))) await store.maker.attach(place);
-    if (how.force) await how.removeContainers();
-  } catch (error) {
-    if (!how.force) throw error;
-    const why = error instanceof LostImageError ? error.why : errorMessage(error);
-    how.warn(`containers of ${store.name} may stay on record: ${why}`);
-  }
-  store.write('going', place.size, how.force);
-  if (how.force || !(await keepingReady(store, place))) return;
-  throw new TsengineError(
-    'Conflict',
-    `${store.name} holds images or containers in ${store.home}: remove them first, or all of them now with ${store.command('teardown', '--force ')}`,
-  );
-}
-
-/** Whether layers are in a store that is `going`: it is `ready` again where they are, or where that cannot be known. */
-async function keepingReady(store: MadeStore, place: StorePlace): Promise<boolean> {
-  let isEmpty = false;
-  try {
-    isEmpty = !(await store.holdsLayers(place));
-  } finally {
-    if (!isEmpty) store.write('ready', place.size);
-  }
-  return !isEmpty;
-}
-
-function noStore(name: string): TsengineError {
-  return new TsengineError(
-    'NotFound',
-    `${name} has no store that driver setup made: there is nothing to take away`,
-  );
 }

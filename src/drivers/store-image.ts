@@ -1,12 +1,14 @@
-/** The file that a store made by `driver setup` is on. */
+/** The file that a store made by `driver setup` is on, and the disk below it. */
 import { dirname } from 'node:path';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
+import { shellWord } from '../linux/command.ts';
 import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
 import { ftruncate } from '../linux/space.ts';
+import { statfs } from '../linux/statfs.ts';
 import { sizeText } from '../size-text.ts';
 import type { DriverName, StorePlace } from './driver.ts';
 
-/** The file of a store is gone or damaged, as `why` says. The message has the way out as well. */
+/** The file of a store is gone, damaged or could not be written, as `why` says. The message has the way out as well. */
 export class LostImageError extends TsengineError {
   readonly why: string;
 
@@ -48,4 +50,30 @@ export function mustHaveImage(place: StorePlace, name: DriverName): void {
   if (pathExists(place.image)) return;
   const why = `${place.image}, which driver setup made for ${name}, is gone`;
   throw new LostImageError(place, name, why, 'bring it back');
+}
+
+/** What a store wants for its own records while a small layer comes in. */
+const LEAST_ROOM = 16 * 1024 * 1024;
+
+/** Bytes that the file can still take. */
+function roomFor({ image }: StorePlace): number {
+  return statfs(dirname(image)).available;
+}
+
+/** Whether there is next to none. */
+export function isShort(place: StorePlace): boolean {
+  return roomFor(place) < LEAST_ROOM;
+}
+
+/** How much is left, and the way out. */
+export function roomLeft(place: StorePlace, name: DriverName): string {
+  return `only ${sizeText(roomFor(place))} are left on the disk of ${place.image}, which driver setup made for ${name}: make room there, ${sizeText(LEAST_ROOM)} at least`;
+}
+
+/** The error for a store that takes no writes any more after its file could not be written. */
+export function failedStore(place: StorePlace, name: DriverName, cause?: unknown): LostImageError {
+  const { home, image } = place;
+  const why = `${home} has failed, because ${image}, which driver setup made for ${name}, could not be written`;
+  const remedy = `see that its disk has room (${sizeText(roomFor(place))} are left), then umount ${shellWord(home)}, and the next command brings it back`;
+  return new LostImageError(place, name, why, remedy, cause);
 }

@@ -1,29 +1,30 @@
 /** The stores that `driver setup` makes in a data root: attached when it is opened, made and taken away as a user asks. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { DriverFactory } from '../drivers/driver.ts';
+import type { DriverFactory, GraphDriver } from '../drivers/driver.ts';
 import type { DriverListing } from '../drivers/listing.ts';
-import {
-  attachStores,
-  makeStore,
-  offerOfStore,
-  type RemoveStore,
-  removeStore,
-  type StoreFolder,
-} from '../drivers/made-stores.ts';
+import type { StoreFolder } from '../drivers/made-store.ts';
+import { attachStores, checkMake, makeStore, offerOfStore } from '../drivers/made-stores.ts';
 import { driverFactory } from '../drivers/registry.ts';
+import { checkRemove, type RemoveStore, removeStore } from '../drivers/remove-store.ts';
+import { explainStore, wantingRoom } from '../drivers/store-disk.ts';
 import { TsengineError } from '../errors.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import { suspendedPoolOf } from '../linux/suspended-pool.ts';
+import { explainDisk } from './disk-trouble.ts';
 import { programOn } from './own-command.ts';
+import { keepReserve, spendReserve, withReserve } from './reserve.ts';
 import {
   type DataRoot,
   type DataRootOptions,
   DEFAULT_DATA_ROOT,
   execRootFor,
+  mustBeRoot,
   mustBeWritable,
   openDataRoot,
   RootPaths,
+  refuseNonDirectory,
+  refuseSuspended,
 } from './root.ts';
 
 function storesOf(root: RootPaths): StoreFolder {
@@ -48,14 +49,29 @@ export async function offerOfDriverStore(
   return await offerOfStore(storesOf(root), factory);
 }
 
+/** The driver, which begins no layer in a store that finds no room on the disk below it. */
+export async function withStoreRoom(driver: GraphDriver, root: RootPaths): Promise<GraphDriver> {
+  return await wantingRoom(driver, storesOf(root));
+}
+
+/** The error of a command that used a driver's store, in words of the disk below that where it is the cause. */
+export async function explainDriverStore(error: unknown, root: RootPaths, driver: string): Promise<unknown> {
+  return await explainStore(error, storesOf(root), driver);
+}
+
 /** What each driver could do for a data root, and which stores it has there. Opens nothing and changes nothing. */
 export async function listDriversOf(options: DataRootOptions): Promise<readonly DriverListing[]> {
+  const root = pathsOf(options);
+  const { listDrivers } = await import('../drivers/listing.ts');
+  return await listDrivers(root.path, storesOf(root));
+}
+
+/** Where things are in a data root that need not be there. */
+function pathsOf(options: DataRootOptions): RootPaths {
   const named = resolve(options.dataRoot ?? DEFAULT_DATA_ROOT);
   // What is on a suspended pool is not touched.
   const path = suspendedPoolOf(named) === undefined ? realPathIfAny(named) : named;
-  const root = new RootPaths(path, resolve(options.execRoot ?? execRootFor(path)));
-  const { listDrivers } = await import('../drivers/listing.ts');
-  return await listDrivers(path, storesOf(root));
+  return new RootPaths(path, resolve(options.execRoot ?? execRootFor(path)));
 }
 
 function realPathIfAny(path: string): string {
@@ -85,27 +101,63 @@ export interface SetUp {
   readonly program: string;
 }
 
-/** Makes a store for a driver, of `size` bytes. */
+/**
+ * Looks at a data root before it is opened, which makes it: what is refused anyway leaves nothing. Where that cannot be looked at,
+ * opening says why.
+ */
+async function lookBefore(
+  options: DataRootOptions,
+  look: (stores: StoreFolder) => Promise<unknown>,
+): Promise<void> {
+  mustBeRoot();
+  const root = pathsOf(options);
+  refuseSuspended(root.path);
+  refuseNonDirectory(root.path, 'data root');
+  try {
+    await look(storesOf(root));
+  } catch (error) {
+    if (error instanceof TsengineError) throw error;
+  }
+}
+
+/** Does `work` on a driver's store; where a disk that is full or cannot be written is the cause, its error says so. */
+async function explaining<T>(root: RootPaths, driverName: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const told = await explainDriverStore(error, root, driverName);
+    throw explainDisk(told, { root, driverName, onlyReads: false });
+  }
+}
+
+/** Makes a store for a driver, of `size` bytes. What can be refused before anything is made leaves no data root either. */
 export async function setUpDriver(options: DataRootOptions, name: string, size: number): Promise<SetUp> {
   const factory = await factoryOf(name);
+  await lookBefore(options, (stores) => checkMake(stores, name, size));
   using root = await openDataRoot(options);
   mustBeWritable(root);
-  await makeStore(storesOf(root), name, size);
+  await explaining(root, factory.name, () => makeStore(storesOf(root), name, size));
   return { home: root.driverHome(factory.name), program: programOn(root) };
 }
 
 /** How a driver's store is taken away. */
-export type TearDown = Omit<RemoveStore, 'removeRecords'>;
+export type TearDown = Omit<RemoveStore, 'removeRecords' | 'recording' | 'makeRoom'>;
 
 /**
  * Takes a driver's store away, and with it the images that are in it. Fails with `NotFound` where there is none, with `Conflict`
  * where layers are in it, unless `force` says that they may go, and while something uses it.
  */
 export async function tearDownDriver(options: DataRootOptions, name: string, how: TearDown): Promise<void> {
-  await factoryOf(name);
+  const factory = await factoryOf(name);
+  await lookBefore(options, (stores) => checkRemove(stores, name));
   using root = await openDataRoot(options);
-  await removeStore(storesOf(root), name, {
-    ...how,
-    removeRecords: () => removeTree(root.imageDir(name)),
-  });
+  await explaining(root, factory.name, () =>
+    removeStore(storesOf(root), name, {
+      ...how,
+      removeRecords: () => removeTree(root.imageDir(name)),
+      recording: (write) => withReserve(root, write),
+      makeRoom: () => spendReserve(root),
+    }),
+  );
+  keepReserve(root);
 }

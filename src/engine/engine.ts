@@ -129,7 +129,18 @@ async function explained(
   { onlyReads = false }: EngineOptions,
 ): Promise<unknown> {
   const { explainDisk } = await import('./disk-trouble.ts');
-  return explainDisk(error, { root, driverName, onlyReads });
+  return explainDisk(await explainedStore(error, root, driverName), { root, driverName, onlyReads });
+}
+
+/** Whether `driver setup` made a store for the driver. */
+function hasStoreOf(root: DataRoot, driverName: string): boolean {
+  return driverName !== '' && pathExists(`${root.stateDir}/stores/${driverName}`);
+}
+
+async function explainedStore(error: unknown, root: DataRoot, driverName: string): Promise<unknown> {
+  if (!hasStoreOf(root, driverName)) return error;
+  const { explainDriverStore } = await import('./driver-stores.ts');
+  return await explainDriverStore(error, root, driverName);
 }
 
 async function attach(root: DataRoot, { storageDriver = '' }: EngineConfig): Promise<void> {
@@ -170,7 +181,10 @@ async function wire(
   const driverName = await driverNameOf(root, config, driverContext);
   const driver = once(async (): Promise<GraphDriver> => {
     const factory = await driverFactory(driverName);
-    return await factory.open(driverContext(driverName));
+    const opened = await factory.open(driverContext(driverName));
+    if (root.readOnly || !hasStoreOf(root, driverName)) return opened;
+    const { withStoreRoom } = await import('./driver-stores.ts');
+    return await withStoreRoom(opened, root);
   });
 
   const imageDir = root.imageDir(driverName);

@@ -70,6 +70,11 @@ function spend(root: DataRoot, name: string): boolean {
   return true;
 }
 
+/** Gives all of the reserve up. `keepReserve` makes it again. */
+export function spendReserve(root: DataRoot): void {
+  for (const name of FILES.removal) spend(root, name);
+}
+
 /** btrfs and others give blocks back when their transaction ends. */
 function endTransaction(root: DataRoot): void {
   const fd = openFile(root.stateDir, 'r');

@@ -102,15 +102,19 @@ export function execRootFor(dataRoot: string): string {
   return `${DEFAULT_EXEC_ROOT}-${sha256Hex(dataRoot).slice(0, 12)}`;
 }
 
+/** Fails with `Forbidden` without root's rights. */
+export function mustBeRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new TsengineError('Forbidden', 'tsengine needs the rights of root: run it as root or with sudo');
+}
+
 /**
  * Opens a data root, made when absent. Fails with `Forbidden` without root's rights, with `Conflict` when a dockerd
  * works on it, with `Unavailable` when a newer tsengine wrote it. Takes no lock and loads no foreign code unless the
  * root is also Docker's.
  */
 export async function openDataRoot(options: DataRootOptions = {}): Promise<DataRoot> {
-  if (process.geteuid?.() !== 0) {
-    throw new TsengineError('Forbidden', 'tsengine needs the rights of root: run it as root or with sudo');
-  }
+  mustBeRoot();
   const named = resolve(options.dataRoot ?? DEFAULT_DATA_ROOT);
   refuseSuspended(named);
   refuseNonDirectory(named, 'data root');

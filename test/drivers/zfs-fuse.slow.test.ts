@@ -169,6 +169,41 @@ ls data
     assert.equal(rest[0], 'zfs');
     assert.ok(!rest.slice(1).includes('zfs'), stdout);
   });
+
+  test('waits for room on the disk of a store that driver setup made; where there is none nothing is begun, and it can be taken away', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+t() { tsengine --data-root "$PWD/disk/r" --exec-root /run/x "$@"; }
+mkdir disk; truncate -s 60M d.img; mkfs.ext4 -q d.img; mount -o loop d.img disk
+t driver setup zfs --size 10g >/dev/null
+head -c 30M /dev/urandom >large; tar -cf large.tar large
+dd if=/dev/zero of=disk/full bs=1M count=20 2>/dev/null
+t -s zfs import large.tar large >/dev/null &
+sleep 8; kill -0 $!; rm disk/full; wait $!
+dd if=/dev/zero of=disk/full bs=1M 2>/dev/null || true
+! t -s zfs import large.tar again
+t driver ls | grep '^zfs'
+! t driver teardown zfs
+t driver teardown --force zfs
+ls disk/r/tsengine/stores
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    const short =
+      /only \S+B are left on the disk of \/\S+\/stores\/zfs\/image, which driver setup made for zfs: make room there, 16MiB at least/;
+    const [ls = '', ...rest] = stdout.trim().split('\n');
+    assert.match(
+      ls,
+      new RegExp(`^zfs +supported +store of 10GiB, made by driver setup; ${short.source}; zfs-fuse`),
+    );
+    assert.deepEqual(rest, ['zfs']);
+    const [first = '', second = '', third = '', ...others] = stderr.trim().split('\n');
+    assert.match(first, new RegExp(`^tsengine: ${short.source}$`));
+    assert.match(second, /^tsengine: zfs holds images or containers/);
+    assert.match(third, new RegExp(`^WARNING: ${short.source}; taking the store away may wait for that$`));
+    assert.deepEqual(others, []);
+  });
 });
 
 test('a send stream, of zfs-fuse as of OpenZFS, tells what changed, and not what is stored beside it', {

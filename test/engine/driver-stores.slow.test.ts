@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,50 +17,21 @@ import { DRIVER_NAMES, driverFactory } from '../../src/drivers/registry.ts';
 import { unmount } from '../../src/linux/mount.ts';
 import { findMountAt } from '../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
-import { type Cli, openCli } from '../helpers/cli.ts';
+import { openCli } from '../helpers/cli.ts';
+import {
+  fails,
+  hints,
+  home,
+  listed,
+  nothingLeft,
+  rootsOf,
+  stores,
+  withStore,
+  wordsOf,
+} from '../helpers/made-stores.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
-const skip = spawnSync('strace', ['-V']).status === 0 ? false : 'strace is not installed';
 const RUN = ['run', '--rm', '--network', 'none', 'tiny'];
-const stores = (cli: Cli) => `${cli.dataRoot}/tsengine/stores`;
-const home = (cli: Cli) => `${cli.dataRoot}/btrfs`;
-
-async function withStore(): Promise<Cli> {
-  const cli = openCli('btrfs');
-  cli.ok(['driver', 'setup', '--size', '1g', 'btrfs']);
-  return cli;
-}
-
-function fails(cli: Cli, args: readonly string[], words: RegExp): void {
-  const { status, stderr } = cli.run(args);
-  assert.equal(status, 1, stderr);
-  assert.match(stderr, words);
-  assert.equal(stderr.trim().split('\n').length, 1, stderr);
-}
-
-/** The flags that name the data root of a test and its exec root. */
-const rootsOf = (cli: Cli) => ['--data-root', cli.dataRoot, '--exec-root', cli.execRoot];
-
-/** A pattern in which PROGRAM stands for how tsengine is called on the data root. */
-function hints(cli: Cli, words: RegExp): RegExp {
-  return new RegExp(words.source.replaceAll('PROGRAM', `tsengine ${rootsOf(cli).join(' ')}`), words.flags);
-}
-
-const listed = (cli: Cli) => cli.ok(['driver', 'ls']);
-
-/** A command as a shell takes it apart. */
-function wordsOf(command: string): string[] {
-  return execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
-    .trimEnd()
-    .split('\n');
-}
-
-function nothingLeft(cli: Cli): void {
-  assert.equal(findMountAt(home(cli)), undefined);
-  assert.equal(existsSync(home(cli)), false);
-  assert.equal(existsSync(`${cli.dataRoot}/image/btrfs`), false);
-  assert.deepEqual(existsSync(stores(cli)) ? readdirSync(stores(cli)) : [], []);
-}
 
 test('driver check takes the store that was made', async () => {
   await using cli = await withStore();
@@ -205,65 +175,6 @@ test('what a killed setup or teardown left is made anew, or taken away for good'
     /^btrfs +unsupported +store of 512MiB, made by driver setup; the store of btrfs is being taken away/m,
   );
   fails(cli, ['driver', 'setup', 'btrfs'], hints(cli, /remove it with PROGRAM driver teardown btrfs\n$/));
-  cli.ok(['driver', 'teardown', 'btrfs']);
-  nothingLeft(cli);
-});
-
-/** A plain teardown that looks into the store is killed at the record it writes last. */
-function killTeardown(cli: Cli): void {
-  const renames = 'rename,renameat,renameat2';
-  const inject = ['-e', `trace=${renames}`, '-e', `inject=${renames}:signal=KILL:when=2`];
-  const words = ['-f', '-o', '/dev/null', ...inject, ...cli.command, 'driver', 'teardown', 'btrfs'];
-  const { signal, status } = spawnSync('strace', words);
-  assert.ok(signal === 'SIGKILL' || status === 137, `${signal} ${status}`);
-}
-
-test('a teardown that is killed before it could refuse leaves all that is in the store', {
-  skip,
-}, async () => {
-  await using cli = await withStore();
-  const record = `${stores(cli)}/btrfs/store.json`;
-  const ready = readFileSync(record, 'utf8');
-  cli.ok(['import', await tinyRootfs(), 'tiny']);
-  killTeardown(cli);
-  assert.equal(readFileSync(record, 'utf8'), ready.replace('ready', 'going'));
-  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
-  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
-  // The same after a boot.
-  killTeardown(cli);
-  unmount(home(cli));
-  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
-  assert.equal(readFileSync(record, 'utf8'), ready);
-  assert.equal(cli.ok([...RUN, 'echo', 'two']), 'two\n');
-  cli.ok(['create', '--network', 'none', 'tiny', 'true']);
-  killTeardown(cli);
-  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
-  nothingLeft(cli);
-  assert.deepEqual(readdirSync(`${cli.dataRoot}/containers`), []);
-});
-
-test('a teardown goes on by itself only where the store was seen to be empty, or may go with all that is in it', async () => {
-  await using cli = await withStore();
-  const record = `${stores(cli)}/btrfs/store.json`;
-  const put = (change: object): void =>
-    writeFileSync(record, JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), ...change }));
-  cli.ok(['import', await tinyRootfs(), 'tiny']);
-  // What works in it keeps it from being detached: what has come meanwhile is looked for again.
-  const before = process.cwd();
-  process.chdir(home(cli));
-  try {
-    cli.ok(['rmi', 'tiny']);
-    fails(cli, ['driver', 'teardown', 'btrfs'], /is in use/);
-    assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, undefined);
-    put({ state: 'ready' });
-    cli.ok(['import', await tinyRootfs(), 'tiny']);
-    put({ state: 'going' });
-    fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
-    fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /is in use/);
-    assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, true);
-  } finally {
-    process.chdir(before);
-  }
   cli.ok(['driver', 'teardown', 'btrfs']);
   nothingLeft(cli);
 });
@@ -430,4 +341,31 @@ test('what cannot be had is refused, and leaves nothing', async () => {
   cli.ok(['import', await tinyRootfs(), 'tiny']);
   nothingLeft(cli);
   assert.equal(cli.ok([...RUN, 'echo', 'still']), 'still\n');
+});
+
+test('what cannot be had makes no data root, and nothing of ours in a folder that is there', async () => {
+  await using cli = openCli('overlay2');
+  const folders = () => [cli.dataRoot, cli.execRoot].map((path) => readdirSync(path));
+  const refused: readonly (readonly [string[], RegExp])[] = [
+    [['setup', 'overlay2'], /needs no store/],
+    [['setup', 'btrfs', '--size', '1'], /size 1B is too small/],
+    [['teardown', 'btrfs'], /has no store that driver setup made/],
+    [['teardown', '--force', 'zfs'], /has no store that driver setup made/],
+    [['teardown', 'vfs'], /needs no store/],
+  ];
+  for (const [words, said] of refused) {
+    fails(cli, ['driver', ...words], said);
+    fails(cli, ['driver', ...words, '--data-root', `${cli.dataRoot}/new`], said);
+    assert.deepEqual(folders(), [[], []], words.join(' '));
+  }
+  // Where the tools of btrfs are missing.
+  const hiding = 'mount --bind /dev/null "$(readlink -f "$(command -v mkfs.btrfs)")" && exec "$@"';
+  const words = ['-m', 'sh', '-c', hiding, 'sh', ...cli.command, 'driver', 'setup', 'btrfs'];
+  const lacking = spawnSync('unshare', words, { encoding: 'utf8' });
+  assert.match(lacking.stderr, /^tsengine: btrfs: mkfs\.btrfs is missing/);
+  assert.deepEqual(folders(), [[], []]);
+  // What is in the way.
+  mkdirSync(`${home(cli)}/other`, { recursive: true });
+  fails(cli, ['driver', 'setup', 'btrfs'], /is in use by btrfs/);
+  assert.deepEqual(folders(), [['btrfs'], []]);
 });

@@ -6,7 +6,7 @@ import { attachLoop } from '../../linux/loop.ts';
 import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
 import { findMountAt } from '../../linux/mountinfo.ts';
 import type { StoreMaker } from '../driver.ts';
-import { damagedImage, makeImage, mustHaveImage } from '../store-image.ts';
+import { damagedImage, isShort, makeImage, mustHaveImage, roomLeft } from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
 
 function mkfs(): string {
@@ -17,6 +17,9 @@ function mkfs(): string {
     'btrfs: mkfs.btrfs is missing, which makes the file system: install the package btrfs-progs',
   );
 }
+
+/** Whether options of mountinfo say so. */
+const isReadOnly = (options: string): boolean => options.split(',').includes('ro');
 
 /** See `StoreMaker`. A crash leaves the file, and what is mounted is so until the machine stops. */
 export const btrfsStore: StoreMaker = {
@@ -33,6 +36,12 @@ export const btrfsStore: StoreMaker = {
     return findMountAt(home)?.type === 'btrfs';
   },
 
+  /** The kernel makes the filesystem read-only then, and not the mount, as remounting does. */
+  hasFailed({ home }) {
+    const found = findMountAt(home);
+    return found !== undefined && isReadOnly(found.superOptions) && !isReadOnly(found.options);
+  },
+
   async attach(place) {
     mustHaveImage(place, 'btrfs');
     makeDirectories(place.home, 0o711);
@@ -40,6 +49,8 @@ export const btrfsStore: StoreMaker = {
     try {
       mount({ source: device.path, target: place.home, type: 'btrfs', flags: MS_NOATIME });
     } catch (error) {
+      if (hasErrno(error, 'EIO', 'ENOSPC') && isShort(place))
+        throw new TsengineError('Unavailable', roomLeft(place, 'btrfs'), { cause: error });
       if (hasErrno(error, 'EINVAL', 'EIO', 'EUCLEAN')) throw damagedImage(place, 'btrfs', error);
       if (!hasErrno(error, 'ENODEV')) throw error;
       throw new TsengineError(

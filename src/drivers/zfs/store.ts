@@ -46,6 +46,8 @@ async function readyFuse(home: string): Promise<void> {
 
 /** See `StoreMaker`. */
 export const zfsStore: StoreMaker = {
+  waitsForRoom: true,
+
   async check() {
     if (byFuse()) return;
     const reason = missing();

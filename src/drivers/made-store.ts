@@ -1,0 +1,143 @@
+/**
+ * Stores that `driver setup` made: a filesystem or a pool on a file, for people who want to try a driver that the filesystem
+ * of their data root cannot serve. Each is a folder of its own with a record in it:
+ *
+ *     <folder>/<driver>/store.json   {"version": 1, "state": "making" | "ready" | "going", "size": bytes, "mayGo": true?}
+ *     <folder>/<driver>/image        the file; devicemapper's are in the driver's own home
+ *     <folder>/<driver>/lock         flock(2): held while the store is made, attached or taken away
+ *
+ * What is attached is so until the machine stops, and is attached again at the next use. A kill while a store is made leaves
+ * the record with `making`: it is not used, and made anew by the next `driver setup`. One while it is taken away leaves
+ * `going`: it is not used, and the next `driver teardown` goes on. With `mayGo` it was seen to be empty and detached, or may go
+ * with all that is in it; without, nobody has decided that, and the next teardown looks into it as into one that is `ready`.
+ */
+import * as z from 'zod/mini';
+import { errorMessage, TsengineError } from '../errors.ts';
+import { makeDirectories, readTextIfAny, removeFile, writeFileAtomic } from '../linux/files.ts';
+import { type Lock, lockFile } from '../linux/flock.ts';
+import { removeTree } from '../linux/remove-tree.ts';
+import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
+import { driverFactory } from './registry.ts';
+
+/** Where the stores of a data root are. */
+export interface StoreFolder {
+  /** Holds a folder for each driver that has one. */
+  readonly path: string;
+  /** The driver's folder in the data root. */
+  homeOf(name: DriverName): string;
+  /** The driver's folder in the exec root. */
+  runHomeOf(name: DriverName): string;
+  /** How tsengine is called on the data root, as sh(1) reads it, for commands that messages suggest. */
+  readonly program: string;
+}
+
+const RECORD = z.object({
+  version: z.literal(1),
+  state: z.enum(['making', 'ready', 'going']),
+  size: z.int().check(z.gte(1)),
+  mayGo: z.optional(z.literal(true)),
+});
+/** What is on record of a store. */
+export type StoreRecord = z.infer<typeof RECORD>;
+
+/** One of them, made or not. */
+export class MadeStore {
+  readonly name: DriverName;
+  readonly maker: StoreMaker;
+  readonly #folder: string;
+  readonly #home: string;
+  readonly #runHome: string;
+  readonly #factory: DriverFactory;
+  readonly #program: string;
+
+  constructor(folder: StoreFolder, factory: DriverFactory, maker: StoreMaker) {
+    this.name = factory.name;
+    this.#factory = factory;
+    this.maker = maker;
+    this.#folder = `${folder.path}/${factory.name}`;
+    this.#home = folder.homeOf(factory.name);
+    this.#runHome = folder.runHomeOf(factory.name);
+    this.#program = folder.program;
+  }
+
+  get home(): string {
+    return this.#home;
+  }
+
+  /** A command on the driver's store, as a message suggests it. */
+  command(word: 'setup' | 'teardown', flags = ''): string {
+    return `${this.#program} driver ${word} ${flags}${this.name}`;
+  }
+
+  /** What begins a command with the driver. */
+  get program(): string {
+    return `${this.#program} -s ${this.name}`;
+  }
+
+  /** Whether the driver's folders say that it holds layers, or may. Only of what is attached. */
+  mayHoldLayers(): boolean {
+    return this.#factory.hasData(this.#home);
+  }
+
+  /** Whether layers are in it. Only of what is attached. */
+  async holdsLayers(place: StorePlace): Promise<boolean> {
+    return this.mayHoldLayers() && (await this.maker.isEmpty?.(place)) !== true;
+  }
+
+  lock(): Promise<Lock> {
+    makeDirectories(this.#folder, 0o700);
+    return lockFile(`${this.#folder}/lock`, 'exclusive');
+  }
+
+  record(): StoreRecord | undefined {
+    const path = `${this.#folder}/store.json`;
+    const text = readTextIfAny(path);
+    if (text === undefined) return undefined;
+    try {
+      return RECORD.parse(JSON.parse(text));
+    } catch (error) {
+      throw new TsengineError(
+        'System',
+        `${path} is damaged (${errorMessage(error).replaceAll(/\s*\n\s*/g, ' ')}): mend it, or remove it to give up the store that driver setup made`,
+        { cause: error },
+      );
+    }
+  }
+
+  write(state: StoreRecord['state'], size: number, mayGo = false): void {
+    const record: StoreRecord = { version: 1, state, size, ...(mayGo ? { mayGo } : {}) };
+    writeFileAtomic(`${this.#folder}/store.json`, `${JSON.stringify(record)}\n`);
+  }
+
+  place(size: number): StorePlace {
+    return {
+      home: this.#home,
+      runHome: this.#runHome,
+      image: `${this.#folder}/image`,
+      size,
+      program: this.#program,
+    };
+  }
+
+  /** Detaches what is attached, and removes all that was made but for the record, which goes last. */
+  async takeAway(place: StorePlace): Promise<void> {
+    await this.maker.detach(place);
+    removeTree(this.#home);
+    removeFile(place.image);
+  }
+
+  forget(): void {
+    removeFile(`${this.#folder}/store.json`);
+    removeTree(this.#folder);
+  }
+}
+
+/** The store of a driver by name. Fails with `InvalidParameter` where the driver needs none. */
+export async function storeOf(folder: StoreFolder, name: string): Promise<MadeStore> {
+  const factory = await driverFactory(name);
+  if (factory.stores !== undefined) return new MadeStore(folder, factory, await factory.stores());
+  throw new TsengineError(
+    'InvalidParameter',
+    `storage driver ${name} needs no store of its own: any file system that it can work on serves (${folder.program} driver ls)`,
+  );
+}

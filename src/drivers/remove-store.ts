@@ -1,0 +1,98 @@
+/** Taking away what `driver setup` made (made-store.ts), whole, with what is in it or not at all. */
+import { errorMessage, TsengineError } from '../errors.ts';
+import type { StorePlace } from './driver.ts';
+import { type MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
+import { isShort, LostImageError, roomLeft } from './store-image.ts';
+
+/** How a store is taken away. */
+export interface RemoveStore {
+  /** Layers that are in it go with it; else they are a `Conflict`. */
+  readonly force: boolean;
+  /** Removes the containers that are in it, with `force`, where it can be attached. */
+  removeContainers(): Promise<void>;
+  /** Removes what elsewhere belongs to it, once it is detached. */
+  removeRecords(): void;
+  /** Does a small write, with room that was kept back for it where the disk is full. */
+  recording(write: () => void): Promise<void>;
+  /** Gives up all room that was kept back, where the disk is full. */
+  makeRoom(): void;
+  /** Takes a line for people. */
+  warn(message: string): void;
+}
+
+/** Fails as `removeStore` does where there is no store. Changes nothing. */
+export async function checkRemove(folder: StoreFolder, name: string): Promise<MadeStore> {
+  const store = await storeOf(folder, name);
+  if (store.record() === undefined) throw noStore(name);
+  return store;
+}
+
+/**
+ * Detaches a store and removes all that was in it. Fails with `NotFound`, having changed nothing, where there is none, and with
+ * `Conflict` while something uses it.
+ */
+export async function removeStore(folder: StoreFolder, name: string, how: RemoveStore): Promise<void> {
+  const store = await checkRemove(folder, name);
+  using _lock = await store.lock();
+  const record = store.record();
+  if (record === undefined) throw noStore(name);
+  const place = store.place(record.size);
+  const isDecided = record.state === 'making' || record.mayGo === true;
+  if (!isDecided) await empty(store, place, record, how);
+  if (store.maker.waitsForRoom === true && isShort(place)) {
+    how.makeRoom();
+    how.warn(`${roomLeft(place, store.name)}; taking the store away may wait for that`);
+  }
+  await store.maker.detach(place);
+  // From here on nobody can have put anything into it.
+  if (!isDecided && !how.force) await how.recording(() => store.write('going', place.size, true));
+  how.removeRecords();
+  await store.takeAway(place);
+  store.forget();
+}
+
+/**
+ * Sees that nothing is in a store that may not go, and that nothing comes any more: who opens it from now on is refused. With
+ * `force` it may go from then on, whatever becomes of us.
+ */
+async function empty(
+  store: MadeStore,
+  place: StorePlace,
+  { state }: StoreRecord,
+  how: RemoveStore,
+): Promise<void> {
+  // A teardown was broken off before it knew whether anything is in there.
+  if (state !== 'ready') await how.recording(() => store.write('ready', place.size));
+  try {
+    if (!(await store.maker.isAttached(place))) await store.maker.attach(place);
+    if (how.force) await how.removeContainers();
+  } catch (error) {
+    if (!how.force) throw error;
+    const why = error instanceof LostImageError ? error.why : errorMessage(error);
+    how.warn(`containers of ${store.name} may stay on record: ${why}`);
+  }
+  await how.recording(() => store.write('going', place.size, how.force));
+  if (how.force || !(await keepingReady(store, place, how))) return;
+  throw new TsengineError(
+    'Conflict',
+    `${store.name} holds images or containers in ${store.home}: remove them first, or all of them now with ${store.command('teardown', '--force ')}`,
+  );
+}
+
+/** Whether layers are in a store that is `going`: it is `ready` again where they are, or where that cannot be known. */
+async function keepingReady(store: MadeStore, place: StorePlace, how: RemoveStore): Promise<boolean> {
+  let isEmpty = false;
+  try {
+    isEmpty = !(await store.holdsLayers(place));
+  } finally {
+    if (!isEmpty) await how.recording(() => store.write('ready', place.size));
+  }
+  return !isEmpty;
+}
+
+function noStore(name: string): TsengineError {
+  return new TsengineError(
+    'NotFound',
+    `${name} has no store that driver setup made: there is nothing to take away`,
+  );
+}

@@ -1,0 +1,151 @@
+/** `driver teardown` where it is broken off, and stores of `driver setup` on a disk that fills. By way of btrfs; zfs is in zfs-fuse.slow.test.ts. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { unmount } from '../../src/linux/mount.ts';
+import { findMountAt } from '../../src/linux/mountinfo.ts';
+import { tinyRootfs } from '../helpers/base-image.ts';
+import type { Cli } from '../helpers/cli.ts';
+import { tarOf } from '../helpers/images.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
+import { fails, hints, home, listed, nothingLeft, stores, withStore } from '../helpers/made-stores.ts';
+
+const RUN = ['run', '--rm', '--network', 'none', 'tiny'];
+const skip = spawnSync('strace', ['-V']).status === 0 ? false : 'strace is not installed';
+
+/** A plain teardown that looks into the store is killed at the record it writes last. */
+function killTeardown(cli: Cli): void {
+  const renames = 'rename,renameat,renameat2';
+  const inject = ['-e', `trace=${renames}`, '-e', `inject=${renames}:signal=KILL:when=2`];
+  const words = ['-f', '-o', '/dev/null', ...inject, ...cli.command, 'driver', 'teardown', 'btrfs'];
+  const { signal, status } = spawnSync('strace', words);
+  assert.ok(signal === 'SIGKILL' || status === 137, `${signal} ${status}`);
+}
+
+test('a teardown that is killed before it could refuse leaves all that is in the store', {
+  skip,
+}, async () => {
+  await using cli = await withStore();
+  const record = `${stores(cli)}/btrfs/store.json`;
+  const ready = readFileSync(record, 'utf8');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  killTeardown(cli);
+  assert.equal(readFileSync(record, 'utf8'), ready.replace('ready', 'going'));
+  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
+  // The same after a boot.
+  killTeardown(cli);
+  unmount(home(cli));
+  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+  assert.equal(readFileSync(record, 'utf8'), ready);
+  assert.equal(cli.ok([...RUN, 'echo', 'two']), 'two\n');
+  cli.ok(['create', '--network', 'none', 'tiny', 'true']);
+  killTeardown(cli);
+  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+  nothingLeft(cli);
+  assert.deepEqual(readdirSync(`${cli.dataRoot}/containers`), []);
+});
+
+test('a teardown goes on by itself only where the store was seen to be empty, or may go with all that is in it', async () => {
+  await using cli = await withStore();
+  const record = `${stores(cli)}/btrfs/store.json`;
+  const put = (change: object): void =>
+    writeFileSync(record, JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), ...change }));
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  // What works in it keeps it from being detached: what has come meanwhile is looked for again.
+  const before = process.cwd();
+  process.chdir(home(cli));
+  try {
+    cli.ok(['rmi', 'tiny']);
+    fails(cli, ['driver', 'teardown', 'btrfs'], /is in use/);
+    assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, undefined);
+    put({ state: 'ready' });
+    cli.ok(['import', await tinyRootfs(), 'tiny']);
+    put({ state: 'going' });
+    fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+    fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /is in use/);
+    assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, true);
+  } finally {
+    process.chdir(before);
+  }
+  cli.ok(['driver', 'teardown', 'btrfs']);
+  nothingLeft(cli);
+});
+
+const MIB = 1024 * 1024;
+const SHORT =
+  /^tsengine: only \S+B are left on the disk of \/\S+\/stores\/btrfs\/image, which driver setup made for btrfs: make room there, 16MiB at least\n$/;
+const FAILED =
+  /\/btrfs has failed, because \/\S+\/stores\/btrfs\/image, which driver setup made for btrfs, could not be written: see that its disk has room \(\S+B are left\), then umount \S+\/btrfs, and the next command brings it back, or give it up with PROGRAM driver teardown --force btrfs\n/;
+
+/** Fills a disk to the last byte, or with so many MiB. */
+function fill(file: string, count?: number): void {
+  const some = count === undefined ? [] : [`count=${count}`];
+  spawnSync('dd', ['if=/dev/zero', `of=${file}`, 'bs=1M', ...some]);
+}
+
+test('on a disk that is full a store takes nothing, says why in one line, and goes on when there is room', async () => {
+  using disk = makeFilesystem('ext4', { size: 100 * MIB });
+  await using cli = await withStore(disk.path);
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  const full = `${disk.path}/full`;
+  fill(full);
+  fails(cli, ['import', await tinyRootfs(), 'other'], SHORT);
+  const refused = cli.run([...RUN, 'true']);
+  assert.equal(refused.status, 125);
+  assert.match(refused.stderr, SHORT);
+  assert.match(
+    listed(cli),
+    /^btrfs +supported +store of 1GiB, made by driver setup; only \S+B are left on the disk of /m,
+  );
+  assert.match(cli.ok(['images']), /^tiny /m);
+  rmSync(full);
+  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
+  // Taken away whole, too, from a disk that has no room for its record.
+  fill(full);
+  fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
+  cli.ok(['rmi', 'tiny']);
+  fill(`${full}-again`);
+  cli.ok(['driver', 'teardown', 'btrfs']);
+  nothingLeft(cli);
+});
+
+test('a store whose disk filled up while it was written says so, and the way out that it tells is one', async () => {
+  using disk = makeFilesystem('ext4', { size: 100 * MIB });
+  await using cli = await withStore(disk.path);
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  const files = { full: `${disk.path}/full`, more: `${disk.path}/more` };
+  const large = `${cli.execRoot}/large.tar`;
+  writeFileSync(large, tarOf([{ name: 'large', content: Buffer.alloc(40 * MIB, 'large') }]));
+  fill(files.full, 50);
+  const failing = (): void => {
+    fails(cli, ['import', large, 'large'], new RegExp(`${SHORT.source}|${hints(cli, FAILED).source}`));
+    fill(files.more);
+    // The kernel sees it when it next writes its own records.
+    for (let tries = 0; findMountAt(home(cli))?.superOptions.startsWith('ro,') !== true; tries++) {
+      assert.ok(tries < 50);
+      spawnSync('sh', ['-c', 'echo more >"$1/more"; sync -f "$1"', 'sh', home(cli)], { stdio: 'ignore' });
+    }
+  };
+  failing();
+  fails(cli, ['import', large, 'large'], hints(cli, FAILED));
+  const { status, stderr } = cli.run([...RUN, 'true']);
+  assert.equal(status, 125);
+  assert.match(stderr, hints(cli, FAILED));
+  assert.match(
+    listed(cli),
+    new RegExp(
+      `^btrfs +unsupported +store of 1GiB, made by driver setup; \\S+${hints(cli, FAILED).source}`,
+      'm',
+    ),
+  );
+  fails(cli, ['driver', 'teardown', 'btrfs'], hints(cli, FAILED));
+  for (const path of Object.values(files)) rmSync(path);
+  unmount(home(cli));
+  assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
+  fill(files.full, 50);
+  failing();
+  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+  nothingLeft(cli);
+});
