@@ -4,7 +4,7 @@
 import { release } from 'node:os';
 import { hasErrno, TsengineError } from '../errors.ts';
 import { makeDev, mknodAt } from './at.ts';
-import { closeFile, openFile } from './files.ts';
+import { closeFile, listDirectory, openFile, pathExists } from './files.ts';
 import { declare } from './libc.ts';
 import { LOOP_CONTROL, openMiscDevice } from './misc-device.ts';
 import { AT_FDCWD, fstat, S_IFBLK } from './stat.ts';
@@ -69,6 +69,32 @@ export function attachLoop(file: string, isReadOnly = false, isDirect = false): 
   } finally {
     closeFile(backing);
   }
+}
+
+/**
+ * The device that has all of a file already, wherever it is used: by another name of the file, or in another mount namespace. It is held
+ * open, so that it stays. `undefined` where none has.
+ */
+export function attachedLoop(file: string): LoopDevice | undefined {
+  for (const name of listDirectory('/sys/block')) {
+    if (!name.startsWith('loop') || !pathExists(`/sys/block/${name}/loop`)) continue;
+    const path = `/dev/${name}`;
+    const fd = openLoop(path, 'r');
+    const device = { path, major: LOOP_MAJOR, [Symbol.dispose]: () => closeFile(fd) };
+    try {
+      if (isLoopOf(path, file) && isWhole(path)) return { ...device, minor: fstat(fd).rdevMinor };
+    } catch (error) {
+      closeFile(fd);
+      throw error;
+    }
+    closeFile(fd);
+  }
+  return undefined;
+}
+
+function isWhole(path: string): boolean {
+  const { offset, length } = loopBacking(path) ?? {};
+  return offset === 0n && length === 0n;
 }
 
 /** Opens a loop device that the kernel has. Where its node is missing, because no udev made it, it is made. */

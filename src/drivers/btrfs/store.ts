@@ -1,11 +1,13 @@
 /** A btrfs filesystem on a file, mounted at the driver's home. */
+import { realpathSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
-import { makeDirectories } from '../../linux/files.ts';
-import { attachLoop } from '../../linux/loop.ts';
+import { makeDirectories, pathExists } from '../../linux/files.ts';
+import { attachedLoop, attachLoop } from '../../linux/loop.ts';
 import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
-import { findMountAt } from '../../linux/mountinfo.ts';
-import type { StoreMaker } from '../driver.ts';
+import { findMountAt, type MountInfo } from '../../linux/mountinfo.ts';
+import type { StoreMaker, StorePlace } from '../driver.ts';
 import { damagedImage, isShort, makeImage, mustHaveImage, roomLeft } from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
 
@@ -32,41 +34,71 @@ export const btrfsStore: StoreMaker = {
     await runOrFail(mkfs(), ['-q', '-f', place.image], 'cannot set up btrfs');
   },
 
-  async isAttached({ home }) {
-    return findMountAt(home)?.type === 'btrfs';
+  async isAttached(place) {
+    return mountedAt(place)?.type === 'btrfs';
   },
 
   /** The kernel makes the filesystem read-only then, and not the mount, as remounting does. */
-  hasFailed({ home }) {
-    const found = findMountAt(home);
+  hasFailed(place) {
+    const found = mountedAt(place);
     return found !== undefined && isReadOnly(found.superOptions) && !isReadOnly(found.options);
   },
 
+  /** Two devices on one file would be two filesystems that destroy each other: where there is one, it is mounted once more. */
   async attach(place) {
     mustHaveImage(place, 'btrfs');
     makeDirectories(place.home, 0o711);
-    using device = attachLoop(place.image);
+    using device = attachedLoop(place.image) ?? attachLoop(place.image);
     try {
       mount({ source: device.path, target: place.home, type: 'btrfs', flags: MS_NOATIME });
     } catch (error) {
-      if (hasErrno(error, 'EIO', 'ENOSPC') && isShort(place))
-        throw new TsengineError('Unavailable', roomLeft(place, 'btrfs'), { cause: error });
-      if (hasErrno(error, 'EINVAL', 'EIO', 'EUCLEAN')) throw damagedImage(place, 'btrfs', error);
-      if (!hasErrno(error, 'ENODEV')) throw error;
-      throw new TsengineError(
-        'Unavailable',
-        'this kernel has no btrfs: take one that has, or another storage driver',
-        { cause: error },
-      );
+      throw cannotMount(place, error);
     }
   },
 
+  /** Gives the file up to nobody who could write to it: it has to be mounted nowhere else. */
   async detach(place) {
-    if (findMountAt(place.home) === undefined) return;
+    const found = mountedAt(place);
+    if (found === undefined) return;
     try {
-      unmount(place.home);
+      unmount(found.mountPoint);
     } catch (error) {
       throw hasErrno(error, 'EBUSY') ? storeInUse(place, 'btrfs', error) : error;
     }
+    if (await staysAttached(place)) throw storeInUse(place, 'btrfs');
   },
 };
+
+/** What is mounted at the driver's home; through a symbolic link as well. */
+function mountedAt({ home }: StorePlace): MountInfo | undefined {
+  return pathExists(home) ? findMountAt(realpathSync.native(home)) : undefined;
+}
+
+function cannotMount(place: StorePlace, error: unknown): unknown {
+  if (hasErrno(error, 'EIO', 'ENOSPC') && isShort(place))
+    return new TsengineError('Unavailable', roomLeft(place, 'btrfs'), { cause: error });
+  if (hasErrno(error, 'EINVAL', 'EIO', 'EUCLEAN')) return damagedImage(place, 'btrfs', error);
+  if (hasErrno(error, 'EEXIST'))
+    return new TsengineError(
+      'Conflict',
+      `${place.image} cannot be mounted, because a copy of it is: unmount that, or give one of them another id with btrfstune -m while it is not mounted`,
+      { cause: error },
+    );
+  if (!hasErrno(error, 'ENODEV')) return error;
+  return new TsengineError(
+    'Unavailable',
+    'this kernel has no btrfs: take one that has, or another storage driver',
+    { cause: error },
+  );
+}
+
+/** How long a device may take to go after its last mount. Milliseconds. */
+const LET_GO = 1000;
+
+async function staysAttached({ image }: StorePlace): Promise<boolean> {
+  for (const end = Date.now() + LET_GO; ; await setTimeout(20)) {
+    using device = pathExists(image) ? attachedLoop(image) : undefined;
+    if (device === undefined) return false;
+    if (Date.now() > end) return true;
+  }
+}
