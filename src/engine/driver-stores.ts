@@ -10,6 +10,7 @@ import { checkRemove, type RemoveStore, removeStore } from '../drivers/remove-st
 import { explainStore, wantingRoom } from '../drivers/store-disk.ts';
 import { TsengineError } from '../errors.ts';
 import { removeTree } from '../linux/remove-tree.ts';
+import { statfs } from '../linux/statfs.ts';
 import { suspendedPoolOf } from '../linux/suspended-pool.ts';
 import { explainDisk } from './disk-trouble.ts';
 import { programOn } from './own-command.ts';
@@ -99,6 +100,8 @@ export interface SetUp {
   readonly home: string;
   /** What begins a command on its data root. */
   readonly program: string;
+  /** Bytes that the disk of its file has left, which may be fewer than the store's. */
+  readonly room: number;
 }
 
 /**
@@ -137,7 +140,8 @@ export async function setUpDriver(options: DataRootOptions, name: string, size: 
   using root = await openDataRoot(options);
   mustBeWritable(root);
   await explaining(root, factory.name, () => makeStore(storesOf(root), name, size));
-  return { home: root.driverHome(factory.name), program: programOn(root) };
+  const room = statfs(root.path).available;
+  return { home: root.driverHome(factory.name), program: programOn(root), room };
 }
 
 /** How a driver's store is taken away. */

@@ -18,6 +18,7 @@ import { unmount } from '../../src/linux/mount.ts';
 import { findMountAt } from '../../src/linux/mountinfo.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { openCli } from '../helpers/cli.ts';
+import { makeFilesystem } from '../helpers/loop.ts';
 import {
   fails,
   hints,
@@ -107,6 +108,19 @@ test('sizes that cannot be are refused, and leave nothing', async () => {
   // More than ext4's and XFS's largest files.
   fails(cli, setUp('7.9P'), /^tsengine: size 7\.9PiB is too large for a store|no space/);
   nothingLeft(cli);
+});
+
+test('a store that is larger than what its disk has left is made with a warning', async () => {
+  using disk = makeFilesystem('ext4');
+  await using cli = openCli('btrfs', disk.path);
+  const setUp = (size: string): string => {
+    const { status, stderr } = cli.run(['driver', 'setup', '--size', size, 'btrfs']);
+    assert.equal(status, 0, stderr);
+    cli.ok(['driver', 'teardown', 'btrfs']);
+    return stderr;
+  };
+  assert.equal(setUp('300m'), '');
+  assert.match(setUp('1T'), /^WARNING: the disk of the data root has [\d.]+MiB left, .*: keep room there\n$/);
 });
 
 test('an image that another driver of the root has can be brought by the command that is told', async () => {

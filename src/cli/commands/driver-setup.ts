@@ -28,7 +28,11 @@ export function register(command: Command, context: CommandContext): void {
     const size = parseFlag('--size', flags.size ?? DEFAULT_SIZE, ramInBytes);
     const { setUpDriver } = await import('../../engine/driver-stores.ts');
     const { dataRoot, execRoot } = withDataRoot(context, flags).globals;
-    const { home, program } = await setUpDriver({ dataRoot, execRoot }, name, size);
+    const { home, program, room } = await setUpDriver({ dataRoot, execRoot }, name, size);
+    if (room < size)
+      process.stderr.write(
+        `WARNING: the disk of the data root has ${bytesSize(room)} left, and what is written into the store beyond that fails: keep room there\n`,
+      );
     await writeOut(
       1,
       `${name} has ${bytesSize(size)} at ${home}: use it with "${program} --storage-driver ${name} run …"\n`,
