@@ -114,7 +114,7 @@ export function parseSuperblock(block: Buffer, path: string): Superblock | undef
   if (!isSuperblock(block)) {
     throw new TsengineError(
       'Corrupt',
-      `devicemapper: ${path} holds no thin pool's metadata: name another device, or empty it with dd if=/dev/zero of=${path} bs=4096 count=1`,
+      `devicemapper: ${path} holds no thin pool's metadata: name another device, put it back from a backup if it is the one, or, where nothing on it is needed, empty it with dd if=/dev/zero of=${path} bs=4096 count=1`,
     );
   }
   const blockBytes = block.readUInt32LE(336) * SECTOR;
