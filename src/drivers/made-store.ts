@@ -12,7 +12,7 @@
  * with all that is in it; without, nobody has decided that, and the next teardown looks into it as into one that is `ready`.
  */
 import * as z from 'zod/mini';
-import { errorMessage, TsengineError } from '../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { makeDirectories, readTextIfAny, removeFile, writeFileAtomic } from '../linux/files.ts';
 import { type Lock, lockFile } from '../linux/flock.ts';
 import { removeTree } from '../linux/remove-tree.ts';
@@ -84,9 +84,23 @@ export class MadeStore {
     return this.mayHoldLayers() && (await this.maker.isEmpty?.(place)) !== true;
   }
 
-  lock(): Promise<Lock> {
-    makeDirectories(this.#folder, 0o700);
-    return lockFile(`${this.#folder}/lock`, 'exclusive');
+  /** Makes the store's folder where there is none. */
+  async lock(): Promise<Lock> {
+    for (;;) {
+      makeDirectories(this.#folder, 0o700);
+      const lock = await this.lockIfAny();
+      if (lock !== undefined) return lock;
+    }
+  }
+
+  /** The same, and `undefined` where there is no such folder, or where who had the lock has taken it away. */
+  async lockIfAny(): Promise<Lock | undefined> {
+    try {
+      return await lockFile(`${this.#folder}/lock`, 'exclusive');
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
   }
 
   record(): StoreRecord | undefined {

@@ -106,7 +106,9 @@ export async function attachStores(folder: StoreFolder, asked: string | undefine
 async function attach(store: MadeStore, size: number): Promise<void> {
   const place = store.place(size);
   if (await store.maker.isAttached(place)) return;
-  using _lock = await store.lock();
+  using lock = await store.lockIfAny();
+  // Taken away meanwhile.
+  if (lock === undefined) return;
   if (store.record()?.state !== 'ready' || (await store.maker.isAttached(place))) return;
   await store.maker.attach(place);
 }

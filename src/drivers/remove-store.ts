@@ -33,9 +33,10 @@ export async function checkRemove(folder: StoreFolder, name: string): Promise<Ma
  */
 export async function removeStore(folder: StoreFolder, name: string, how: RemoveStore): Promise<void> {
   const store = await checkRemove(folder, name);
-  using _lock = await store.lock();
+  using lock = await store.lockIfAny();
   const record = store.record();
-  if (record === undefined) throw noStore(name);
+  // Another one took it away meanwhile.
+  if (lock === undefined || record === undefined) throw noStore(name);
   const place = store.place(record.size);
   const isDecided = record.state === 'making' || record.mayGo === true;
   if (!isDecided) await empty(store, place, record, how);
