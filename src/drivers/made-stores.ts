@@ -77,7 +77,7 @@ function isFree({ home }: MadeStore): boolean {
 }
 
 /** What somebody does who wants the driver's folder to go, in which there is no store of ours. */
-function howToFree(store: MadeStore): string {
+export function howToFree(store: MadeStore): string {
   const { home, maker, program } = store;
   const takeDown =
     findMountAt(home) === undefined ? maker.commandToTakeDown?.(home) : `umount ${shellWord(home)}`;
@@ -119,6 +119,24 @@ function halfMade(store: MadeStore, { state }: StoreRecord): TsengineError {
   return new TsengineError(
     'Conflict',
     `the store of ${store.name} is being ${what}, or that was broken off: run "${store.command(word)}"`,
+  );
+}
+
+/**
+ * For somebody who may not attach it: fails with `Unavailable` where a driver's store is not attached, with `Conflict` where it is
+ * half made or half gone, and with the way out. A driver without a store is none of that.
+ */
+export async function mustBeAttached(folder: StoreFolder, { name, stores }: DriverFactory): Promise<void> {
+  if (stores === undefined) return;
+  const store = await storeOf(folder, name);
+  const record = store.record();
+  if (record === undefined) return;
+  if (record.state !== 'ready') throw halfMade(store, record);
+  if (await store.maker.isAttached(store.place(record.size))) return;
+  const reading = refusalOfReadOnly(store.home) === undefined ? '' : ' when its disk can be written';
+  throw new TsengineError(
+    'Unavailable',
+    `the store of ${name} that driver setup made is not attached at ${store.home}, as after a boot: attach it with "${store.program} images"${reading}`,
   );
 }
 

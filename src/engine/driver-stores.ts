@@ -1,11 +1,11 @@
 /** The stores that `driver setup` makes in a data root: attached when it is opened, made and taken away as a user asks. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { DriverFactory, GraphDriver } from '../drivers/driver.ts';
+import type { DriverContext, DriverFactory, GraphDriver } from '../drivers/driver.ts';
 import type { DriverListing } from '../drivers/listing.ts';
 import type { StoreFolder } from '../drivers/made-store.ts';
-import { attachStores, checkMake, makeStore, offerOfStore } from '../drivers/made-stores.ts';
-import { driverFactory } from '../drivers/registry.ts';
+import { attachStores, checkMake, makeStore, mustBeAttached, offerOfStore } from '../drivers/made-stores.ts';
+import { driverFactory, mustServe } from '../drivers/registry.ts';
 import { checkRemove, type RemoveStore, removeStore } from '../drivers/remove-store.ts';
 import { explainStore, wantingRoom } from '../drivers/store-disk.ts';
 import { TsengineError } from '../errors.ts';
@@ -40,6 +40,25 @@ function storesOf(root: RootPaths): StoreFolder {
 /** Attaches what is not attached, as after a boot: the store of this driver, or all. */
 export async function attachDriverStores(root: DataRoot, driver: string | undefined): Promise<void> {
   await attachStores(storesOf(root), driver);
+}
+
+/** Fails where a driver's store is not attached, for a root that is only looked at: see `mustBeAttached`. */
+export async function mustHaveDriverStore(root: RootPaths, factory: DriverFactory): Promise<void> {
+  await mustBeAttached(storesOf(root), factory);
+}
+
+/**
+ * Fails with `Unavailable` and the way out where a driver cannot work in a data root, which need not be there, or has a store there
+ * that is not attached. Changes nothing.
+ */
+export async function mustServeRoot(
+  options: DataRootOptions,
+  factory: DriverFactory,
+  context: DriverContext,
+): Promise<void> {
+  const stores = storesOf(pathsOf(options));
+  await mustBeAttached(stores, factory);
+  await mustServe(factory, context, () => offerOfStore(stores, factory));
 }
 
 /** What a refusal of a driver can add: see `offerOfStore`. */

@@ -181,10 +181,12 @@ async function wire(
   const driverName = await driverNameOf(root, config, driverContext);
   const driver = once(async (): Promise<GraphDriver> => {
     const factory = await driverFactory(driverName);
-    const opened = await factory.open(driverContext(driverName));
-    if (root.readOnly || !hasStoreOf(root, driverName)) return opened;
-    const { withStoreRoom } = await import('./driver-stores.ts');
-    return await withStoreRoom(opened, root);
+    const context = driverContext(driverName);
+    if (!hasStoreOf(root, driverName)) return await factory.open(context);
+    const { mustHaveDriverStore, withStoreRoom } = await import('./driver-stores.ts');
+    if (!root.readOnly) return await withStoreRoom(await factory.open(context), root);
+    await mustHaveDriverStore(root, factory);
+    return await factory.open(context);
   });
 
   const imageDir = root.imageDir(driverName);

@@ -6,6 +6,7 @@ import type { DriverContext, GraphDriver } from '../drivers/driver.ts';
 import { contextAt } from '../drivers/listing.ts';
 import { existingFolder } from '../drivers/read-only.ts';
 import { driverFactory } from '../drivers/registry.ts';
+import { mustServeRoot } from '../engine/driver-stores.ts';
 import { refuseNonDirectory, refuseSuspended } from '../engine/root.ts';
 import { hasErrno, TsengineError } from '../errors.ts';
 import { pathExists } from '../linux/files.ts';
@@ -44,6 +45,8 @@ const LAST: Check = {
 export interface DriverCheckOptions extends Pick<CheckOptions, 'slow' | 'only' | 'signal'> {
   /** The engine's storage options. */
   readonly options?: DriverContext['options'];
+  /** The exec root that goes with the place, for commands that a refusal suggests. */
+  readonly execRoot?: string | undefined;
   /** Takes a line about where it checks, when that is another folder than the one that was named. */
   note?(line: string): void;
 }
@@ -56,7 +59,7 @@ export interface DriverCheckOptions extends Pick<CheckOptions, 'slow' | 'only' |
 export async function checkDriver(
   name: string,
   place: string,
-  { slow, only, signal, options = [], note }: DriverCheckOptions,
+  { slow, only, signal, options = [], execRoot, note }: DriverCheckOptions,
   each: (outcome: CheckOutcome) => void,
 ): Promise<void> {
   const factory = await driverFactory(name);
@@ -64,8 +67,8 @@ export async function checkDriver(
   refuseNonDirectory(place, 'data root');
   if (only !== undefined && !CHECKS.some((check) => only.test(check.name)))
     throw new TsengineError('InvalidParameter', `no check has a name that ${only} matches`);
-  const support = await factory.probe({ ...contextAt(factory.name, place), options });
-  if (!support.supported) throw new TsengineError('Unavailable', support.reason);
+  const roots = { dataRoot: place, execRoot };
+  await mustServeRoot(roots, factory, { ...contextAt(factory.name, place), options });
   // A store that `driver setup` made for the driver is mounted where its layers are.
   const home = `${place}/${factory.name}`;
   const above = findMountAt(home) === undefined ? existingFolder(resolve(place)) : home;

@@ -25,7 +25,7 @@ export function register(command: Command, context: CommandContext): void {
   addDataRootFlag(command, 'Check on the file system of this folder (default that of the data root)').action(
     async (name: string, flags: CheckFlags) => {
       const { checkDriver } = await import('../../lab/driver-check.ts');
-      const place = withDataRoot(context, flags).globals.dataRoot ?? DEFAULT_DATA_ROOT;
+      const { dataRoot: place = DEFAULT_DATA_ROOT, execRoot } = withDataRoot(context, flags).globals;
       const counts = { ok: 0, failed: 0, excused: 0 };
       const tell = (outcome: CheckOutcome): void => {
         counts[outcome.state]++;
@@ -39,7 +39,12 @@ export function register(command: Command, context: CommandContext): void {
       const only = flags.only === undefined ? {} : { only: parseFlag('--only', flags.only, RegExp) };
       await untilInterrupted(
         (signal) =>
-          checkDriver(name, place, { slow: flags.full === true, ...only, signal, options, note }, tell),
+          checkDriver(
+            name,
+            place,
+            { slow: flags.full === true, ...only, signal, options, execRoot, note },
+            tell,
+          ),
         'what was made for the checks is removed',
       );
       if (flags.json !== true)
