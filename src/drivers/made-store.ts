@@ -13,8 +13,15 @@
  */
 import * as z from 'zod/mini';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
-import { makeDirectories, readTextIfAny, removeFile, writeFileAtomic } from '../linux/files.ts';
+import {
+  listDirectory,
+  makeDirectories,
+  readTextIfAny,
+  removeFile,
+  writeFileAtomic,
+} from '../linux/files.ts';
 import { type Lock, lockFile } from '../linux/flock.ts';
+import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
 import { driverFactory } from './registry.ts';
@@ -136,8 +143,15 @@ export class MadeStore {
   /** Detaches what is attached, and removes all that was made but for the record, which goes last. */
   async takeAway(place: StorePlace): Promise<void> {
     await this.maker.detach(place);
-    removeTree(this.#home);
-    removeFile(place.image);
+    this.removeFiles(place);
+  }
+
+  /** Removes the same of what is detached. What is mounted there still is the user's, and was so below the store: it stays. */
+  removeFiles({ image }: StorePlace): void {
+    if (findMountAt(this.#home) === undefined) removeTree(this.#home);
+    else if (this.maker.inHome === true)
+      for (const name of listDirectory(this.#home)) removeTree(`${this.#home}/${name}`);
+    removeFile(image);
   }
 
   forget(): void {

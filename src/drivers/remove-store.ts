@@ -2,6 +2,7 @@
 import { errorMessage, TsengineError } from '../errors.ts';
 import type { StorePlace } from './driver.ts';
 import { type MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
+import { howToFree } from './made-stores.ts';
 import { isShort, LostImageError, roomLeft } from './store-image.ts';
 
 /** How a store is taken away. */
@@ -23,7 +24,7 @@ export interface RemoveStore {
 /** Fails as `removeStore` does where there is no store. Changes nothing. */
 export async function checkRemove(folder: StoreFolder, name: string): Promise<MadeStore> {
   const store = await storeOf(folder, name);
-  if (store.record() === undefined) throw noStore(name);
+  if (store.record() === undefined) throw noStore(store);
   return store;
 }
 
@@ -36,7 +37,7 @@ export async function removeStore(folder: StoreFolder, name: string, how: Remove
   using lock = await store.lockIfAny();
   const record = store.record();
   // Another one took it away meanwhile.
-  if (lock === undefined || record === undefined) throw noStore(name);
+  if (lock === undefined || record === undefined) throw noStore(store);
   const place = store.place(record.size);
   const isDecided = record.state === 'making' || record.mayGo === true;
   if (!isDecided) await empty(store, place, record, how);
@@ -48,7 +49,7 @@ export async function removeStore(folder: StoreFolder, name: string, how: Remove
   // From here on nobody can have put anything into it.
   if (!isDecided && !how.force) await how.recording(() => store.write('going', place.size, true));
   how.removeRecords();
-  await store.takeAway(place);
+  store.removeFiles(place);
   store.forget();
 }
 
@@ -91,9 +92,12 @@ async function keepingReady(store: MadeStore, place: StorePlace, how: RemoveStor
   return !isEmpty;
 }
 
-function noStore(name: string): TsengineError {
-  return new TsengineError(
-    'NotFound',
-    `${name} has no store that driver setup made: there is nothing to take away`,
-  );
+/** The error for a driver without a store. What it keeps by itself outlives its last layer, and is not ours to take away. */
+export function noStore(store: MadeStore): TsengineError {
+  const { home, maker, name } = store;
+  const what =
+    maker.commandToTakeDown?.(home) === undefined
+      ? 'there is nothing to take away'
+      : `what it keeps in ${home} it made itself: ${howToFree(store)}`;
+  return new TsengineError('NotFound', `${name} has no store that driver setup made: ${what}`);
 }

@@ -1,12 +1,15 @@
 /** `driver teardown` where it is broken off, and stores of `driver setup` on a disk that fills. By way of btrfs; zfs is in zfs-fuse.slow.test.ts. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { unmount } from '../../src/linux/mount.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lockFile } from '../../src/linux/flock.ts';
+import { mount, unmount } from '../../src/linux/mount.ts';
 import { findMountAt } from '../../src/linux/mountinfo.ts';
+import { removeTree } from '../../src/linux/remove-tree.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
-import type { Cli } from '../helpers/cli.ts';
+import { type Cli, type Ended, openCli } from '../helpers/cli.ts';
 import { tarOf } from '../helpers/images.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 import { fails, hints, home, listed, nothingLeft, stores, withStore } from '../helpers/made-stores.ts';
@@ -71,6 +74,70 @@ test('a teardown goes on by itself only where the store was seen to be empty, or
   }
   cli.ok(['driver', 'teardown', 'btrfs']);
   nothingLeft(cli);
+});
+
+/** Starts a command, and tells how it ends. */
+function started(cli: Cli, args: readonly string[]): Promise<Ended> {
+  const [program = '', ...words] = cli.command;
+  return new Promise((resolve) => {
+    const child = execFile(program, [...words, ...args], (_error, stdout, stderr) =>
+      resolve({ status: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+/** How many wait for the lock of a file. */
+function waitersFor(path: string): number {
+  const { ino } = statSync(path);
+  const waiting = new RegExp(`^\\d+: +-> FLOCK .*:${ino} `, 'gm');
+  return [...readFileSync('/proc/locks', 'utf8').matchAll(waiting)].length;
+}
+
+test('of several teardowns at once one takes the store away, and the others find none; a setup that waits makes one', async () => {
+  await using cli = await withStore();
+  const path = `${stores(cli)}/btrfs/lock`;
+  const begin = async (...commands: readonly (readonly string[])[]): Promise<Ended[]> => {
+    using held = await lockFile(path, 'exclusive');
+    const running = commands.map((words) => started(cli, ['driver', ...words]));
+    for (let tries = 0; waitersFor(path) < commands.length; tries++) {
+      assert.ok(tries < 600);
+      await sleep(50);
+    }
+    // As one that is done while the others wait.
+    unmount(home(cli));
+    rmdirSync(home(cli));
+    removeTree(`${stores(cli)}/btrfs`);
+    held.release();
+    return await Promise.all(running);
+  };
+  for (const { status, stderr } of await begin(['teardown', '-f', 'btrfs'], ['teardown', 'btrfs'])) {
+    assert.equal(
+      stderr,
+      'tsengine: btrfs has no store that driver setup made: there is nothing to take away\n',
+    );
+    assert.equal(status, 1);
+  }
+  nothingLeft(cli);
+  cli.ok(['driver', 'setup', '--size', '1g', 'btrfs']);
+  writeFileSync(`${stores(cli)}/btrfs/store.json`, '{"version": 1, "state": "making", "size": 1073741824}');
+  const [made] = await begin(['setup', '--size', '512m', 'btrfs']);
+  assert.equal(made?.status, 0, made?.stderr);
+  assert.match(listed(cli), /^btrfs +supported +store of 512MiB/m);
+  cli.ok(['driver', 'teardown', 'btrfs']);
+});
+
+test('a teardown leaves what the user had mounted below the store', async () => {
+  await using cli = openCli('btrfs');
+  mkdirSync(home(cli));
+  mount({ source: 'none', target: home(cli), type: 'tmpfs' });
+  for (const force of [[], ['--force']]) {
+    cli.ok(['driver', 'setup', '--size', '1g', 'btrfs']);
+    assert.equal(findMountAt(home(cli))?.type, 'btrfs');
+    cli.ok(['driver', 'teardown', ...force, 'btrfs']);
+    assert.equal(findMountAt(home(cli))?.type, 'tmpfs');
+    assert.deepEqual(readdirSync(stores(cli)), []);
+  }
+  unmount(home(cli));
 });
 
 const MIB = 1024 * 1024;

@@ -58,6 +58,7 @@ export const devicemapperStore: StoreMaker = {
   },
 
   commandToTakeDown(home) {
+    if (!pathExists(home) || !hasDeviceMapper()) return undefined;
     const pool = new Pool(home, readEngineOptions({ options: [] }));
     return pool.device() === undefined ? undefined : `dmsetup remove ${shellWord(pool.name)}`;
   },

@@ -39,6 +39,7 @@ use rm one >/dev/null; use rmi box larger >/dev/null
 left=$(ls $root/devicemapper/metadata | grep -c -E '^[0-9a-f]{64}') || true
 [ "$left" = 0 ] || fail "$left layers are left"
 expect 'driver setup where another pool is' "*is in use by devicemapper: remove what is left there (dmsetup remove docker-*-pool && rm -r $root/devicemapper); or*" use driver setup devicemapper
+expect 'driver teardown where no store was made' "*devicemapper has no store that driver setup made: what it keeps in $root/devicemapper it made itself: remove what is left there (dmsetup remove docker-*-pool && rm -r $root/devicemapper)" use driver teardown devicemapper
 check_pool $root
 
 # A store that was made is taken away when nothing works in it, whatever has become of it.
