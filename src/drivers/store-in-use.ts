@@ -2,9 +2,17 @@ import { TsengineError } from '../errors.ts';
 import { holdersOf, holdersText } from '../linux/mount-holders.ts';
 import type { DriverName, StorePlace } from './driver.ts';
 
-/** The error for a store that cannot be detached because something works in it: with who does, and how to go on. */
-export function storeInUse({ home, program }: StorePlace, name: DriverName, cause?: unknown): TsengineError {
-  const holders = holdersText(holdersOf(home));
+/**
+ * The error for a store that cannot be detached because something works in it: with who does, but for the processes that only
+ * serve it, and how to go on.
+ */
+export function storeInUse(
+  { home, program }: StorePlace,
+  name: DriverName,
+  cause?: unknown,
+  servers: readonly number[] = [],
+): TsengineError {
+  const holders = holdersText(holdersOf(home, servers));
   const by = holders === undefined ? '' : ` (${holders})`;
   return new TsengineError(
     'Conflict',

@@ -24,7 +24,10 @@ function ifAny<T>(look: () => T, otherwise: T): T {
   }
 }
 
-const namespaceOf = (pid: number | 'self'): string => ifAny(() => readlinkSync(`/proc/${pid}/ns/mnt`), '');
+/** The mount namespace of a process, by a name that only it has; empty where that is not to be known. */
+export function mountNamespaceOf(pid: number | 'self'): string {
+  return ifAny(() => readlinkSync(`/proc/${pid}/ns/mnt`), '');
+}
 
 function commandOf(pid: number): string {
   const words = Buffer.from(commandLine(pid).join(' '), 'latin1').toString();
@@ -65,16 +68,17 @@ function worksIn(pid: number, path: string): boolean {
 
 /**
  * The processes that work in what is mounted at `path` or below it, and of each other mount namespace that has it too the oldest.
- * The path is absolute and free of symbolic links. Looks at every process: for the message of what failed.
+ * The path is absolute and free of symbolic links. Looks at every process but for those that only serve what is mounted there: for
+ * the message of what failed.
  */
-export function holdersOf(path: string): readonly Holder[] {
+export function holdersOf(path: string, servers: readonly number[] = []): readonly Holder[] {
   const bytes = Buffer.from(path);
   const devices = devicesBelow(bytes);
-  const seen = new Set(['', namespaceOf('self')]);
+  const seen = new Set(['', mountNamespaceOf('self')]);
   const found: number[] = [];
   for (const pid of processIds().toSorted((a, b) => a - b)) {
-    if (pid === process.pid) continue;
-    const namespace = namespaceOf(pid);
+    if (pid === process.pid || servers.includes(pid)) continue;
+    const namespace = mountNamespaceOf(pid);
     const isNew = !seen.has(namespace);
     seen.add(namespace);
     const mounts = isNew ? ifAny(() => readMountInfo(`/proc/${pid}/mountinfo`), []) : [];

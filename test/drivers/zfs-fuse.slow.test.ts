@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test';
 import { CHECKS, type Check } from '../../src/drivers/conformance/index.ts';
 import { SendStream } from '../../src/drivers/zfs/send-stream.ts';
 import { FULL } from '../helpers/scope.ts';
-import { NO_ZFS_FUSE, withZfsFuse } from '../helpers/zfs-fuse.ts';
+import { LAUNCHER, NO_ZFS_FUSE, withZfsFuse } from '../helpers/zfs-fuse.ts';
 
 /** What a daemon and its commands do otherwise than the kernel. A full run takes all that is not slow. */
 const BRIEF =
@@ -168,6 +168,73 @@ ls data
     assert.match(left, /graph/);
     assert.equal(rest[0], 'zfs');
     assert.ok(!rest.slice(1).includes('zfs'), stdout);
+  });
+
+  test('of a store that is attached in another mount namespace: that is named, and never the daemon; it comes when nobody is there', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+t() { tsengine --data-root "$PWD/data" --exec-root /run/x "$@"; }
+t driver setup zfs --size 512m >/dev/null
+zpool export $(zpool list -H -o name); kill $(cat /run/zfs/tsengine.pid)
+while pgrep -x zfs-fuse >/dev/null; do sleep 0.1; done
+(exec unshare -m sh -c '"$@" >/dev/null; touch attached; exec sleep 600' sh \\
+  "$LAUNCHER" --data-root "$PWD/data" --exec-root /run/x -s zfs info) & unit=$!
+while [ ! -e attached ]; do sleep 0.1; done
+echo unit $unit >&2
+! t -s zfs info
+! t driver teardown zfs
+kill $unit; { wait $unit || true; } 2>/dev/null
+pgrep -c -x zfs-fuse
+t -s zfs info | grep -o 'Backend: zfs-fuse'
+grep -c '/data/zfs .*fuse.zfs' /proc/self/mountinfo
+t driver teardown zfs
+! pgrep -x zfs-fuse
+`.replaceAll('$LAUNCHER', LAUNCHER),
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    const [first = '', ...told] = stderr.trim().split('\n');
+    const [, unit] = /^unit (\d+)$/.exec(first) ?? [];
+    const words = new RegExp(
+      `^tsengine: the store of zfs at /\\S+/data/zfs is attached in another mount namespace, that of process ${unit} \\(sleep 600\\): stop what works there, or work there as well \\(nsenter --target ${unit} --mount tsengine --data-root /\\S+ --exec-root /run/x -s zfs …\\)$`,
+    );
+    assert.equal(told.length, 2, stderr);
+    for (const line of told) assert.match(line, words);
+    assert.deepEqual(stdout.trim().split('\n'), ['1', 'Backend: zfs-fuse', '1', 'zfs']);
+  });
+
+  test('of a store in use in another mount namespace is no holder of it, and the store can be taken away from outside', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+t() { tsengine --data-root "$PWD/data" --exec-root /run/x "$@"; }
+(exec unshare -m sh -c '"$@" driver setup zfs --size 512m >/dev/null; >data/zfs/held; touch attached; exec sleep 600 <data/zfs/held' sh \\
+  "$LAUNCHER" --data-root "$PWD/data" --exec-root /run/x) & unit=$!
+while [ ! -e attached ]; do sleep 0.1; done
+sleep 0.5
+! t driver teardown --force zfs
+kill $unit; { wait $unit || true; } 2>/dev/null
+t driver teardown zfs
+! pgrep -x zfs-fuse
+`.replaceAll('$LAUNCHER', LAUNCHER),
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    assert.match(
+      stderr,
+      /^WARNING: containers of zfs may stay on record: the store of zfs at .* is attached in another .*\ntsengine: \/\S+\/data\/zfs is in use: stop what works in it \(process \d+ \(sleep 600\)\), containers first, .*\n$/,
+    );
+    assert.deepEqual(stdout.trim().split('\n'), ['zfs']);
+  });
+
+  test('driver check without a store says how to have one, as driver ls does', () => {
+    const { status, stderr } = withZfsFuse('tsengine driver check zfs --data-root "$PWD/data"', {
+      bare: true,
+    });
+    assert.equal(status, 125);
+    assert.match(
+      stderr,
+      /^tsengine: zfs keeps layers as datasets, and .*zfs\.fsname=POOL\/NAME; or have a store for it on a file: tsengine --data-root \/\S+\/data driver setup zfs\n$/,
+    );
   });
 
   test('waits for room on the disk of a store that driver setup made; where there is none nothing is begun, and it can be taken away', () => {

@@ -38,7 +38,8 @@ truncate -s 2G image
 zpool create -o cachefile=none -m "$PWD/root" pool "$PWD/image" 2>/dev/null
 `;
 
-const launcher = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
+/** The path of `tsengine`, for programs of a script that do not know it by name. */
+export const LAUNCHER = fileURLToPath(new URL('../../bin/tsengine', import.meta.url));
 
 /** How a script begins. */
 export interface ScriptStart {
@@ -52,7 +53,7 @@ export interface ScriptStart {
  */
 export function withZfsFuse(script: string, { bare = false }: ScriptStart = {}): Ended {
   const folder = mkdtempSync(join(tmpdir(), 'tsengine-zfs-fuse-'));
-  const ours = `tsengine() { "${launcher}" "$@"; }\n`;
+  const ours = `tsengine() { "${LAUNCHER}" "$@"; }\n`;
   const args = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
   const whole = `${ours}${bare ? '' : POOL}${script}`;
   try {

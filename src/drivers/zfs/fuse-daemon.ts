@@ -117,6 +117,6 @@ export async function endIdleDaemon(): Promise<void> {
 }
 
 /** Whether a process is one of zfs-fuse: its number may be another's by now. */
-function isDaemon(pid: number): boolean {
+export function isDaemon(pid: number): boolean {
   return readTextIfAny(`/proc/${pid}/comm`)?.trim() === PROGRAM;
 }

@@ -17,6 +17,7 @@ import { makeImage, mustHaveImage } from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
 import { endIdleDaemon, ensureDaemon, hasZfsFuse, isRunning, mustTakeAttributes } from './fuse-daemon.ts';
 import { isFuse } from './fuse-datasets.ts';
+import { daemonsOf, exportFuse, freeElsewhere, mustBeHere } from './fuse-elsewhere.ts';
 import { DEVICE, missing } from './locate.ts';
 
 /** Two data roots never have one pool. */
@@ -60,7 +61,9 @@ export const zfsStore: StoreMaker = {
     makeDirectories(place.home, 0o711);
     const options = ['-o', 'cachefile=none', '-m', place.home];
     await zpool(['create', ...options, poolOf(place), place.image], 'cannot set up zfs');
-    if (byFuse()) mustTakeAttributes(place.home);
+    if (!byFuse()) return;
+    await mustBeHere(place, poolOf(place));
+    mustTakeAttributes(place.home);
   },
 
   async isAttached({ home }) {
@@ -72,10 +75,13 @@ export const zfsStore: StoreMaker = {
     if (await this.isAttached(place)) return;
     mustHaveImage(place, 'zfs');
     await this.check();
-    if (byFuse()) await readyFuse(place.home);
+    const pool = poolOf(place);
+    if (byFuse()) {
+      await freeElsewhere(place, pool);
+      await readyFuse(place.home);
+    }
     makeDirectories(place.home, 0o711);
     const folder = place.image.slice(0, place.image.lastIndexOf('/'));
-    const pool = poolOf(place);
     if (await isImported(pool))
       await runOrFail(findCommand('zfs') ?? 'zfs', ['mount', pool], 'cannot mount the pool of zfs');
     // -f: the machine that had it last may have lost its power, and no other one has the file.
@@ -84,6 +90,7 @@ export const zfsStore: StoreMaker = {
         ['import', '-f', '-d', folder, '-o', 'cachefile=none', pool],
         'cannot attach the pool of zfs',
       );
+    if (byFuse()) await mustBeHere(place, pool);
   },
 
   async detach(place) {
@@ -106,8 +113,9 @@ export const zfsStore: StoreMaker = {
 
 async function exportPool(place: StorePlace, pool: string): Promise<void> {
   try {
-    await zpool(['export', pool], 'cannot detach the pool of zfs');
+    if (byFuse()) await exportFuse(pool);
+    else await zpool(['export', pool], 'cannot detach the pool of zfs');
   } catch (error) {
-    throw storeInUse(place, 'zfs', error);
+    throw storeInUse(place, 'zfs', error, byFuse() ? daemonsOf(pool) : []);
   }
 }
