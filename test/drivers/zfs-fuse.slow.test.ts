@@ -265,7 +265,8 @@ ls disk/r/tsengine/stores
       new RegExp(`^zfs +supported +store of 10GiB, made by driver setup; ${short.source}; zfs-fuse`),
     );
     assert.deepEqual(rest, ['zfs']);
-    const [first = '', second = '', third = '', ...others] = stderr.trim().split('\n');
+    const [large = '', first = '', second = '', third = '', ...others] = stderr.trim().split('\n');
+    assert.match(large, /^WARNING: the disk of the data root has \S+B left, /);
     assert.match(first, new RegExp(`^tsengine: ${short.source}$`));
     assert.match(second, /^tsengine: zfs holds images or containers/);
     assert.match(third, new RegExp(`^WARNING: ${short.source}; taking the store away may wait for that$`));
