@@ -59,7 +59,8 @@ export const btrfsStore: StoreMaker = {
   /** Gives the file up to nobody who could write to it: it has to be mounted nowhere else. */
   async detach(place) {
     const found = mountedAt(place);
-    if (found === undefined) return;
+    // What else is mounted there is the user's.
+    if (found?.type !== 'btrfs') return;
     try {
       unmount(found.mountPoint);
     } catch (error) {
