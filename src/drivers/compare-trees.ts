@@ -4,7 +4,7 @@ import { withDirectory, withRoot } from '../linux/open-directory.ts';
 import { type FileStat, lstatIfAny } from '../linux/stat.ts';
 import { childPath, isDirectoryStat } from './directory.ts';
 import type { Change } from './driver.ts';
-import { type Side, sameAttributes, sameContent } from './same-file.ts';
+import { type Side, sameAttributes, sameContent, sameTime } from './same-file.ts';
 
 const ROOT = Buffer.alloc(0);
 
@@ -237,10 +237,6 @@ function compareOne(own: Side, base: Side | undefined, path: Buffer, into: Compa
     into.changes.push({ kind: 'modified', path });
   }
   if (!isDirectory && own.stat.nlink > 1) into.names.push({ ino: own.stat.ino, path, changed });
-}
-
-function sameTime(a: FileStat['ctime'], b: FileStat['ctime']): boolean {
-  return a.sec === b.sec && a.nsec === b.nsec;
 }
 
 function sameFile(side: Side, base: Side, path: Buffer, { doubtfulFrom, guide }: Comparison): boolean {

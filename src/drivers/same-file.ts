@@ -33,7 +33,12 @@ export function sameStat(a: FileStat, b: FileStat): boolean {
   if (type === S_IFCHR || type === S_IFBLK) {
     if (a.rdevMajor !== b.rdevMajor || a.rdevMinor !== b.rdevMinor) return false;
   }
-  return a.size === b.size && a.mtime.sec === b.mtime.sec && a.mtime.nsec === b.mtime.nsec;
+  return a.size === b.size && sameTime(a.mtime, b.mtime);
+}
+
+/** To the nanosecond. */
+export function sameTime(a: FileStat['ctime'], b: FileStat['ctime']): boolean {
+  return a.sec === b.sec && a.nsec === b.nsec;
 }
 
 function sameTarget(a: Side, b: Side): boolean {

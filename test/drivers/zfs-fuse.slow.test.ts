@@ -297,6 +297,12 @@ zfs send -i @1 pool/a@2 | base64 -w 0`);
     const found = reader.changed();
     for (const object of numbers(changed)) assert.ok(found.has(object), `object ${object} is missing`);
     for (const object of numbers(others)) assert.ok(!found.has(object), `object ${object} did not change`);
+    // Of what was written, appended to or new.
+    const [appended = 0, mode = 0, , added = 0, large = 0] = numbers(changed);
+    assert.deepEqual(
+      [appended, added, large, mode, ...numbers(others)].filter((object) => reader.hasContents(object)),
+      [appended, added, large],
+    );
   }
   const cut = new SendStream(0);
   cut.push(bytes.subarray(0, 400));

@@ -110,6 +110,35 @@ async function changes(): Promise<void> {
   assert.ok((await compared(driver, top, plain)).includes('modified /read'));
 }
 
+/** Files from a time when the clock was ahead look as though they were written after the layer was made. */
+async function clock(): Promise<void> {
+  const driver = await open();
+  const advance = (seconds: number): void => {
+    execFileSync('date', ['-s', `@${Math.trunc(Date.now() / 1000) + seconds}`], { stdio: 'ignore' });
+  };
+  const names = Array.from({ length: 64 }, (_, index) => `${index}`);
+  let base = '';
+  advance(3600);
+  try {
+    base = await imageLayer(driver, undefined, (root) => {
+      fs.mkdirSync(`${root}/dir`);
+      for (const name of names) fs.writeFileSync(`${root}/dir/${name}`, name);
+    });
+  } finally {
+    advance(-3600);
+  }
+  const id = await child(driver, base, (root) => {
+    const { atime, mtime } = fs.statSync(`${root}/dir/20`);
+    fs.appendFileSync(`${root}/dir/10`, 'more');
+    fs.writeFileSync(`${root}/dir/20`, '02');
+    fs.utimesSync(`${root}/dir/20`, atime, mtime);
+    fs.chmodSync(`${root}/dir/30`, 0o600);
+    lsetxattr(`${root}/dir/40`, 'user.new', Buffer.from('value'));
+  });
+  const changed = ['', '/10', '/20', '/30', '/40'].map((name) => `modified /dir${name}`);
+  assert.deepEqual(await compared(driver, id, base), changed);
+}
+
 async function quota(): Promise<void> {
   const driver = await open();
   const base = await imageLayer(driver, undefined, (root) =>
@@ -215,7 +244,7 @@ async function refusals(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  for (const check of [changes, quota, crashes, others, reading, refusals]) {
+  for (const check of [changes, clock, quota, crashes, others, reading, refusals]) {
     await check();
     console.log(check.name);
   }

@@ -21,7 +21,7 @@ import type { Guide } from '../compare-trees.ts';
 import { isDirectoryStat } from '../directory.ts';
 import type { Guided } from '../naive-diff.ts';
 import { PathGuide } from '../path-guide.ts';
-import { sameStat } from '../same-file.ts';
+import { sameStat, sameTime } from '../same-file.ts';
 import type { Staging } from '../staging.ts';
 import type { Datasets } from './datasets.ts';
 import { ObjectPaths } from './object-paths.ts';
@@ -117,7 +117,12 @@ async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Pro
   using kernel = new ZfsObjectPaths();
   addAll(guide, kernel, { ...own, asOf, isOwn: true }, changed);
   addAll(guide, kernel, { ...base, asOf, isOwn: false }, changedBelow);
-  withRoot(base.root, (fd) => guide.addWritten(fd));
+  withRoot(base.root, (fd) => {
+    // Whoever writes sets both times; one that is earlier may have been set so before.
+    const isStamped = ({ ino, mtime, ctime }: FileStat): boolean =>
+      changed.hasContents(Number(ino)) && mtime.sec > Number(madeAt) + LEEWAY && sameTime(mtime, ctime);
+    guide.addWritten((path, stat) => isStamped(stat) || differs(stat, fd, path));
+  });
   return guide;
 }
 
@@ -202,16 +207,14 @@ class ObjectGuide extends PathGuide {
   readonly #kept = new Map<string, boolean>([['', true]]);
 
   /**
-   * Finds out which files were written, when all that changed was added. `base`: the root of the other tree, open. Only folders that
-   * were not changed themselves, nor any above them, are gone through: these are there in both trees, and no symbolic link is
-   * followed.
+   * Finds out which files were written, when all that changed was added. Only those are asked for whose folder was not changed itself, nor
+   * any above it: both trees have them under the same path, and no symbolic link is followed to it.
    */
-  addWritten(base: number): void {
+  addWritten(wasWritten: (path: string, stat: FileStat) => boolean): void {
     for (const [path, stat] of this.changed) {
       if (stat === undefined || stat.nlink !== 1 || (stat.mode & S_IFMT) !== S_IFREG) continue;
       if (!this.#isKept(path.slice(0, path.lastIndexOf('/')))) continue;
-      const before = lstatIfAny(base, Buffer.from(path.slice(1), 'latin1'));
-      if (before?.ino === stat.ino && before.nlink === 1 && !sameStat(before, stat)) this.written.add(path);
+      if (wasWritten(path, stat)) this.written.add(path);
     }
   }
 
@@ -228,4 +231,10 @@ class ObjectGuide extends PathGuide {
   pathsOf(inode: bigint): readonly Buffer[] {
     throw new NoGuide(`inode ${inode} has several names`);
   }
+}
+
+/** Whether a file of the compared tree says something else of itself than the one in the other tree. */
+function differs(stat: FileStat, base: number, path: string): boolean {
+  const before = lstatIfAny(base, Buffer.from(path.slice(1), 'latin1'));
+  return before?.ino === stat.ino && before.nlink === 1 && !sameStat(before, stat);
 }

@@ -73,6 +73,8 @@ export class SendStream {
   /** Files and directories of which the stream has metadata. */
   readonly #seen = new Set<number>();
   readonly #changed = new Set<number>();
+  /** Those of which contents were sent. */
+  readonly #written = new Set<number>();
   readonly #parents = new Map<number, number>();
   /** Blocks of which is known why they were sent. */
   readonly #explained = new Set<number>();
@@ -123,6 +125,11 @@ export class SendStream {
     return this.#changed;
   }
 
+  /** Whether contents or extended attributes of an object were written, or freed, since the first snapshot. */
+  hasContents(object: number): boolean {
+    return this.#written.has(object);
+  }
+
   /** The directory that an object is in, most likely: whoever relies on it looks there. */
   parentOf(object: number): number | undefined {
     return this.#parents.get(object);
@@ -164,7 +171,10 @@ export class SendStream {
 
   /** An object's metadata comes before its contents. Of what ZFS keeps for itself there is no path. */
   #contents(object: number): void {
-    if (this.#seen.has(object)) this.#changed.add(object);
+    if (this.#seen.has(object)) {
+      this.#changed.add(object);
+      this.#written.add(object);
+    }
     this.#explained.add(blockOf(object));
   }
 
