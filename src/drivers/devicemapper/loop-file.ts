@@ -13,7 +13,7 @@ import { parseSuperblock, SUPERBLOCK_SIZE } from './pool-format.ts';
 export type LoopFile = keyof typeof DEFAULT_LOOP_SIZES;
 
 /** What a pool is made of: block devices, or the files in place of them. */
-export type PoolSource = Readonly<
+export type PoolParts = Readonly<
   Record<LoopFile, { readonly device: string | undefined; readonly file: string }>
 >;
 
@@ -26,8 +26,8 @@ export function sizeOf(file: string): number {
  * Fails where a loop file has lost its end: once it has grown again, the loss reads as zeros and nothing tells of it. One that
  * is not there, or that a kill left empty, counts as none.
  */
-export function mustBeWhole({ data, metadata }: PoolSource): void {
-  const left = ({ device, file }: PoolSource[LoopFile]) => {
+export function mustBeWhole({ data, metadata }: PoolParts): void {
+  const left = ({ device, file }: PoolParts[LoopFile]) => {
     const bytes = device === undefined ? sizeOf(file) : 0;
     return bytes === 0 ? undefined : { path: file, bytes };
   };

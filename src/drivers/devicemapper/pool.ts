@@ -25,7 +25,7 @@ import { lstat } from '../../linux/stat.ts';
 import { blockPart, nodeOfNumber } from './block-part.ts';
 import { givenDevices, notGiven } from './given-devices.ts';
 import { mustBeUnheld, mustDiffer } from './holders.ts';
-import { growLoopFile, makeLoopFile, mustBeWhole, type PoolSource, sizeOf } from './loop-file.ts';
+import { growLoopFile, makeLoopFile, mustBeWhole, type PoolParts, sizeOf } from './loop-file.ts';
 import { DEFAULT_BLOCK_SIZE, type DevicemapperOptions } from './options.ts';
 import { fails, notMade, type Part, type Parts } from './pool-errors.ts';
 import {
@@ -85,7 +85,7 @@ export class Pool {
   }
 
   /** The two devices that the pool is made of, or the files in place of them. Fails where it is somebody else's pool. */
-  source(): PoolSource {
+  source(): PoolParts {
     const { source } = this.#options;
     if (source.kind !== 'own') throw fails(`the pool ${this.name} is not there`);
     return {
