@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { hasErrno, TsengineError } from '../errors.ts';
 import { searchPath } from '../linux/command.ts';
+import { OWN_NAMESPACES } from '../linux/unshare.ts';
 
 /** The Debian package that a program comes in, where its name does not say it. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -80,9 +81,7 @@ export function dyingWithUs(contained = false, user?: number): readonly string[]
         ];
   const bound = ['setpriv', ...rights, '--pdeathsig', 'KILL', '--'];
   if (!contained) return bound;
-  // A slave has nothing mounted any more that was unmounted here.
-  const mounts = ['--mount', '--propagation', 'slave'];
-  return [...bound, 'unshare', ...mounts, '--pid', '--fork', '--kill-child', '--mount-proc', '--'];
+  return [...bound, 'unshare', ...OWN_NAMESPACES, '--'];
 }
 
 /** Runs a program to its end. Fails with a `TsengineError` that has the best line of what it said. */

@@ -5,15 +5,7 @@ import { DRIVER_NAMES } from '../../drivers/registry.ts';
 import { pathExists } from '../../linux/files.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { suspendedPoolOf } from '../../linux/suspended-pool.ts';
-
-/**
- * A mount namespace that is a slave of ours: what is mounted in it goes nowhere, and what is unmounted here goes there too. With
- * --kill-child the namespaces end with unshare(1), and with them every process in them.
- */
-const NAMESPACES = [
-  ...['--mount', '--propagation', 'slave'],
-  ...['--pid', '--fork', '--kill-child', '--mount-proc'],
-];
+import { OWN_NAMESPACES } from '../../linux/unshare.ts';
 
 /** Where nothing is shared (without systemd), stores are let go of at once: nobody can take one down while another namespace has it mounted. */
 const LET_GO = 'while [ "$1" != -- ]; do umount -i -l "$1" 2>/dev/null; shift; done; shift';
@@ -29,7 +21,7 @@ export function inOwnNamespaces(
 ): string[] {
   const stores = storeMounts([process.cwd(), tmpdir(), ...needed]);
   const shell = ['sh', '-c', `${LET_GO}\n${script}`, 'sh', ...stores, '--'];
-  return ['setpriv', '--pdeathsig', 'KILL', 'unshare', ...NAMESPACES, ...shell, ...words];
+  return ['setpriv', '--pdeathsig', 'KILL', 'unshare', ...OWN_NAMESPACES, ...shell, ...words];
 }
 
 /** What the storage drivers of data roots have mounted, the innermost first. */
