@@ -80,3 +80,27 @@ test('a signal that is not for the container ends us when the container is on re
     rmSync(folder, { recursive: true });
   }
 });
+
+/** conmon that waits before it looks for children that have ended, every time. */
+const LATE_CONMON = `#!/bin/sh
+exec strace -D -qq -f -o /dev/null -e trace=wait4 -e inject=wait4:delay_enter=80000 /usr/bin/conmon "$@"
+`;
+const noStrace = spawnSync('strace', ['-V']).status === 0 ? false : 'strace is not installed';
+
+test('nothing of a short output is lost when conmon hears late of who is attached', {
+  skip: noStrace,
+}, () => {
+  const folder = mkdtempSync(`${tmpdir()}/ts-late-conmon-`);
+  try {
+    writeFileSync(`${folder}/conmon`, LATE_CONMON, { mode: 0o755 });
+    const env = { PATH: `${folder}:${process.env.PATH}` };
+    // Half of them were lost when the container did not wait for conmon.
+    const said = Array.from({ length: 6 }, () => cli.run(['run', '--rm', 'tiny', 'echo', 'hello'], { env }));
+    assert.deepEqual(
+      said.map(({ status, stdout, stderr }) => [status, stdout, stderr]),
+      said.map(() => [0, 'hello\n', '']),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -3,6 +3,7 @@ import { makeDirectories, makeDirectory, removeFile, writeNewFile } from '../../
 import type { Attachment } from '../api/services.ts';
 import { attachTo, type MonitorAttachment } from '../runtime/attach.ts';
 import { findConmon, Monitor } from '../runtime/conmon.ts';
+import { letConmonServe } from '../runtime/conmon-turn.ts';
 import { exitCommandOf } from '../runtime/exit-command.ts';
 import { findRuntime, type OciRuntime } from '../runtime/oci-runtime.ts';
 import { type RunDir, readPid } from '../runtime/run-dir.ts';
@@ -187,8 +188,10 @@ async function launch(
   await using monitor = startMonitor(context, container, run, tools, options.attach !== undefined);
   const prepared = await prepare(context, container, run);
   const pid = await monitor.create();
-  const attachment = options.attach === undefined ? undefined : await attachTo(run);
-  if (attachment !== undefined) hand(context, run, attachment, options);
+  if (options.attach !== undefined) {
+    hand(context, run, await attachTo(run), options);
+    await letConmonServe(run);
+  }
   const startedAt = now();
   await startCreated(tools.runtime, run.id, pid);
   context.store.write(running(context, container, pid, startedAt, prepared));

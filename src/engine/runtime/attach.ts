@@ -18,8 +18,8 @@ const RECEIVE_SIZE = 64 * 1024;
 const SEND_SIZE = 16 * 1024;
 
 /**
- * Connects to a container's conmon. Done between `create` and `start`, so that conmon sees the connection before there
- * can be any output. The socket's path is longer than an address may be, and is shortened by way of a descriptor.
+ * Connects to a container's conmon. Done between `create` and `start`; conmon-turn.ts says what else it takes for conmon to
+ * see the connection before there can be any output. The socket's path is longer than an address may be, and is shortened by way of a descriptor.
  */
 async function connect(run: RunDir): Promise<PacketSocket> {
   const directory = openAt(AT_FDCWD, run.path, O_PATH | O_DIRECTORY);

@@ -28,6 +28,7 @@ export interface RunDir {
   readonly config: string;
   readonly monitorPid: string;
   readonly pid: string;
+  readonly control: string;
   readonly exit: string;
   readonly oom: string;
   readonly mounted: string;
@@ -48,6 +49,7 @@ export function runDirOf(execRoot: string, id: string): RunDir {
     config: `${path}/config.json`,
     monitorPid: `${path}/conmon.pid`,
     pid: `${path}/pid`,
+    control: `${path}/ctl`,
     exit: `${path}/exit`,
     oom: `${path}/oom`,
     mounted: `${path}/mounted`,
