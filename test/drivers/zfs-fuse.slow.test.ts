@@ -226,6 +226,38 @@ t driver teardown zfs
     assert.deepEqual(stdout.trim().split('\n'), ['zfs']);
   });
 
+  test('beside a daemon that serves other pools in another mount namespace none is made: that one is named', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `set -e
+t() { tsengine --data-root "$PWD/data" --exec-root /run/x "$@"; }
+truncate -s 512M other
+(exec unshare -m sh -c 'zfs-fuse --enable-xattr --no-kstat-mount --pidfile /run/zfs.pid 2>/dev/null
+zpool create -o cachefile=none -m "$PWD/root" other "$PWD/other" 2>/dev/null; touch ready; exec sleep 600') & unit=$!
+while [ ! -e ready ]; do sleep 0.1; done
+daemon=$(pgrep -x zfs-fuse); echo daemon $daemon >&2
+! t driver setup zfs --size 512m
+ls data data/tsengine/stores; zpool list -H -o name
+nsenter --target $daemon --mount zpool export other; kill $daemon
+while pgrep -x zfs-fuse >/dev/null; do sleep 0.1; done
+kill $unit; { wait $unit || true; } 2>/dev/null
+t driver setup zfs --size 512m >/dev/null
+t driver teardown zfs
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    const [first = '', ...told] = stderr.trim().split('\n');
+    const [, daemon] = /^daemon (\d+)$/.exec(first) ?? [];
+    assert.equal(told.length, 1, stderr);
+    assert.match(
+      told[0] ?? '',
+      new RegExp(
+        `^tsengine: zfs: zfs-fuse \\(process ${daemon}\\) was started in another mount namespace, and would mount /\\S+/data/zfs there: detach its other pools \\(nsenter --target ${daemon} --mount zpool export …\\) and end it$`,
+      ),
+    );
+    assert.equal(stdout, 'data:\ntsengine\n\ndata/tsengine/stores:\nother\nzfs\n');
+  });
+
   test('driver check without a store says how to have one, as driver ls does', () => {
     const { status, stderr } = withZfsFuse('tsengine driver check zfs --data-root "$PWD/data"', {
       bare: true,

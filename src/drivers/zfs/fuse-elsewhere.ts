@@ -66,6 +66,6 @@ export async function mustBeHere({ home }: StorePlace, pool: string): Promise<vo
   await exportFuse(pool);
   throw new TsengineError(
     'Unavailable',
-    `zfs: zfs-fuse (process ${daemon}) was started in another mount namespace, and would mount ${home} there: detach its other pools (zpool export) and end it`,
+    `zfs: zfs-fuse (process ${daemon}) was started in another mount namespace, and would mount ${home} there: detach its other pools (nsenter --target ${daemon} --mount zpool export …) and end it`,
   );
 }
