@@ -307,6 +307,8 @@ export interface StorePlace {
   readonly size: number;
   /** How tsengine is called on the data root, as sh(1) reads it, for commands that messages suggest. */
   readonly program: string;
+  /** The command that takes the store away, for the same. */
+  readonly teardown: string;
 }
 
 /** Makes a filesystem or a pool on a file, and brings it to the driver's home. One process at a time calls. */

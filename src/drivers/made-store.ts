@@ -11,12 +11,15 @@
  * `going`: it is not used, and the next `driver teardown` goes on. With `mayGo` it was seen to be empty and detached, or may go
  * with all that is in it; without, nobody has decided that, and the next teardown looks into it as into one that is `ready`.
  */
+import { statSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import {
   listDirectory,
   makeDirectories,
+  pathExists,
   readTextIfAny,
+  removeDirectory,
   removeFile,
   writeFileAtomic,
 } from '../linux/files.ts';
@@ -65,6 +68,11 @@ export class MadeStore {
     this.#home = folder.homeOf(factory.name);
     this.#runHome = folder.runHomeOf(factory.name);
     this.#program = folder.program;
+  }
+
+  /** The file that it is on, where it is on one. */
+  get image(): string {
+    return `${this.#folder}/image`;
   }
 
   get home(): string {
@@ -119,9 +127,27 @@ export class MadeStore {
     } catch (error) {
       throw new TsengineError(
         'System',
-        `${path} is damaged (${errorMessage(error).replaceAll(/\s*\n\s*/g, ' ')}): mend it, or remove it to give up the store that driver setup made`,
+        `${path} is damaged (${errorMessage(error).replaceAll(/\s*\n\s*/g, ' ')}): mend it, or give up the store that driver setup made with ${this.command('teardown', '--force ')}`,
         { cause: error },
       );
+    }
+  }
+
+  /** The size of a file that is there without a record, which somebody removed; `undefined` where there is none. */
+  get unrecordedSize(): number | undefined {
+    if (this.maker.inHome === true || pathExists(`${this.#folder}/store.json`)) return undefined;
+    return statSync(this.image, { throwIfNoEntry: false })?.size;
+  }
+
+  /** The record of a store that may go, whatever is in it: one that is damaged or was removed is no hindrance. */
+  recordToRemove(): StoreRecord | undefined {
+    const gone = { version: 1, state: 'going', mayGo: true } as const;
+    if (this.unrecordedSize !== undefined) return { ...gone, size: this.unrecordedSize };
+    try {
+      return this.record();
+    } catch (error) {
+      if (!(error instanceof TsengineError)) throw error;
+      return { ...gone, size: statSync(this.image, { throwIfNoEntry: false })?.size ?? 0 };
     }
   }
 
@@ -130,13 +156,15 @@ export class MadeStore {
     writeFileAtomic(`${this.#folder}/store.json`, `${JSON.stringify(record)}\n`);
   }
 
-  place(size: number): StorePlace {
+  /** `flags` are those of a teardown that goes on with it. */
+  place(size: number, flags = ''): StorePlace {
     return {
       home: this.#home,
       runHome: this.#runHome,
-      image: `${this.#folder}/image`,
+      image: this.image,
       size,
       program: this.#program,
+      teardown: this.command('teardown', flags),
     };
   }
 
@@ -146,17 +174,30 @@ export class MadeStore {
     this.removeFiles(place);
   }
 
-  /** Removes the same of what is detached. What is mounted there still is the user's, and was so below the store: it stays. */
+  /**
+   * Removes the same of what is detached. What is mounted there still is the user's, and was so below the store, or came in its place:
+   * it stays, as does what is in the folder of a store that was mounted on it.
+   */
   removeFiles({ image }: StorePlace): void {
-    if (findMountAt(this.#home) === undefined) removeTree(this.#home);
-    else if (this.maker.inHome === true)
-      for (const name of listDirectory(this.#home)) removeTree(`${this.#home}/${name}`);
+    const isMounted = findMountAt(this.#home) !== undefined;
+    if (this.maker.inHome !== true) {
+      if (!isMounted) removeIfEmpty(this.#home);
+    } else if (!isMounted) removeTree(this.#home);
+    else for (const name of listDirectory(this.#home)) removeTree(`${this.#home}/${name}`);
     removeFile(image);
   }
 
   forget(): void {
     removeFile(`${this.#folder}/store.json`);
     removeTree(this.#folder);
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    removeDirectory(folder);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'ENOTDIR')) throw error;
   }
 }
 

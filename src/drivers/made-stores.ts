@@ -64,10 +64,19 @@ function mustBeFree(store: MadeStore): void {
       `${store.name} has a store already, made by driver setup, at ${store.home}: remove it with ${store.command('teardown')}`,
     );
   }
+  if (store.unrecordedSize !== undefined) throw unrecorded(store);
   if (isFree(store)) return;
   throw new TsengineError(
     'Conflict',
     `${store.home} is in use by ${store.name}: ${howToFree(store)}; or choose another --data-root`,
+  );
+}
+
+/** The error for a store of which somebody removed the record alone. */
+export function unrecorded(store: MadeStore): TsengineError {
+  return new TsengineError(
+    'Conflict',
+    `${store.image} is there, which driver setup made for ${store.name}, but the store.json beside it, its record, is not: put it back, or give the store up with ${store.command('teardown', '--force ')}`,
   );
 }
 
@@ -158,6 +167,9 @@ export async function storeState(
 ): Promise<StoreState | undefined> {
   if (factory.stores === undefined) return undefined;
   const store = new MadeStore(folder, factory, await factory.stores());
+  const unknown = store.unrecordedSize;
+  if (unknown !== undefined)
+    return { size: unknown, isAttached: false, trouble: unrecorded(store).message, note: undefined };
   const record = store.record();
   if (record === undefined) return undefined;
   const { size, state } = record;

@@ -2,7 +2,7 @@
 import { errorMessage, TsengineError } from '../errors.ts';
 import type { StorePlace } from './driver.ts';
 import { type MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
-import { howToFree } from './made-stores.ts';
+import { howToFree, unrecorded } from './made-stores.ts';
 import { isShort, LostImageError, roomLeft } from './store-image.ts';
 
 /** How a store is taken away. */
@@ -22,10 +22,15 @@ export interface RemoveStore {
 }
 
 /** Fails as `removeStore` does where there is no store. Changes nothing. */
-export async function checkRemove(folder: StoreFolder, name: string): Promise<MadeStore> {
+export async function checkRemove(folder: StoreFolder, name: string, force: boolean): Promise<MadeStore> {
   const store = await storeOf(folder, name);
-  if (store.record() === undefined) throw noStore(store);
+  if (recordOf(store, force) === undefined) throw noStore(store);
   return store;
+}
+
+/** What is on record of a store that is to go; with `force` also where the record is damaged or was removed. */
+function recordOf(store: MadeStore, force: boolean): StoreRecord | undefined {
+  return force ? store.recordToRemove() : store.record();
 }
 
 /**
@@ -33,19 +38,25 @@ export async function checkRemove(folder: StoreFolder, name: string): Promise<Ma
  * `Conflict` while something uses it.
  */
 export async function removeStore(folder: StoreFolder, name: string, how: RemoveStore): Promise<void> {
-  const store = await checkRemove(folder, name);
+  const store = await checkRemove(folder, name, how.force);
   using lock = await store.lockIfAny();
-  const record = store.record();
+  const record = recordOf(store, how.force);
   // Another one took it away meanwhile.
   if (lock === undefined || record === undefined) throw noStore(store);
-  const place = store.place(record.size);
+  const place = store.place(record.size, how.force ? '--force ' : '');
   const isDecided = record.state === 'making' || record.mayGo === true;
   if (!isDecided) await empty(store, place, record, how);
   if (store.maker.waitsForRoom === true && isShort(place)) {
     how.makeRoom();
     how.warn(`${roomLeft(place, store.name)}; taking the store away may wait for that`);
   }
-  await store.maker.detach(place);
+  try {
+    await store.maker.detach(place);
+  } catch (error) {
+    // Nothing of it went: who works in it goes on, and others may come.
+    if (!isDecided) await how.recording(() => store.write('ready', place.size));
+    throw error;
+  }
   // From here on nobody can have put anything into it.
   if (!isDecided && !how.force) await how.recording(() => store.write('going', place.size, true));
   how.removeRecords();
@@ -95,6 +106,7 @@ async function keepingReady(store: MadeStore, place: StorePlace, how: RemoveStor
 /** The error for a driver without a store. What it keeps by itself outlives its last layer, and is not ours to take away. */
 export function noStore(store: MadeStore): TsengineError {
   const { home, maker, name } = store;
+  if (store.unrecordedSize !== undefined) return unrecorded(store);
   const what =
     maker.commandToTakeDown?.(home) === undefined
       ? 'there is nothing to take away'

@@ -1,8 +1,10 @@
 /** The file that a store made by `driver setup` is on, and the disk below it. */
+import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { shellWord } from '../linux/command.ts';
-import { closeFile, openFile, pathExists, removeFile } from '../linux/files.ts';
+import { closeFile, listDirectory, openFile, pathExists, removeFile } from '../linux/files.ts';
+import { findMountAt } from '../linux/mountinfo.ts';
 import { ftruncate } from '../linux/space.ts';
 import { statfs } from '../linux/statfs.ts';
 import { sizeText } from '../size-text.ts';
@@ -45,11 +47,27 @@ export function damagedImage(place: StorePlace, name: DriverName, cause: unknown
   return new LostImageError(place, name, why, 'put it back from a backup', cause);
 }
 
-/** Fails with `Unavailable` and the way out where the file is gone. */
+/** Fails with `Unavailable` and the way out where the file is gone, or has lost its end. */
 export function mustHaveImage(place: StorePlace, name: DriverName): void {
-  if (pathExists(place.image)) return;
-  const why = `${place.image}, which driver setup made for ${name}, is gone`;
-  throw new LostImageError(place, name, why, 'bring it back');
+  const { image, size } = place;
+  const found = statSync(image, { throwIfNoEntry: false })?.size;
+  if (found !== undefined && found >= size) return;
+  const what = found === undefined ? 'is gone' : `has only ${found} of its ${size} bytes`;
+  const remedy = found === undefined ? 'bring it back' : 'put it back from a backup';
+  throw new LostImageError(place, name, `${image}, which driver setup made for ${name}, ${what}`, remedy);
+}
+
+/** Fails with `Conflict` where something else is in the place of a store, or is mounted there: the store would hide it. */
+export function mustBeBare({ home }: StorePlace, name: DriverName): void {
+  if (!pathExists(home) || listDirectory(home).length === 0) return;
+  const isMounted = findMountAt(realpathSync.native(home)) !== undefined;
+  const [what, remedy] = isMounted
+    ? ['another file system is mounted', `umount ${shellWord(home)}`]
+    : ['something else is', 'move that away'];
+  throw new TsengineError(
+    'Conflict',
+    `${what} at ${home}, where the store of ${name} that driver setup made is to be: ${remedy}`,
+  );
 }
 
 /** What a store wants for its own records while a small layer comes in. */

@@ -172,7 +172,7 @@ export type TearDown = Omit<RemoveStore, 'removeRecords' | 'recording' | 'makeRo
  */
 export async function tearDownDriver(options: DataRootOptions, name: string, how: TearDown): Promise<void> {
   const factory = await factoryOf(name);
-  await lookBefore(options, (stores) => checkRemove(stores, name));
+  await lookBefore(options, (stores) => checkRemove(stores, name, how.force));
   using root = await openDataRoot(options);
   await explaining(root, factory.name, () =>
     removeStore(storesOf(root), name, {

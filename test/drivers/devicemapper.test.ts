@@ -359,7 +359,7 @@ describe("devicemapper's pool", () => {
   test('of a store that is half made, with files of anything, is nothing to detach', async () => {
     using store = makeStore();
     const { home, runHome } = store.context('devicemapper');
-    const place = { home, runHome, image: '', size: 1, program: 'tsengine' };
+    const place = { home, runHome, image: '', size: 1, program: 'tsengine', teardown: '' };
     await devicemapperStore.detach(place);
     mkdirSync(`${home}/metadata`, { recursive: true });
     writeFileSync(`${home}/metadata/base`, '{');

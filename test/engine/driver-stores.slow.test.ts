@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -319,7 +320,13 @@ test('a store that cannot be attached is in nobody else’s way, and can be take
   const damaged =
     /^tsengine: \S*\/stores\/btrfs\/image, which driver setup made for btrfs, cannot be mounted, because it is damaged \(mount .*\): .* with tsengine .* driver teardown --force btrfs\n$/;
   unmount(home(cli));
-  writeFileSync(`${stores(cli)}/btrfs/image`, Buffer.alloc(1024 * 1024, 'no file system'));
+  const image = `${stores(cli)}/btrfs/image`;
+  writeFileSync(image, Buffer.alloc(1024 * 1024, 'no file system'));
+  const short =
+    /\S*\/stores\/btrfs\/image, which driver setup made for btrfs, has only 1048576 of its 1073741824 bytes: put it back from a backup, or give it up with tsengine .* driver teardown --force btrfs\n/;
+  fails(cli, ['images'], short);
+  assert.match(listed(cli), new RegExp(`^btrfs +unsupported .*${short.source}`, 'm'));
+  truncateSync(image, 1 << 30);
   fails(cli, ['images'], damaged);
   const others = cli.command.map((word) => (word === 'btrfs' ? 'overlay2' : word));
   const [program = '', ...words] = others;

@@ -1,11 +1,20 @@
 /** `driver teardown` where it is broken off, and stores of `driver setup` on a disk that fills. By way of btrfs; zfs is in zfs-fuse.slow.test.ts. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFile } from '../../src/linux/flock.ts';
-import { mount, unmount } from '../../src/linux/mount.ts';
+import { MS_BIND, mount, unmount } from '../../src/linux/mount.ts';
 import { findMountAt } from '../../src/linux/mountinfo.ts';
 import { removeTree } from '../../src/linux/remove-tree.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
@@ -67,7 +76,11 @@ test('a teardown goes on by itself only where the store was seen to be empty, or
     cli.ok(['import', await tinyRootfs(), 'tiny']);
     put({ state: 'going' });
     fails(cli, ['driver', 'teardown', 'btrfs'], /holds images or containers/);
-    fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /is in use/);
+    // Who works in it goes on, and so can others.
+    fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /is in use.* driver teardown --force btrfs\n$/);
+    assert.match(cli.ok(['images']), /^tiny /m);
+    put({ state: 'going', mayGo: true });
+    fails(cli, ['driver', 'teardown', 'btrfs'], /is in use/);
     assert.equal(JSON.parse(readFileSync(record, 'utf8')).mayGo, true);
   } finally {
     process.chdir(before);
@@ -213,6 +226,54 @@ test('a store whose disk filled up while it was written says so, and the way out
   assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
   fill(files.full, 50);
   failing();
+  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+  nothingLeft(cli);
+});
+
+test('another file system in the place of a store, and what is in the folder below, is not taken for it, and stays', async () => {
+  await using cli = await withStore();
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  const at = home(cli);
+  unmount(at);
+  using other = makeFilesystem('btrfs');
+  writeFileSync(`${other.path}/mine`, '');
+  mount({ source: other.path, target: at, flags: MS_BIND });
+  const hidden =
+    /^tsengine: another file system is mounted at \S+\/btrfs, where the store of btrfs that driver setup made is to be: umount \S+\/btrfs\n$/;
+  fails(cli, ['images'], hidden);
+  fails(cli, ['driver', 'teardown', 'btrfs'], hidden);
+  assert.ok(existsSync(`${stores(cli)}/btrfs/image`));
+  unmount(at);
+  writeFileSync(`${at}/notes`, 'mine');
+  const inTheWay =
+    /^tsengine: something else is at \S+\/btrfs, where the store .* is to be: move that away\n$/;
+  fails(cli, ['images'], inTheWay);
+  const { status, stderr } = cli.run(['driver', 'teardown', '--force', 'btrfs']);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^WARNING: containers of btrfs may stay on record: something else is at /);
+  assert.equal(readFileSync(`${at}/notes`, 'utf8'), 'mine');
+  assert.ok(!existsSync(stores(cli)) || !existsSync(`${stores(cli)}/btrfs`));
+});
+
+test('a store without its record, or with one that is damaged, is not made anew over, and goes with --force alone', async () => {
+  await using cli = await withStore();
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  const folder = `${stores(cli)}/btrfs`;
+  const record = readFileSync(`${folder}/store.json`);
+  rmSync(`${folder}/store.json`);
+  const unrecorded =
+    /\S+\/stores\/btrfs\/image is there, which driver setup made for btrfs, but the store\.json beside it, its record, is not: put it back, or give the store up with tsengine .* driver teardown --force btrfs\n/;
+  fails(cli, ['driver', 'setup', '--size', '1g', 'btrfs'], unrecorded);
+  fails(cli, ['driver', 'teardown', 'btrfs'], unrecorded);
+  assert.match(listed(cli), new RegExp(`^btrfs +unsupported .*${unrecorded.source}`, 'm'));
+  writeFileSync(`${folder}/store.json`, record);
+  assert.match(cli.ok(['images']), /^tiny /m);
+  writeFileSync(`${folder}/store.json`, '{');
+  fails(
+    cli,
+    ['driver', 'teardown', 'btrfs'],
+    /store\.json is damaged .*: mend it, or give up the store .* driver teardown --force btrfs\n$/,
+  );
   cli.ok(['driver', 'teardown', '--force', 'btrfs']);
   nothingLeft(cli);
 });

@@ -3,12 +3,12 @@ import { realpathSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
-import { makeDirectories, pathExists } from '../../linux/files.ts';
-import { attachedLoop, attachLoop } from '../../linux/loop.ts';
+import { makeDirectories, pathExists, readTextIfAny } from '../../linux/files.ts';
+import { attachedLoop, attachLoop, isLoopOf } from '../../linux/loop.ts';
 import { MS_NOATIME, mount, unmount } from '../../linux/mount.ts';
 import { findMountAt, type MountInfo } from '../../linux/mountinfo.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
-import { damagedImage, isShort, makeImage, mustHaveImage, roomLeft } from '../store-image.ts';
+import { damagedImage, isShort, makeImage, mustBeBare, mustHaveImage, roomLeft } from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
 
 function mkfs(): string {
@@ -35,7 +35,7 @@ export const btrfsStore: StoreMaker = {
   },
 
   async isAttached(place) {
-    return mountedAt(place)?.type === 'btrfs';
+    return mountedAt(place) !== undefined;
   },
 
   /** The kernel makes the filesystem read-only then, and not the mount, as remounting does. */
@@ -47,6 +47,7 @@ export const btrfsStore: StoreMaker = {
   /** Two devices on one file would be two filesystems that destroy each other: where there is one, it is mounted once more. */
   async attach(place) {
     mustHaveImage(place, 'btrfs');
+    mustBeBare(place, 'btrfs');
     makeDirectories(place.home, 0o711);
     using device = attachedLoop(place.image) ?? attachLoop(place.image);
     try {
@@ -58,21 +59,28 @@ export const btrfsStore: StoreMaker = {
 
   /** Gives the file up to nobody who could write to it: it has to be mounted nowhere else. */
   async detach(place) {
-    const found = mountedAt(place);
-    // What else is mounted there is the user's.
-    if (found?.type !== 'btrfs') return;
     try {
-      unmount(found.mountPoint);
+      const found = mountedAt(place);
+      if (found !== undefined) unmount(found.mountPoint);
     } catch (error) {
-      throw hasErrno(error, 'EBUSY') ? storeInUse(place, 'btrfs', error) : error;
+      throw hasErrno(error, 'EBUSY') ? storeInUse(place, error) : error;
     }
-    if (await staysAttached(place)) throw storeInUse(place, 'btrfs');
+    if (await staysAttached(place)) throw storeInUse(place);
   },
 };
 
-/** What is mounted at the driver's home; through a symbolic link as well. */
-function mountedAt({ home }: StorePlace): MountInfo | undefined {
-  return pathExists(home) ? findMountAt(realpathSync.native(home)) : undefined;
+/** The store, where it is mounted at the driver's home; through a symbolic link as well. What else is mounted there is the user's. */
+function mountedAt({ home, image }: StorePlace): MountInfo | undefined {
+  const found = pathExists(home) ? findMountAt(realpathSync.native(home)) : undefined;
+  if (found?.type !== 'btrfs') return undefined;
+  return isOn(found.source.toString(), image) ? found : undefined;
+}
+
+/** Whether a device has this file, by the file's name or another. One that was removed or renamed since may be any loop device's. */
+function isOn(device: string, image: string): boolean {
+  if (!device.startsWith('/dev/loop')) return false;
+  const backing = readTextIfAny(`/sys/block/${device.slice('/dev/'.length)}/loop/backing_file`)?.trimEnd();
+  return backing === image || !pathExists(image) || isLoopOf(device, image);
 }
 
 function cannotMount(place: StorePlace, error: unknown): unknown {

@@ -51,8 +51,7 @@ export const devicemapperStore: StoreMaker = {
     const metadata = new Metadata(home);
     metadata.make();
     using _lock = await metadata.lock();
-    if (!(await takeDown(home, pool, new ActiveDevices(pool, options))))
-      throw storeInUse(place, 'devicemapper');
+    if (!(await takeDown(home, pool, new ActiveDevices(pool, options)))) throw storeInUse(place);
     removeFile(`${runHome}/verified`);
     new MountCounter(runHome).forget();
   },

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand, runCommand, shellWord } from '../../linux/command.ts';
 import { makeDirectories, pathExists, readTextIfAny, removeFile } from '../../linux/files.ts';
+import { lockFile } from '../../linux/flock.ts';
 import { spawnDetached, waitHere } from '../../linux/spawn.ts';
 import { removexattr } from '../../linux/xattr.ts';
 
@@ -14,6 +15,7 @@ const PROGRAM = 'zfs-fuse';
 const FOLDER = '/run/zfs';
 /** The pid of a daemon that we started. A daemon does not start while it is there. */
 const PID_FILE = `${FOLDER}/tsengine.pid`;
+const LOCK_FILE = `${FOLDER}/tsengine.lock`;
 /** What it imports when it starts, whatever it is started for. */
 const CACHE = '/var/lib/zfs/zpool.cache';
 /** How long, in milliseconds, a daemon may take to answer, or to end. */
@@ -101,6 +103,16 @@ export async function ensureDaemon(): Promise<void> {
     }
     await sleep(PAUSE);
   }
+}
+
+/**
+ * Does something with a daemon that must not end meanwhile because its last pool went, nor be started by two: a machine has one, and
+ * data roots their own locks.
+ */
+export async function withDaemonLock<T>(work: () => Promise<T>): Promise<T> {
+  makeDirectories(FOLDER, 0o700);
+  using _lock = await lockFile(LOCK_FILE, 'exclusive');
+  return await work();
 }
 
 /** Ends the daemon if it is one that we started and no pool is left with it. */

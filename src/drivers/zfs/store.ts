@@ -4,18 +4,26 @@
  *
  * Where the kernel has no module and zfs-fuse is installed, its daemon is started for the pool, and ended with the last one.
  */
+import { dirname } from 'node:path';
 import { TsengineError } from '../../errors.ts';
-import { findCommand, runCommand, runOrFail } from '../../linux/command.ts';
+import { findCommand, runCommand, runOrFail, shellWord } from '../../linux/command.ts';
 import { makeDirectories, pathExists } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
-import { findMountAt } from '../../linux/mountinfo.ts';
+import { findMountAt, type MountInfo } from '../../linux/mountinfo.ts';
 import { sha256Hex } from '../../linux/sha256.ts';
 import { zfsExists } from '../../linux/zfs-core.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
 import { isDeadMount } from '../mount-counter.ts';
-import { makeImage, mustHaveImage } from '../store-image.ts';
+import { LostImageError, makeImage, mustBeBare, mustHaveImage } from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
-import { endIdleDaemon, ensureDaemon, hasZfsFuse, isRunning, mustTakeAttributes } from './fuse-daemon.ts';
+import {
+  endIdleDaemon,
+  ensureDaemon,
+  hasZfsFuse,
+  isRunning,
+  mustTakeAttributes,
+  withDaemonLock,
+} from './fuse-daemon.ts';
 import { isFuse } from './fuse-datasets.ts';
 import { daemonsOf, exportFuse, freeElsewhere, mustBeHere } from './fuse-elsewhere.ts';
 import { DEVICE, missing } from './locate.ts';
@@ -39,10 +47,81 @@ async function isImported(pool: string): Promise<boolean> {
   return (await runCommand('zfs', ['list', '-H', '-o', 'name', pool])).code === 0;
 }
 
-/** Has the pool's tree at its place, from a daemon that died or not: what such a one had mounted is nobody's. */
-async function readyFuse(home: string): Promise<void> {
-  if (findMountAt(home) !== undefined && isDeadMount(home)) unmount(home, MNT_DETACH);
+/** The store, where it is mounted at the driver's home. What else is mounted there is the user's. */
+function mountedAt(place: StorePlace): MountInfo | undefined {
+  const found = findMountAt(place.home);
+  if (found === undefined || found.source.toString() !== poolOf(place)) return undefined;
+  return found.type === 'zfs' || isFuse(found.type) ? found : undefined;
+}
+
+/** What a daemon that died had mounted is nobody's. */
+function unmountDead(place: StorePlace): void {
+  if (mountedAt(place) !== undefined && isDeadMount(place.home)) unmount(place.home, MNT_DETACH);
+}
+
+async function readyFuse(place: StorePlace): Promise<void> {
+  unmountDead(place);
   await ensureDaemon();
+}
+
+function noPool(place: StorePlace, cause: unknown): LostImageError {
+  const why = `${place.image}, which driver setup made for zfs, has no pool that can be attached: it is damaged, or a copy of one that is attached`;
+  return new LostImageError(place, 'zfs', why, 'put it back from a backup, or detach that one', cause);
+}
+
+/** -f: the machine that had it last may have lost its power, and no other one has the file. */
+async function importPool(place: StorePlace, pool: string): Promise<void> {
+  const folder = dirname(place.image);
+  const found = ['import', '-d', folder];
+  try {
+    await zpool([...found, '-f', '-o', 'cachefile=none', pool], 'cannot attach the pool of zfs');
+  } catch (error) {
+    const { stdout } = await runCommand('zpool', found);
+    const name = /^ *pool: (\S+)$/m.exec(stdout.toString())?.[1];
+    if (name === undefined) throw noPool(place, error);
+    if (name === pool) throw error;
+    const [home, dir] = [shellWord(place.home), shellWord(folder)];
+    throw new TsengineError(
+      'Unavailable',
+      `${place.image}, which driver setup made for zfs, has the pool of a data root in another place (${name}): move the data root back there, or give the pool to this one with zpool import -f -d ${dir} -o cachefile=none ${name} ${pool}; zfs set mountpoint=${home} ${pool}`,
+      { cause: error },
+    );
+  }
+}
+
+async function makePool(place: StorePlace): Promise<void> {
+  if (byFuse()) await ensureDaemon();
+  makeImage(place);
+  makeDirectories(place.home, 0o711);
+  const options = ['-o', 'cachefile=none', '-m', place.home];
+  await zpool(['create', ...options, poolOf(place), place.image], 'cannot set up zfs');
+  if (!byFuse()) return;
+  await mustBeHere(place, poolOf(place));
+  mustTakeAttributes(place.home);
+}
+
+async function attachPool(place: StorePlace): Promise<void> {
+  const pool = poolOf(place);
+  if (byFuse()) {
+    await freeElsewhere(place, pool);
+    await readyFuse(place);
+  }
+  mustBeBare(place, 'zfs');
+  makeDirectories(place.home, 0o711);
+  if (await isImported(pool))
+    await runOrFail(findCommand('zfs') ?? 'zfs', ['mount', pool], 'cannot mount the pool of zfs');
+  else await importPool(place, pool);
+  if (byFuse()) await mustBeHere(place, pool);
+}
+
+async function detachPool(place: StorePlace): Promise<void> {
+  const pool = poolOf(place);
+  if (byFuse()) {
+    unmountDead(place);
+    if (!(await isRunning())) return;
+  } else if (missing() !== undefined) return;
+  if (await isImported(pool)) await exportPool(place, pool);
+  if (byFuse()) await endIdleDaemon();
 }
 
 /** See `StoreMaker`. */
@@ -56,51 +135,23 @@ export const zfsStore: StoreMaker = {
   },
 
   async make(place) {
-    if (byFuse()) await ensureDaemon();
-    makeImage(place);
-    makeDirectories(place.home, 0o711);
-    const options = ['-o', 'cachefile=none', '-m', place.home];
-    await zpool(['create', ...options, poolOf(place), place.image], 'cannot set up zfs');
-    if (!byFuse()) return;
-    await mustBeHere(place, poolOf(place));
-    mustTakeAttributes(place.home);
+    await (byFuse() ? withDaemonLock(() => makePool(place)) : makePool(place));
   },
 
-  async isAttached({ home }) {
-    const type = findMountAt(home)?.type;
-    return type === 'zfs' || (type !== undefined && isFuse(type) && !isDeadMount(home));
+  async isAttached(place) {
+    const found = mountedAt(place);
+    return found !== undefined && (found.type === 'zfs' || !isDeadMount(place.home));
   },
 
   async attach(place) {
     if (await this.isAttached(place)) return;
     mustHaveImage(place, 'zfs');
     await this.check();
-    const pool = poolOf(place);
-    if (byFuse()) {
-      await freeElsewhere(place, pool);
-      await readyFuse(place.home);
-    }
-    makeDirectories(place.home, 0o711);
-    const folder = place.image.slice(0, place.image.lastIndexOf('/'));
-    if (await isImported(pool))
-      await runOrFail(findCommand('zfs') ?? 'zfs', ['mount', pool], 'cannot mount the pool of zfs');
-    // -f: the machine that had it last may have lost its power, and no other one has the file.
-    else
-      await zpool(
-        ['import', '-f', '-d', folder, '-o', 'cachefile=none', pool],
-        'cannot attach the pool of zfs',
-      );
-    if (byFuse()) await mustBeHere(place, pool);
+    await (byFuse() ? withDaemonLock(() => attachPool(place)) : attachPool(place));
   },
 
   async detach(place) {
-    const pool = poolOf(place);
-    if (byFuse()) {
-      if (findMountAt(place.home) !== undefined && isDeadMount(place.home)) unmount(place.home, MNT_DETACH);
-      if (!(await isRunning())) return;
-    } else if (missing() !== undefined) return;
-    if (await isImported(pool)) await exportPool(place, pool);
-    if (byFuse()) await endIdleDaemon();
+    await (byFuse() ? withDaemonLock(() => detachPool(place)) : detachPool(place));
   },
 
   /** The folders that layers are mounted in stay when the last one goes: each layer is a dataset below the pool's own. */
@@ -116,6 +167,6 @@ async function exportPool(place: StorePlace, pool: string): Promise<void> {
     if (byFuse()) await exportFuse(pool);
     else await zpool(['export', pool], 'cannot detach the pool of zfs');
   } catch (error) {
-    throw storeInUse(place, 'zfs', error, byFuse() ? daemonsOf(pool) : []);
+    throw storeInUse(place, error, byFuse() ? daemonsOf(pool) : []);
   }
 }

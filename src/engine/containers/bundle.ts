@@ -1,4 +1,5 @@
 /** Everything that must be there before the runtime is called: files, mounts, and the OCI configuration. */
+import { realpathSync } from 'node:fs';
 import { TsengineError } from '../../errors.ts';
 import { makeDirectories, pathExists, writeFileAtomic, writeNewFile } from '../../linux/files.ts';
 import type { MountPoint } from '../api/mount-point.ts';
@@ -123,7 +124,8 @@ export async function writeBundle(
     args: file.Args ?? [],
     config: file.Config,
     hostConfig,
-    rootfs,
+    // The runtimes take no path with a symbolic link in it, as the driver's folder may be one.
+    rootfs: realpathSync.native(rootfs),
     user,
     mountPoints: points,
     networkFiles: { resolvConf: paths.resolvConf, hostname: paths.hostname, hosts: paths.hosts },
