@@ -315,12 +315,14 @@ export interface StorePlace {
 export interface StoreMaker {
   /** The store is in the driver's home, where `image` is not used. */
   readonly inHome?: true;
+  /** Fails where storage options cannot be those of a store on a file. Without it a store has none that are settled as it is made. */
+  checkOptions?(options: DriverContext['options']): void;
   /** Whatever is done with a store whose file finds no room waits for it, without a word. */
   readonly waitsForRoom?: true;
   /** Fails with `Unavailable` and the way out where this machine cannot have such a store: no kernel module, no tools. */
   check(): Promise<void>;
-  /** Makes it in `image`, which is a hole of its size. */
-  make(place: StorePlace): Promise<void>;
+  /** Makes it in `image`, which is a hole of its size, with options that `checkOptions` took. */
+  make(place: StorePlace, options: DriverContext['options']): Promise<void>;
   /** Whether it is where the driver finds it. Cheap. */
   isAttached(place: StorePlace): Promise<boolean>;
   /** Whether what is attached takes no writes any more, because its file could not be written. Cheap. */

@@ -4,7 +4,7 @@ import { shellWord } from '../linux/command.ts';
 import { listDirectory, pathExists } from '../linux/files.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { sizeText } from '../size-text.ts';
-import type { DriverFactory } from './driver.ts';
+import type { DriverContext, DriverFactory } from './driver.ts';
 import { MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
 import { refusalOfReadOnly } from './read-only.ts';
 import { DRIVER_NAMES } from './registry.ts';
@@ -13,9 +13,19 @@ import { failedStore, isShort, LostImageError, mustHaveImage, roomLeft } from '.
 /** A pool or filesystem has room for something from here on; mkfs.btrfs wants 109 MiB. */
 export const LEAST_SIZE = 256 * 1024 * 1024;
 
+/** A store that is to be made. */
+export interface NewStore {
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Those of the driver that are settled as its store is made. */
+  readonly options: DriverContext['options'];
+}
+
 /** Fails as `makeStore` does where that can be told before anything is made. Makes nothing. */
-export async function checkMake(folder: StoreFolder, name: string, size: number): Promise<MadeStore> {
+export async function checkMake(folder: StoreFolder, { name, size, options }: NewStore): Promise<MadeStore> {
   const store = await storeOf(folder, name);
+  if (options.length > 0) checkOptions(store, options);
   if (size < LEAST_SIZE)
     throw new TsengineError(
       'InvalidParameter',
@@ -31,12 +41,22 @@ export async function checkMake(folder: StoreFolder, name: string, size: number)
   return store;
 }
 
+function checkOptions({ maker, name }: MadeStore, options: DriverContext['options']): void {
+  if (maker.checkOptions === undefined)
+    throw new TsengineError(
+      'InvalidParameter',
+      `driver setup takes no storage options for ${name}: give them to the commands that use the store`,
+    );
+  maker.checkOptions(options);
+}
+
 /**
  * Makes a store of `size` bytes and attaches it. Nothing is used of the file but what is written. Fails with `Conflict`
  * where the driver has a store or layers already; leaves nothing when it fails.
  */
-export async function makeStore(folder: StoreFolder, name: string, size: number): Promise<void> {
-  const store = await checkMake(folder, name, size);
+export async function makeStore(folder: StoreFolder, wanted: NewStore): Promise<void> {
+  const store = await checkMake(folder, wanted);
+  const { options, size } = wanted;
   using _lock = await store.lock();
   const place = store.place(size);
   mustBeFree(store);
@@ -44,7 +64,7 @@ export async function makeStore(folder: StoreFolder, name: string, size: number)
   if (found !== undefined) await store.takeAway(store.place(found.size));
   store.write('making', size);
   try {
-    await store.maker.make(place);
+    await store.maker.make(place, options);
     await store.maker.attach(place);
     store.write('ready', size);
   } catch (error) {

@@ -4,7 +4,14 @@ import { resolve } from 'node:path';
 import type { DriverContext, DriverFactory, GraphDriver } from '../drivers/driver.ts';
 import type { DriverListing } from '../drivers/listing.ts';
 import type { StoreFolder } from '../drivers/made-store.ts';
-import { attachStores, checkMake, makeStore, mustBeAttached, offerOfStore } from '../drivers/made-stores.ts';
+import {
+  attachStores,
+  checkMake,
+  makeStore,
+  mustBeAttached,
+  type NewStore,
+  offerOfStore,
+} from '../drivers/made-stores.ts';
 import { driverFactory, mustServe } from '../drivers/registry.ts';
 import { checkRemove, type RemoveStore, removeStore } from '../drivers/remove-store.ts';
 import { explainStore, wantingRoom } from '../drivers/store-disk.ts';
@@ -152,13 +159,13 @@ async function explaining<T>(root: RootPaths, driverName: string, work: () => Pr
   }
 }
 
-/** Makes a store for a driver, of `size` bytes. What can be refused before anything is made leaves no data root either. */
-export async function setUpDriver(options: DataRootOptions, name: string, size: number): Promise<SetUp> {
-  const factory = await factoryOf(name);
-  await lookBefore(options, (stores) => checkMake(stores, name, size));
+/** Makes a store for a driver. What can be refused before anything is made leaves no data root either. */
+export async function setUpDriver(options: DataRootOptions, wanted: NewStore): Promise<SetUp> {
+  const factory = await factoryOf(wanted.name);
+  await lookBefore(options, (stores) => checkMake(stores, wanted));
   using root = await openDataRoot(options);
   mustBeWritable(root);
-  await explaining(root, factory.name, () => makeStore(storesOf(root), name, size));
+  await explaining(root, factory.name, () => makeStore(storesOf(root), wanted));
   const room = statfs(root.path).available;
   return { home: root.driverHome(factory.name), program: programOn(root), room };
 }

@@ -226,6 +226,62 @@ t driver teardown zfs
     assert.deepEqual(stdout.trim().split('\n'), ['zfs']);
   });
 
+  test('of stores that are made and taken away at once ends with the last one, and not before', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `t() { r=$1; shift; tsengine --data-root "$PWD/$r" --exec-root "/run/$r" "$@"; }
+set -e
+for turn in 1 2 3; do
+  t a driver setup zfs --size 256m >/dev/null
+  t a driver teardown zfs & b=$!
+  t b driver setup zfs --size 256m >/dev/null
+  wait $b
+  t b driver teardown zfs
+done
+! pgrep -x zfs-fuse
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout, 'zfs\n'.repeat(6));
+  });
+
+  test('of a store in a folder whose name is not ASCII, of one that was moved, and of one that is damaged', () => {
+    const { status, stdout, stderr } = withZfsFuse(
+      `t() { r=$1; shift; tsengine --data-root "$PWD/$r" --exec-root "/run/$r" -s zfs "$@"; }
+set -e
+detach() { zpool export $(zpool list -H -o name); }
+mkdir -p tree/bin; cp /bin/busybox tree/bin/; tar -C tree -cf tree.tar .
+t ä driver setup zfs --size 256m >/dev/null
+t ä import tree.tar tree >/dev/null
+t ä run --rm tree /bin/busybox echo runs
+detach; mv ä b
+t b images -q >/dev/null 2>told && exit 1
+cat told >&2
+sh -c "$(sed 's/.* to this one with //' told)"
+t b images --format '{{.Repository}}'
+detach; mount -t tmpfs none b/zfs; touch b/zfs/mine
+! t b driver teardown zfs
+umount b/zfs
+! t b driver teardown zfs
+detach; truncate -s 0 b/tsengine/stores/zfs/image; truncate -s 256M b/tsengine/stores/zfs/image
+! t b images
+t b driver teardown --force zfs 2>/dev/null
+`,
+      { bare: true },
+    );
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(stdout.trim().split('\n'), ['runs', 'tree', 'zfs']);
+    const words = [
+      /stores\/zfs\/image, which driver setup made for zfs, has the pool of a data root in another place \(tsengine-\w+\): move the data root back there, or give the pool to this one with zpool import -f -d \S+\/b\/tsengine\/stores\/zfs -o cachefile=none tsengine-\w+ tsengine-\w+; zfs set mountpoint=\S+\/b\/zfs tsengine-\w+$/,
+      /another file system is mounted at \S+\/b\/zfs, where the store of zfs that driver setup made is to be: umount \S+\/b\/zfs$/,
+      /zfs holds images or containers in /,
+      /stores\/zfs\/image, which driver setup made for zfs, has no pool that can be attached: it is damaged, or a copy of one that is attached: put it back .* driver teardown --force zfs$/,
+    ];
+    const told = stderr.trim().split('\n');
+    assert.equal(told.length, words.length, stderr);
+    for (const [at, pattern] of words.entries()) assert.match(told[at] ?? '', pattern);
+  });
+
   test('beside a daemon that serves other pools in another mount namespace none is made: that one is named', () => {
     const { status, stdout, stderr } = withZfsFuse(
       `set -e

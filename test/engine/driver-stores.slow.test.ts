@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -349,6 +350,16 @@ test('a driver without a store keeps its containers, whatever teardown is told',
   fails(cli, ['driver', 'teardown', '--force', 'overlay2'], /needs no store/);
   fails(cli, ['driver', 'teardown', '--force', 'btrfs'], /has no store that driver setup made/);
   assert.match(cli.ok(['ps', '-a']), /kept/);
+});
+
+test('storage options that would not be carried out are refused, and leave nothing', async () => {
+  await using cli = openCli('btrfs');
+  fails(
+    cli,
+    ['--storage-opt', 'btrfs.min_space=1G', 'driver', 'setup', '--size', '1g', 'btrfs'],
+    /^tsengine: driver setup takes no storage options for btrfs: give them to the commands that use the store\n$/,
+  );
+  assert.equal(existsSync(stores(cli)), false);
 });
 
 test('what cannot be had is refused, and leaves nothing', async () => {

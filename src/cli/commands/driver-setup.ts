@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { parseStorageOption } from '../../drivers/storage-options.ts';
 import type { CommandContext } from '../command.ts';
 import { addDataRootFlag, type DataRootFlag, withDataRoot } from '../data-root-flag.ts';
 import { parseFlag } from '../flags/flag-error.ts';
@@ -27,8 +28,9 @@ export function register(command: Command, context: CommandContext): void {
   addDataRootFlag(command, 'Make it in this data root').action(async (name: string, flags: SetupFlags) => {
     const size = parseFlag('--size', flags.size ?? DEFAULT_SIZE, ramInBytes);
     const { setUpDriver } = await import('../../engine/driver-stores.ts');
-    const { dataRoot, execRoot } = withDataRoot(context, flags).globals;
-    const { home, program, room } = await setUpDriver({ dataRoot, execRoot }, name, size);
+    const { dataRoot, execRoot, storageOpts } = withDataRoot(context, flags).globals;
+    const options = storageOpts.map(parseStorageOption);
+    const { home, program, room } = await setUpDriver({ dataRoot, execRoot }, { name, size, options });
     if (room < size)
       process.stderr.write(
         `WARNING: the disk of the data root has ${bytesSize(room)} left, and what is written into the store beyond that fails: keep room there\n`,

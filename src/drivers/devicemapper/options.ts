@@ -89,7 +89,8 @@ const DATA_SIZES: Range = { least: 16 * MIB, most: 64 * TIB, words: '16M to 64T'
 /** Of its metadata. The kernel's documentation wants 2 MiB at least, and it does not use what is above 16 GiB. */
 const METADATA_SIZES: Range = { least: 2 * MIB, most: 16 * GIB, words: '2M to 16G' };
 
-function invalid(message: string): TsengineError {
+/** The error for options that are none, or do not go together. */
+export function invalid(message: string): TsengineError {
   return badOption(`devicemapper: ${message}`);
 }
 

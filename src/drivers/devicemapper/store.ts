@@ -12,7 +12,7 @@ import { MountCounter } from '../mount-counter.ts';
 import { storeInUse } from '../store-in-use.ts';
 import { ActiveDevices } from './active-devices.ts';
 import { Metadata } from './metadata.ts';
-import { readEngineOptions } from './options.ts';
+import { invalid, readEngineOptions } from './options.ts';
 import { Pool } from './pool.ts';
 
 /** See `StoreMaker`. The driver activates the pool itself when it is opened. */
@@ -30,9 +30,18 @@ export const devicemapperStore: StoreMaker = {
     if (!support.supported) throw new TsengineError('Unavailable', support.reason);
   },
 
-  async make({ home, runHome, size }) {
+  checkOptions(options) {
+    const { source, loopDataSize } = readEngineOptions({ options });
+    if (source.kind !== 'own' || source.data !== undefined || source.metadata !== undefined)
+      throw invalid(
+        'driver setup makes a pool on files: what names a device needs none (docs/devicemapper.md)',
+      );
+    if (loopDataSize !== undefined) throw invalid('dm.loopdatasize is what --size says: give that alone');
+  },
+
+  async make({ home, runHome, size }, given) {
     const { devicemapperFactory } = await import('./index.ts');
-    const options = [['dm.loopdatasize', `${size}`]] as const;
+    const options = [...given, ['dm.loopdatasize', `${size}`]] as const;
     await devicemapperFactory.open({ home, runHome, options, warn: () => undefined });
   },
 

@@ -6,6 +6,7 @@
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { runCommand } from '../../linux/command.ts';
 import { errnoNumber, SyscallError } from '../../linux/errno.ts';
+import { makeDirectories } from '../../linux/files.ts';
 import { readMountInfo } from '../../linux/mountinfo.ts';
 import { isLayerId } from '../layer-id.ts';
 import { BIRTH, type Birth, Datasets, failed, type NewLayer, patiently, readBirth } from './datasets.ts';
@@ -70,6 +71,8 @@ export class FuseDatasets extends Datasets {
   }
 
   override async clone(id: string, snapshot: string, layer: NewLayer): Promise<void> {
+    // The command mounts what it made, and makes no folder for that below a name that is not ASCII.
+    makeDirectories(`${this.#graph}/${id}`, 0o700);
     const args = ['clone', ...this.#properties(id, layer), snapshot, this.name(id)];
     await patiently(async () => void (await fuseZfs(args)), TRIES);
   }

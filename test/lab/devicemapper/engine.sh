@@ -44,14 +44,19 @@ check_pool $root
 
 # A store that was made is taken away when nothing works in it, whatever has become of it.
 made() { tsengine --data-root /store/made "$@"; }
-made driver setup devicemapper --size 2G || fail 'driver setup'
+expect 'driver setup with what --size says' '*dm.loopdatasize is what --size says*' made --storage-opt dm.loopdatasize=3G driver setup devicemapper
+expect 'driver setup with a device' '*driver setup makes a pool on files*' made --storage-opt dm.thinpooldev=pool driver setup devicemapper
+[ ! -e /store/made ] || fail 'a setup that was refused made something'
+made --storage-opt dm.fs=ext4 --storage-opt dm.basesize=1536M driver setup devicemapper --size 2G || fail 'driver setup'
+expect 'its file system' '*Backing Filesystem: ext4*' made -s devicemapper info
+expect 'its base size' '*Base Device Size: 1.6*GB*' made -s devicemapper info
 made -s devicemapper import /store/image.tar box >/dev/null || fail 'import into a made store'
 made -s devicemapper run -d --name busy --network none box sleep 1000 >/dev/null || fail 'run -d in a made store'
 point=$(mount | grep -o '/store/made/devicemapper/mnt/[0-9a-f]*')
 sleep 1000 <$point/rootfs/bin/busybox & held=$!
-expect 'a store in use' '*/store/made/devicemapper is in use: stop what works in it*, containers first, then go on with tsengine --data-root /store/made driver teardown devicemapper' made driver teardown --force devicemapper
+expect 'a store in use' '*/store/made/devicemapper is in use: stop what works in it*, containers first, then go on with tsengine --data-root /store/made driver teardown --force devicemapper' made driver teardown --force devicemapper
 kill $held
-made -s devicemapper rm -f busy >/dev/null
+expect 'a store whose teardown was refused' '*box*' made -s devicemapper images
 rm /store/made/devicemapper/devicemapper/data
 echo damaged >/store/made/devicemapper/metadata/transaction-metadata
 made driver teardown --force devicemapper || fail 'driver teardown'
