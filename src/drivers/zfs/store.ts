@@ -44,7 +44,9 @@ function byFuse(): boolean {
 
 async function isImported(pool: string): Promise<boolean> {
   if (!byFuse()) return zfsExists(pool);
-  return (await runCommand('zfs', ['list', '-H', '-o', 'name', pool])).code === 0;
+  const { code, stderr } = await runCommand('zfs', ['list', '-H', '-o', 'name', pool]);
+  // Of one that is suspended, because its disk is full, nothing is told either.
+  return code === 0 || !/does not exist/.test(stderr);
 }
 
 /** The store, where it is mounted at the driver's home. What else is mounted there is the user's. */
