@@ -15,15 +15,19 @@ import { statSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import {
+  closeFile,
+  fsync,
   listDirectory,
   makeDirectories,
+  openFile,
   pathExists,
   readTextIfAny,
   removeDirectory,
   removeFile,
+  writeAll,
   writeFileAtomic,
 } from '../linux/files.ts';
-import { type Lock, lockFile } from '../linux/flock.ts';
+import { lockFile } from '../linux/flock.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
@@ -49,6 +53,9 @@ const RECORD = z.object({
 });
 /** What is on record of a store. */
 export type StoreRecord = z.infer<typeof RECORD>;
+
+/** The locks of stores that this process has. */
+const lockedHere = new Set<string>();
 
 /** One of them, made or not. */
 export class MadeStore {
@@ -100,7 +107,7 @@ export class MadeStore {
   }
 
   /** Makes the store's folder where there is none. */
-  async lock(): Promise<Lock> {
+  async lock(): Promise<Disposable> {
     for (;;) {
       makeDirectories(this.#folder, 0o700);
       const lock = await this.lockIfAny();
@@ -109,13 +116,26 @@ export class MadeStore {
   }
 
   /** The same, and `undefined` where there is no such folder, or where who had the lock has taken it away. */
-  async lockIfAny(): Promise<Lock | undefined> {
+  async lockIfAny(): Promise<Disposable | undefined> {
+    const path = `${this.#folder}/lock`;
     try {
-      return await lockFile(`${this.#folder}/lock`, 'exclusive');
+      const lock = await lockFile(path, 'exclusive');
+      lockedHere.add(path);
+      return {
+        [Symbol.dispose]: () => {
+          lockedHere.delete(path);
+          lock[Symbol.dispose]();
+        },
+      };
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw error;
     }
+  }
+
+  /** Whether this process has the lock: a teardown opens an engine, to remove containers, and must not wait for itself. */
+  get isLockedHere(): boolean {
+    return lockedHere.has(`${this.#folder}/lock`);
   }
 
   record(): StoreRecord | undefined {
@@ -153,7 +173,14 @@ export class MadeStore {
 
   write(state: StoreRecord['state'], size: number, mayGo = false): void {
     const record: StoreRecord = { version: 1, state, size, ...(mayGo ? { mayGo } : {}) };
-    writeFileAtomic(`${this.#folder}/store.json`, `${JSON.stringify(record)}\n`);
+    const path = `${this.#folder}/store.json`;
+    const text = `${JSON.stringify(record)}\n`;
+    try {
+      writeFileAtomic(path, text);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOSPC', 'EDQUOT') || !pathExists(path)) throw error;
+      overwrite(path, text);
+    }
   }
 
   /** `flags` are those of a teardown that goes on with it. */
@@ -190,6 +217,21 @@ export class MadeStore {
   forget(): void {
     removeFile(`${this.#folder}/store.json`);
     removeTree(this.#folder);
+  }
+}
+
+/**
+ * Writes a small file where it is, on a disk that has no room for another one: what zfs-fuse waits for there takes all that
+ * was kept back. Disks write so little whole.
+ */
+function overwrite(path: string, text: string): void {
+  const fd = openFile(path, 'r+');
+  try {
+    // What is longer would stay behind its end.
+    writeAll(fd, Buffer.from(text.padEnd(statSync(path).size)), 0, path);
+    fsync(fd, path);
+  } finally {
+    closeFile(fd);
   }
 }
 

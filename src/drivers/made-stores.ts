@@ -132,10 +132,12 @@ export async function attachStores(folder: StoreFolder, asked: string | undefine
   }
 }
 
+const NO_LOCK: Disposable = { [Symbol.dispose]: () => {} };
+
 async function attach(store: MadeStore, size: number): Promise<void> {
   const place = store.place(size);
   if (await store.maker.isAttached(place)) return;
-  using lock = await store.lockIfAny();
+  using lock = store.isLockedHere ? NO_LOCK : await store.lockIfAny();
   // Taken away meanwhile.
   if (lock === undefined) return;
   if (store.record()?.state !== 'ready' || (await store.maker.isAttached(place))) return;

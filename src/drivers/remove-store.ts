@@ -77,7 +77,11 @@ async function empty(
   // A teardown was broken off before it knew whether anything is in there.
   if (state !== 'ready') await how.recording(() => store.write('ready', place.size));
   try {
-    if (!(await store.maker.isAttached(place))) await store.maker.attach(place);
+    const isAttached = await store.maker.isAttached(place);
+    const waits = store.maker.waitsForRoom === true && isShort(place);
+    if (!isAttached && how.force && waits)
+      throw new TsengineError('Unavailable', roomLeft(place, store.name));
+    if (!isAttached) await store.maker.attach(place);
     if (how.force) await how.removeContainers();
   } catch (error) {
     if (!how.force) throw error;

@@ -44,7 +44,7 @@ export async function wantingRoom(driver: GraphDriver, folder: StoreFolder): Pro
 }
 
 /** What the kernel, tools and drivers say where something cannot be written. */
-const NOT_WRITTEN = /input\/output error|read-only file system|no space left on device/i;
+const NOT_WRITTEN = /input\/output error|read-only file system|no space left on device|currently suspended/i;
 
 function tellsOfDisk(error: unknown): boolean {
   return hasErrno(error, 'EIO', 'EROFS', 'ENOSPC') || NOT_WRITTEN.test(errorMessage(error));

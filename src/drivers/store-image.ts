@@ -73,6 +73,9 @@ export function mustBeBare({ home }: StorePlace, name: DriverName): void {
 /** What a store wants for its own records while a small layer comes in. */
 const LEAST_ROOM = 16 * 1024 * 1024;
 
+/** What a pool writes when it is imported, and more. */
+const LEAST_TO_WRITE = 1024 * 1024;
+
 /** Bytes that the file can still take. */
 function roomFor({ image }: StorePlace): number {
   return statfs(dirname(image)).available;
@@ -81,6 +84,11 @@ function roomFor({ image }: StorePlace): number {
 /** Whether there is next to none. */
 export function isShort(place: StorePlace): boolean {
   return roomFor(place) < LEAST_ROOM;
+}
+
+/** Whether there is nothing that a store could write what it must into. */
+export function isFull(place: StorePlace): boolean {
+  return roomFor(place) < LEAST_TO_WRITE;
 }
 
 /** How much is left, and the way out. */

@@ -5,6 +5,7 @@
  * Where the kernel has no module and zfs-fuse is installed, its daemon is started for the pool, and ended with the last one.
  */
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TsengineError } from '../../errors.ts';
 import { findCommand, runCommand, runOrFail, shellWord } from '../../linux/command.ts';
 import { makeDirectories, pathExists } from '../../linux/files.ts';
@@ -14,7 +15,15 @@ import { sha256Hex } from '../../linux/sha256.ts';
 import { zfsExists } from '../../linux/zfs-core.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
 import { isDeadMount } from '../mount-counter.ts';
-import { LostImageError, makeImage, mustBeBare, mustHaveImage } from '../store-image.ts';
+import {
+  isFull,
+  isShort,
+  LostImageError,
+  makeImage,
+  mustBeBare,
+  mustHaveImage,
+  roomLeft,
+} from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
 import {
   endIdleDaemon,
@@ -42,11 +51,17 @@ function byFuse(): boolean {
   return !pathExists(DEVICE) && hasZfsFuse();
 }
 
+/** What zfs-fuse has of a pool. Of one that is suspended, because its file could not be written, it tells nothing but that. */
+async function stateOf(pool: string): Promise<'none' | 'suspended' | 'imported'> {
+  const { code, stderr } = await runCommand('zfs', ['list', '-H', '-o', 'name', pool]);
+  if (code === 0) return 'imported';
+  if (/is currently suspended/.test(stderr)) return 'suspended';
+  return /does not exist/.test(stderr) ? 'none' : 'imported';
+}
+
 async function isImported(pool: string): Promise<boolean> {
   if (!byFuse()) return zfsExists(pool);
-  const { code, stderr } = await runCommand('zfs', ['list', '-H', '-o', 'name', pool]);
-  // Of one that is suspended, because its disk is full, nothing is told either.
-  return code === 0 || !/does not exist/.test(stderr);
+  return (await stateOf(pool)) !== 'none';
 }
 
 /** The store, where it is mounted at the driver's home. What else is mounted there is the user's. */
@@ -69,6 +84,34 @@ async function readyFuse(place: StorePlace): Promise<void> {
 function noPool(place: StorePlace, cause: unknown): LostImageError {
   const why = `${place.image}, which driver setup made for zfs, has no pool that can be attached: it is damaged, or a copy of one that is attached`;
   return new LostImageError(place, 'zfs', why, 'put it back from a backup, or detach that one', cause);
+}
+
+/** A pool could not be written, and its daemon waits until somebody says that it can. */
+class SuspendedError extends TsengineError {
+  constructor(place: StorePlace, pool: string, [daemon]: readonly number[]) {
+    const clear = `${roomLeft(place, 'zfs')}, and run zpool clear ${pool}`;
+    const giveUp = `give up all that zfs-fuse serves with kill -9 ${daemon ?? 'PID'}, then ${place.teardown}`;
+    super('Unavailable', `the pool of zfs at ${place.home} has stopped: ${clear}; or ${giveUp}`);
+  }
+}
+
+/** How long what needs room on a disk that has next to none may take. Milliseconds. */
+const PATIENCE = 20_000;
+
+/** Does something with a pool, which waits for ever when that is suspended, or is so meanwhile: fails with `SuspendedError` then. */
+async function unlessSuspended(
+  work: (pool: string) => Promise<void>,
+  place: StorePlace,
+  pool: string,
+): Promise<void> {
+  const daemons = daemonsOf(pool);
+  if ((await stateOf(pool)) === 'suspended') throw new SuspendedError(place, pool, daemons);
+  const done = work(pool);
+  const late = sleep(PATIENCE, 'late', { ref: false });
+  // The daemon, at work on that, would not answer to another question.
+  const found = await Promise.race([done, late]);
+  if (found === 'late' && isShort(place)) throw new SuspendedError(place, pool, daemons);
+  await done;
 }
 
 /** -f: the machine that had it last may have lost its power, and no other one has the file. */
@@ -106,6 +149,8 @@ async function attachPool(place: StorePlace): Promise<void> {
   const pool = poolOf(place);
   if (byFuse()) {
     await freeElsewhere(place, pool);
+    // Whoever imports a pool writes to it, and would wait for ever.
+    if (isFull(place)) throw new TsengineError('Unavailable', roomLeft(place, 'zfs'));
     await readyFuse(place);
   }
   mustBeBare(place, 'zfs');
@@ -166,9 +211,10 @@ export const zfsStore: StoreMaker = {
 
 async function exportPool(place: StorePlace, pool: string): Promise<void> {
   try {
-    if (byFuse()) await exportFuse(pool);
+    if (byFuse()) await unlessSuspended(exportFuse, place, pool);
     else await zpool(['export', pool], 'cannot detach the pool of zfs');
   } catch (error) {
+    if (error instanceof SuspendedError) throw error;
     throw storeInUse(place, error, byFuse() ? daemonsOf(pool) : []);
   }
 }
