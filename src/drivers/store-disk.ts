@@ -22,23 +22,34 @@ async function storeOnFile(folder: StoreFolder, name: string): Promise<StoreOnFi
   return { store, place: store.place(record.size) };
 }
 
-/** Has a driver on such a store begin no layer where its file finds no room. */
+/**
+ * Has a driver on such a store begin no layer where its file finds no room, and say so in words of the disk where something fails
+ * because of that: also in what only warns.
+ */
 export async function wantingRoom(driver: GraphDriver, folder: StoreFolder): Promise<GraphDriver> {
   const found = await storeOnFile(folder, driver.name);
   if (found === undefined) return driver;
   const { place } = found;
-  const wanting = <A extends unknown[], R>(
+  const telling = <A extends unknown[], R>(
     method: (...args: A) => Promise<R>,
+    wantsRoom = false,
   ): ((...args: A) => Promise<R>) => {
     return async (...args) => {
-      if (isShort(place)) throw new TsengineError('Unavailable', roomLeft(place, driver.name));
-      return await method.apply(driver, args);
+      if (wantsRoom && isShort(place)) throw new TsengineError('Unavailable', roomLeft(place, driver.name));
+      try {
+        return await method.apply(driver, args);
+      } catch (error) {
+        throw await explainStore(error, folder, driver.name);
+      }
     };
   };
-  const { create, createReadWrite } = driver;
-  const told: Pick<GraphDriver, 'create' | 'createReadWrite'> = {
-    create: wanting(create),
-    createReadWrite: wanting(createReadWrite),
+  const { create, createReadWrite, get, applyDiff, remove } = driver;
+  const told: Pick<GraphDriver, 'create' | 'createReadWrite' | 'get' | 'applyDiff' | 'remove'> = {
+    create: telling(create, true),
+    createReadWrite: telling(createReadWrite, true),
+    get: telling(get),
+    applyDiff: telling(applyDiff),
+    remove: telling(remove),
   };
   return Object.assign(driver, told);
 }

@@ -49,9 +49,25 @@ export async function attachDriverStores(root: DataRoot, driver: string | undefi
   await attachStores(storesOf(root), driver);
 }
 
-/** Fails where a driver's store is not attached, for a root that is only looked at: see `mustBeAttached`. */
-export async function mustHaveDriverStore(root: RootPaths, factory: DriverFactory): Promise<void> {
-  await mustBeAttached(storesOf(root), factory);
+/**
+ * Opens a driver that has a store. One that may only look finds it attached, or fails with `Unavailable`; one that may write begins
+ * no layer in a store that finds no room on the disk below it, and fails in words of that disk where it is the cause.
+ */
+export async function openOnStore(
+  root: DataRoot,
+  factory: DriverFactory,
+  context: DriverContext,
+): Promise<GraphDriver> {
+  const stores = storesOf(root);
+  if (root.readOnly) {
+    await mustBeAttached(stores, factory);
+    return await factory.open(context);
+  }
+  try {
+    return await wantingRoom(await factory.open(context), stores);
+  } catch (error) {
+    throw await explainStore(error, stores, factory.name);
+  }
 }
 
 /**
@@ -74,11 +90,6 @@ export async function offerOfDriverStore(
   factory: DriverFactory,
 ): Promise<string | undefined> {
   return await offerOfStore(storesOf(root), factory);
-}
-
-/** The driver, which begins no layer in a store that finds no room on the disk below it. */
-export async function withStoreRoom(driver: GraphDriver, root: RootPaths): Promise<GraphDriver> {
-  return await wantingRoom(driver, storesOf(root));
 }
 
 /** The error of a command that used a driver's store, in words of the disk below that where it is the cause. */

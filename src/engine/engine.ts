@@ -183,10 +183,8 @@ async function wire(
     const factory = await driverFactory(driverName);
     const context = driverContext(driverName);
     if (!hasStoreOf(root, driverName)) return await factory.open(context);
-    const { mustHaveDriverStore, withStoreRoom } = await import('./driver-stores.ts');
-    if (!root.readOnly) return await withStoreRoom(await factory.open(context), root);
-    await mustHaveDriverStore(root, factory);
-    return await factory.open(context);
+    const { openOnStore } = await import('./driver-stores.ts');
+    return await openOnStore(root, factory, context);
   });
 
   const imageDir = root.imageDir(driverName);

@@ -118,7 +118,7 @@ export async function openDataRoot(options: DataRootOptions = {}): Promise<DataR
   const named = resolve(options.dataRoot ?? DEFAULT_DATA_ROOT);
   refuseSuspended(named);
   refuseNonDirectory(named, 'data root');
-  const path = madeRoot(named);
+  const path = madeRoot(named, options.onlyReads === true);
   const execRoot = resolve(options.execRoot ?? execRootFor(path));
   refuseNonDirectory(execRoot, 'exec root');
   const against = holdAgainstDockerd(path);
@@ -160,12 +160,13 @@ export function refuseSuspended(path: string): void {
 }
 
 /** Makes the folder of a data root if it is absent, and gives its real path. */
-function madeRoot(path: string): string {
+function madeRoot(path: string, onlyReads: boolean): string {
   try {
     ensureDirectory(path, 0o710);
     return realpathSync(path);
   } catch (error) {
     if (hasErrno(error, 'ENOTDIR')) throw belowNonDirectory(path, error);
+    if (hasErrno(error, 'EROFS')) throw onReadOnlyDisk(path, onlyReads, error);
     const mount = hasErrno(error, 'ENOTCONN') ? deadMountOf(path) : undefined;
     if (mount === undefined) throw error;
     throw new TsengineError(
