@@ -117,19 +117,27 @@ export function howToFree(store: MadeStore): string {
 
 /**
  * Attaches the stores that are not, as after a boot: that of the driver that was asked for, or all, because the choice of a
- * driver looks at what is there. Fails where one cannot be attached, and with `Conflict` where the one that was asked for is
- * half made or half gone.
+ * driver looks at what is there. Fails where one cannot be attached, when the others are, and with `Conflict` where the one that was
+ * asked for is half made or half gone.
  */
 export async function attachStores(folder: StoreFolder, asked: string | undefined): Promise<void> {
   if (!pathExists(folder.path)) return;
+  const failures: unknown[] = [];
   for (const name of listDirectory(folder.path)) {
     if (!DRIVER_NAMES.some((known) => known === name) || (asked !== undefined && asked !== name)) continue;
-    const store = await storeOf(folder, name);
-    const record = store.record();
-    if (record === undefined) continue;
-    if (record.state === 'ready') await attach(store, record.size);
-    else if (asked === name) throw halfMade(store, record);
+    try {
+      await attachIfReady(await storeOf(folder, name), asked);
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
+}
+
+async function attachIfReady(store: MadeStore, asked: string | undefined): Promise<void> {
+  const record = store.record();
+  if (record?.state === 'ready') await attach(store, record.size);
+  else if (record !== undefined && asked === store.name) throw halfMade(store, record);
 }
 
 const NO_LOCK: Disposable = { [Symbol.dispose]: () => {} };

@@ -195,6 +195,7 @@ test('a store whose disk filled up while it was written says so, and the way out
   using disk = makeFilesystem('ext4', { size: 100 * MIB });
   await using cli = await withStore(disk.path);
   cli.ok(['import', await tinyRootfs(), 'tiny']);
+  cli.ok(['create', '--network', 'none', '--name', 'kept', 'tiny', 'true']);
   const files = { full: `${disk.path}/full`, more: `${disk.path}/more` };
   const large = `${cli.execRoot}/large.tar`;
   writeFileSync(large, tarOf([{ name: 'large', content: Buffer.alloc(40 * MIB, 'large') }]));
@@ -221,6 +222,10 @@ test('a store whose disk filled up while it was written says so, and the way out
     ),
   );
   fails(cli, ['driver', 'teardown', 'btrfs'], hints(cli, FAILED));
+  const removal = cli.run(['rm', 'kept']);
+  assert.equal(removal.status, 1);
+  assert.match(removal.stderr, new RegExp(hints(cli, FAILED).source));
+  assert.doesNotMatch(removal.stderr, /choose another data root/);
   for (const path of Object.values(files)) rmSync(path);
   unmount(home(cli));
   assert.equal(cli.ok([...RUN, 'echo', 'one']), 'one\n');
