@@ -8,7 +8,7 @@ import type { DriverContext, DriverFactory } from './driver.ts';
 import { MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
 import { refusalOfReadOnly } from './read-only.ts';
 import { DRIVER_NAMES } from './registry.ts';
-import { failedStore, isShort, LostImageError, mustHaveImage, roomLeft } from './store-image.ts';
+import { failedStore, isShort, LostImageError, mustBeBare, mustHaveImage, roomLeft } from './store-image.ts';
 
 /** A pool or filesystem has room for something from here on; mkfs.btrfs wants 109 MiB. */
 export const LEAST_SIZE = 256 * 1024 * 1024;
@@ -214,6 +214,7 @@ export async function storeState(
   try {
     if (isOnImage) mustHaveImage(place, store.name);
     if (isAttached) return found;
+    if (isOnImage) mustBeBare(place, store.name);
     await store.maker.check();
     return { ...found, note: 'the next command that uses it attaches it' };
   } catch (error) {

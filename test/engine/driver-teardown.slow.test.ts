@@ -247,6 +247,10 @@ test('another file system in the place of a store, and what is in the folder bel
     /^tsengine: another file system is mounted at \S+\/btrfs, where the store of btrfs that driver setup made is to be: umount \S+\/btrfs\n$/;
   fails(cli, ['images'], hidden);
   fails(cli, ['driver', 'teardown', 'btrfs'], hidden);
+  assert.match(
+    listed(cli),
+    /^btrfs +unsupported .* made by driver setup; another file system is mounted at /m,
+  );
   assert.ok(existsSync(`${stores(cli)}/btrfs/image`));
   unmount(at);
   writeFileSync(`${at}/notes`, 'mine');
