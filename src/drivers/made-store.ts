@@ -82,6 +82,10 @@ export class MadeStore {
     return `${this.#folder}/image`;
   }
 
+  get #record(): string {
+    return `${this.#folder}/store.json`;
+  }
+
   get home(): string {
     return this.#home;
   }
@@ -139,7 +143,7 @@ export class MadeStore {
   }
 
   record(): StoreRecord | undefined {
-    const path = `${this.#folder}/store.json`;
+    const path = this.#record;
     const text = readTextIfAny(path);
     if (text === undefined) return undefined;
     try {
@@ -155,31 +159,43 @@ export class MadeStore {
 
   /** The size of a file that is there without a record, which somebody removed; `undefined` where there is none. */
   get unrecordedSize(): number | undefined {
-    if (this.maker.inHome === true || pathExists(`${this.#folder}/store.json`)) return undefined;
+    if (this.maker.inHome === true || pathExists(this.#record)) return undefined;
     return statSync(this.image, { throwIfNoEntry: false })?.size;
   }
 
-  /** The record of a store that may go, whatever is in it: one that is damaged or was removed is no hindrance. */
-  recordToRemove(): StoreRecord | undefined {
-    const gone = { version: 1, state: 'going', mayGo: true } as const;
-    if (this.unrecordedSize !== undefined) return { ...gone, size: this.unrecordedSize };
+  /** A record in place of one that was removed or is damaged; `undefined` where nothing is wrong with it, or there is no store. */
+  recordAnew(): StoreRecord | undefined {
+    const size = this.unrecordedSize ?? this.#damagedSize();
+    return size === undefined ? undefined : { version: 1, state: 'ready', size: Math.max(size, 1) };
+  }
+
+  #damagedSize(): number | undefined {
     try {
-      return this.record();
+      this.record();
+      return undefined;
     } catch (error) {
       if (!(error instanceof TsengineError)) throw error;
-      return { ...gone, size: statSync(this.image, { throwIfNoEntry: false })?.size ?? 0 };
+      return statSync(this.image, { throwIfNoEntry: false })?.size ?? 0;
     }
   }
 
   write(state: StoreRecord['state'], size: number, mayGo = false): void {
-    const record: StoreRecord = { version: 1, state, size, ...(mayGo ? { mayGo } : {}) };
-    const path = `${this.#folder}/store.json`;
-    const text = `${JSON.stringify(record)}\n`;
+    writeFileAtomic(this.#record, recordText(state, size, mayGo));
+  }
+
+  /**
+   * The same where the record is, on a disk that has no room for another file: what zfs-fuse waits for there takes all that was kept
+   * back. Disks write so little whole.
+   */
+  overwrite(state: StoreRecord['state'], size: number, mayGo = false): void {
+    const fd = openFile(this.#record, 'r+');
     try {
-      writeFileAtomic(path, text);
-    } catch (error) {
-      if (!hasErrno(error, 'ENOSPC', 'EDQUOT') || !pathExists(path)) throw error;
-      overwrite(path, text);
+      // What is longer would stay behind its end.
+      const text = recordText(state, size, mayGo).padEnd(statSync(this.#record).size);
+      writeAll(fd, Buffer.from(text), 0, this.#record);
+      fsync(fd, this.#record);
+    } finally {
+      closeFile(fd);
     }
   }
 
@@ -215,24 +231,14 @@ export class MadeStore {
   }
 
   forget(): void {
-    removeFile(`${this.#folder}/store.json`);
+    removeFile(this.#record);
     removeTree(this.#folder);
   }
 }
 
-/**
- * Writes a small file where it is, on a disk that has no room for another one: what zfs-fuse waits for there takes all that
- * was kept back. Disks write so little whole.
- */
-function overwrite(path: string, text: string): void {
-  const fd = openFile(path, 'r+');
-  try {
-    // What is longer would stay behind its end.
-    writeAll(fd, Buffer.from(text.padEnd(statSync(path).size)), 0, path);
-    fsync(fd, path);
-  } finally {
-    closeFile(fd);
-  }
+function recordText(state: StoreRecord['state'], size: number, mayGo: boolean): string {
+  const record: StoreRecord = { version: 1, state, size, ...(mayGo ? { mayGo } : {}) };
+  return `${JSON.stringify(record)}\n`;
 }
 
 function removeIfEmpty(folder: string): void {

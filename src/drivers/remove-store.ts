@@ -1,5 +1,5 @@
 /** Taking away what `driver setup` made (made-store.ts), whole, with what is in it or not at all. */
-import { errorMessage, TsengineError } from '../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import type { StorePlace } from './driver.ts';
 import { type MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
 import { howToFree, unrecorded } from './made-stores.ts';
@@ -24,13 +24,9 @@ export interface RemoveStore {
 /** Fails as `removeStore` does where there is no store. Changes nothing. */
 export async function checkRemove(folder: StoreFolder, name: string, force: boolean): Promise<MadeStore> {
   const store = await storeOf(folder, name);
-  if (recordOf(store, force) === undefined) throw noStore(store);
+  if (force && store.recordAnew() !== undefined) return store;
+  if (store.record() === undefined) throw noStore(store);
   return store;
-}
-
-/** What is on record of a store that is to go; with `force` also where the record is damaged or was removed. */
-function recordOf(store: MadeStore, force: boolean): StoreRecord | undefined {
-  return force ? store.recordToRemove() : store.record();
 }
 
 /**
@@ -40,7 +36,10 @@ function recordOf(store: MadeStore, force: boolean): StoreRecord | undefined {
 export async function removeStore(folder: StoreFolder, name: string, how: RemoveStore): Promise<void> {
   const store = await checkRemove(folder, name, how.force);
   using lock = await store.lockIfAny();
-  const record = recordOf(store, how.force);
+  const anew = how.force && lock !== undefined ? store.recordAnew() : undefined;
+  // So that an engine, which removes what is in it, finds its way.
+  if (anew !== undefined) await recordAs(store, how, 'ready', anew.size);
+  const record = store.record();
   // Another one took it away meanwhile.
   if (lock === undefined || record === undefined) throw noStore(store);
   const place = store.place(record.size, how.force ? '--force ' : '');
@@ -54,15 +53,28 @@ export async function removeStore(folder: StoreFolder, name: string, how: Remove
     await store.maker.detach(place);
   } catch (error) {
     // Nothing of it went: who works in it goes on, and others may come.
-    if (!isDecided) await how.recording(() => store.write('ready', place.size));
+    if (!isDecided) await recordAs(store, how, 'ready', place.size);
     throw error;
   }
   // From here on nobody can have put anything into it.
-  if (!isDecided && !how.force) await how.recording(() => store.write('going', place.size, true));
+  if (!isDecided && !how.force) await recordAs(store, how, 'going', place.size, true);
   how.removeRecords();
   store.removeFiles(place);
   store.forget();
 }
+
+/** Puts on record what becomes of a store: without room for that, not even what was kept back, where the record is. */
+async function recordAs(store: MadeStore, how: RemoveStore, ...record: Written): Promise<void> {
+  try {
+    await how.recording(() => store.write(...record));
+  } catch (error) {
+    if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    store.overwrite(...record);
+  }
+}
+
+/** What `MadeStore.write` takes. */
+type Written = Parameters<MadeStore['write']>;
 
 /**
  * Sees that nothing is in a store that may not go, and that nothing comes any more: who opens it from now on is refused. With
@@ -75,7 +87,7 @@ async function empty(
   how: RemoveStore,
 ): Promise<void> {
   // A teardown was broken off before it knew whether anything is in there.
-  if (state !== 'ready') await how.recording(() => store.write('ready', place.size));
+  if (state !== 'ready') await recordAs(store, how, 'ready', place.size);
   try {
     const isAttached = await store.maker.isAttached(place);
     const waits = store.maker.waitsForRoom === true && isShort(place);
@@ -88,7 +100,7 @@ async function empty(
     const why = error instanceof LostImageError ? error.why : errorMessage(error);
     how.warn(`containers of ${store.name} may stay on record: ${why}`);
   }
-  await how.recording(() => store.write('going', place.size, how.force));
+  await recordAs(store, how, 'going', place.size, how.force);
   if (how.force || !(await keepingReady(store, place, how))) return;
   throw new TsengineError(
     'Conflict',
@@ -102,7 +114,7 @@ async function keepingReady(store: MadeStore, place: StorePlace, how: RemoveStor
   try {
     isEmpty = !(await store.holdsLayers(place));
   } finally {
-    if (!isEmpty) await how.recording(() => store.write('ready', place.size));
+    if (!isEmpty) await recordAs(store, how, 'ready', place.size);
   }
   return !isEmpty;
 }

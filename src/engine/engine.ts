@@ -109,7 +109,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   };
   try {
     root = await openRoot({ ...config, ...empty }, options);
-    if (!root.readOnly && pathExists(`${root.stateDir}/stores`)) await attach(root, config, options);
+    if (!root.readOnly && pathExists(`${root.stateDir}/stores`)) await attach(root, config);
     if (!root.readOnly && !isNew) await checkPlace(root, config, options);
     return {
       ...(await wire(root, config, options, empty !== undefined)),
@@ -143,19 +143,22 @@ async function explainedStore(error: unknown, root: DataRoot, driverName: string
   return await explainDriverStore(error, root, driverName);
 }
 
-/** A store that cannot be attached is in nobody's way whose layers are elsewhere in the data root. */
-async function attach(
-  root: DataRoot,
-  { storageDriver = '' }: EngineConfig,
-  { warn = () => {} }: EngineOptions,
-): Promise<void> {
+/** Without a driver's name a store that cannot be attached is in the way: nobody knows whether layers are in it as well. */
+async function attach(root: DataRoot, { storageDriver = '' }: EngineConfig): Promise<void> {
   const { attachDriverStores } = await import('./driver-stores.ts');
   if (storageDriver !== '') return await attachDriverStores(root, storageDriver);
   try {
     await attachDriverStores(root, undefined);
   } catch (error) {
-    if (driversWithData(root.path).length === 0) throw error;
-    warn(errorMessage(error));
+    const others = driversWithData(root.path).map((name) => `-s ${name}`);
+    if (others.length === 0 || !(error instanceof TsengineError)) throw error;
+    throw new TsengineError(
+      error.code,
+      `${error.message}; or choose what else is there (${others.join(', ')})`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

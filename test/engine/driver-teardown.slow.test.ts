@@ -277,6 +277,7 @@ test('a store without its record, or with one that is damaged, is not made anew 
   assert.match(listed(cli), new RegExp(`^btrfs +unsupported .*${unrecorded.source}`, 'm'));
   writeFileSync(`${folder}/store.json`, record);
   assert.match(cli.ok(['images']), /^tiny /m);
+  cli.ok(['create', '--network', 'none', 'tiny', 'true']);
   writeFileSync(`${folder}/store.json`, '{');
   fails(
     cli,
@@ -284,5 +285,6 @@ test('a store without its record, or with one that is damaged, is not made anew 
     /store\.json is damaged .*: mend it, or give up the store .* driver teardown --force btrfs\n$/,
   );
   cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+  assert.deepEqual(readdirSync(`${cli.dataRoot}/containers`), []);
   nothingLeft(cli);
 });

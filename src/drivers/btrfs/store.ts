@@ -1,5 +1,6 @@
 /** A btrfs filesystem on a file, mounted at the driver's home. */
 import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand, runOrFail } from '../../linux/command.ts';
@@ -76,11 +77,14 @@ function mountedAt({ home, image }: StorePlace): MountInfo | undefined {
   return isOn(found.source.toString(), image) ? found : undefined;
 }
 
-/** Whether a device has this file, by the file's name or another. One that was removed or renamed since may be any loop device's. */
+/** Whether a device has this file, by the file's name or another. Of one that was removed or renamed since, the folder is known. */
 function isOn(device: string, image: string): boolean {
   if (!device.startsWith('/dev/loop')) return false;
   const backing = readTextIfAny(`/sys/block/${device.slice('/dev/'.length)}/loop/backing_file`)?.trimEnd();
-  return backing === image || !pathExists(image) || isLoopOf(device, image);
+  if (backing === undefined) return false;
+  return (
+    backing === image || (pathExists(image) ? isLoopOf(device, image) : dirname(backing) === dirname(image))
+  );
 }
 
 function cannotMount(place: StorePlace, error: unknown): unknown {

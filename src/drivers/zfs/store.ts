@@ -4,6 +4,7 @@
  *
  * Where the kernel has no module and zfs-fuse is installed, its daemon is started for the pool, and ended with the last one.
  */
+import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsengineError } from '../../errors.ts';
@@ -66,7 +67,7 @@ async function isImported(pool: string): Promise<boolean> {
 
 /** The store, where it is mounted at the driver's home. What else is mounted there is the user's. */
 function mountedAt(place: StorePlace): MountInfo | undefined {
-  const found = findMountAt(place.home);
+  const found = pathExists(place.home) ? findMountAt(realpathSync.native(place.home)) : undefined;
   if (found === undefined || found.source.toString() !== poolOf(place)) return undefined;
   return found.type === 'zfs' || isFuse(found.type) ? found : undefined;
 }
