@@ -6,6 +6,7 @@ import { EMPTY } from './header.ts';
 import { NameSet } from './name-set.ts';
 import { fileJson, segmentJson } from './tar-split-entry.ts';
 import type { TarEntry, TarSink } from './types.ts';
+import { nameKind, WHITEOUT_PREFIX } from './whiteouts.ts';
 
 /** Segments are cut at this size, so that neither a sparse file nor garbage at the end takes unbounded memory. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -22,7 +23,8 @@ const BATCH_BYTES = 1024 * 1024;
  * into the archive: the stored bytes of a sparse member become segments and its own line says size 0 (Docker's says
  * the full size and gives the archive back with the holes filled), the size field of links and directories
  * is not copied (Docker then wants content that is not there), and long padding after the archive's end is cut
- * every MiB (Docker cuts it wherever a read ended).
+ * every MiB (Docker cuts it wherever a read ended). Content of what is no file of the layer, whiteouts and AUFS's bookkeeping,
+ * becomes segments as well: nothing has it afterwards, and Docker cannot give such a layer back.
  *
  * A path that comes twice throws `InvalidParameter` in Docker's words, as the first content could not be given back;
  * when neither has content the second is kept as raw bytes alone.
@@ -38,6 +40,8 @@ export class TarSplitWriter implements TarSink {
   #segmentLength = 0;
   #position = 0;
   #entry: TarEntry | undefined;
+  /** Whether the content of the member that comes is kept here. */
+  #isRaw = false;
 
   /** `level` is zlib's; 1 by default: what is compressed is mostly zeros, and higher ones gain little. */
   constructor(emit: (gzip: Buffer) => void, options: { readonly level?: number } = {}) {
@@ -54,19 +58,19 @@ export class TarSplitWriter implements TarSink {
   entry(entry: TarEntry): void {
     this.#flushSegment();
     this.#entry = entry;
-    if (entry.sparse !== undefined) this.#file(entry.rawName ?? entry.name, 0);
+    this.#isRaw = entry.sparse !== undefined || (entry.size > 0 && isMark(entry.name));
+    if (this.#isRaw) this.#file(entry.rawName ?? entry.name, 0);
     else this.#crc.reset();
   }
 
   data(chunk: Buffer): void {
-    if (this.#entry?.sparse === undefined) this.#crc.update(chunk);
-    else this.raw(chunk);
+    if (this.#isRaw) this.raw(chunk);
+    else this.#crc.update(chunk);
   }
 
   endEntry(): void {
     const entry = this.#entry;
-    if (entry !== undefined && entry.sparse === undefined)
-      this.#file(entry.rawName ?? entry.name, entry.size);
+    if (entry !== undefined && !this.#isRaw) this.#file(entry.rawName ?? entry.name, entry.size);
   }
 
   globalHeader(name: Buffer): void {
@@ -140,4 +144,9 @@ export class TarSplitWriter implements TarSink {
   #compress(json: Buffer): void {
     this.#emit(gzipSync(json, { level: this.#level, chunkSize: 128 * 1024 }));
   }
+}
+
+/** Whether a member is no file of the layer. */
+function isMark(name: Buffer): boolean {
+  return name.includes(WHITEOUT_PREFIX) && nameKind(name.toString('latin1')).kind !== 'plain';
 }

@@ -6,7 +6,7 @@ import { printableMember } from './fail.ts';
 import type { TarEntry } from './types.ts';
 import { latin1 } from './unpack-name.ts';
 import { failedWith } from './unpack-tree.ts';
-import { isLayerXattr, isOverlayXattr } from './whiteouts.ts';
+import { isFilesystemXattr, isLayerXattr, isOverlayXattr } from './whiteouts.ts';
 
 /** An ACL for what will be made in a directory: set at the very end, or our own files would inherit it. */
 export const DEFAULT_ACL = 'system.posix_acl_default';
@@ -85,6 +85,10 @@ export class Attributes {
   #xattrs(entry: TarEntry, set: (name: Buffer, value: Buffer) => void): void {
     for (const [key, value] of entry.xattrs) {
       if (isOverlayXattr(key) || key === DEFAULT_ACL) continue;
+      if (isFilesystemXattr(key)) {
+        this.lost(entry, key, new Error('operation not supported'));
+        continue;
+      }
       try {
         set(latin1(key), value);
       } catch (error) {

@@ -6,7 +6,7 @@ import { printableMember } from './fail.ts';
 import type { TarEntry } from './types.ts';
 import { cleanPath, type LayerPath, latin1, refusal } from './unpack-name.ts';
 import { isDirectory, type LayerTree } from './unpack-tree.ts';
-import { isWhiteoutDevice, WHITEOUT_LINKS } from './whiteouts.ts';
+import { isWhiteoutDevice, nameKind, WHITEOUT_LINKS } from './whiteouts.ts';
 
 /** What a hard link's name can be linked to. */
 export interface LinkTarget {
@@ -43,7 +43,9 @@ export class HardLinks {
     if (where.path === '' || (stat !== undefined && isDirectory(stat))) {
       throw refusal(entry.name, `${shown} is a directory`);
     }
-    if (dirfd === undefined || stat === undefined || isWhiteoutDevice(stat)) {
+    // On aufs a whiteout has the name that it has in a tar.
+    const isMark = !stashed && nameKind(where.path).kind !== 'plain';
+    if (dirfd === undefined || stat === undefined || isMark || isWhiteoutDevice(stat)) {
       throw refusal(entry.name, `${shown} does not exist`);
     }
     return { dirfd, name, stat, stashed };

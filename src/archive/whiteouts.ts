@@ -75,6 +75,11 @@ export function isOverlayXattr(name: string): boolean {
   return UNION_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
+/** Whether an extended attribute is a property of files on btrfs (`btrfs.compression`): it says how the store keeps the file. */
+export function isFilesystemXattr(name: string): boolean {
+  return name.startsWith('btrfs.');
+}
+
 /**
  * Whether an extended attribute is part of a layer: `user.*`, `trusted.*`, file capabilities and ACLs, but for
  * overlayfs's own. SELinux labels and integrity hashes belong to the host that the file lies on.

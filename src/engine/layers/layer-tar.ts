@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync } from 'node:fs';
 import { assembleTar, readTarSplit } from '../../archive/tar-assemble.ts';
+import { cleanPath, latin1 } from '../../archive/unpack-name.ts';
 import type { GraphDriver } from '../../drivers/driver.ts';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { O_NOFOLLOW, O_RDONLY, openAt, openAt2, RESOLVE_IN_ROOT } from '../../linux/at.ts';
@@ -51,15 +52,19 @@ async function* verified(tar: AsyncIterable<Buffer>, diffId: DiffId): AsyncGener
   );
 }
 
-/** Opens a file by the name that the tar has for it. Links on the way are followed as if the layer were the root, as they were when it was unpacked. */
-function openBelow(root: number, name: Buffer): number {
+/**
+ * Opens a file by the name that the tar has for it, which was cleaned when it was unpacked: what a `..` in it leaves need not be in
+ * this layer. Links on the way are followed as if the layer were the root, as they were when it was
+ * unpacked.
+ */
+function openBelow(root: number, written: Buffer): number {
+  const name = written.includes('..') ? latin1(cleanPath(written, written).path) : written;
   const flags = O_RDONLY | O_NOFOLLOW;
   try {
     return openAt2(root, name, flags, RESOLVE_IN_ROOT);
   } catch (error) {
     // Kernels before 5.6. The layer's names were cleaned when it was unpacked, and nobody writes to image layers.
     if (!hasErrno(error, 'ENOSYS')) throw error;
-    if (name.toString('latin1').split('/').includes('..')) throw error;
     return openAt(root, Buffer.concat([Buffer.from('./'), name]), flags);
   }
 }
