@@ -75,9 +75,12 @@ export function isOverlayXattr(name: string): boolean {
   return UNION_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Whether an extended attribute is a property of files on btrfs (`btrfs.compression`): it says how the store keeps the file. */
+/** The namespaces of extended attributes that are the kernel's, whatever the file system. Source: xattr(7). */
+const NAMESPACES = /^(user|trusted|security|system)\./;
+
+/** Whether an extended attribute is one that a single file system has: it says how the store keeps the file. */
 export function isFilesystemXattr(name: string): boolean {
-  return name.startsWith('btrfs.');
+  return !NAMESPACES.test(name);
 }
 
 /**
