@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openCli } from '../helpers/cli.ts';
 import { dockerArchive, makeImage, type TarMember, tarOf } from '../helpers/images.ts';
+import { withStore } from '../helpers/made-stores.ts';
 
 const BASE = tarOf([
   { name: 'a/' },
@@ -57,3 +58,13 @@ for (const driver of ['overlay2', 'vfs', 'aufs'])
       assert.equal(cli.ok(['images', '-aq']), '');
     });
   });
+
+test("a file's property of btrfs is no part of a layer, there as elsewhere", async () => {
+  await using cli = await withStore();
+  const xattrs = new Map([['btrfs.compression', Buffer.from('zlib')]]);
+  const input = tarOf([{ name: 'file', content: 'x', xattrs }]);
+  const { status, stderr } = cli.run(['import', '-', 'odd:3'], { input });
+  assert.equal(status, 0);
+  assert.match(stderr, /ignored extended attribute btrfs\.compression of "file": operation not supported\n$/);
+  cli.ok(['driver', 'teardown', '--force', 'btrfs']);
+});
