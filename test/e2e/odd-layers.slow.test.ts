@@ -1,5 +1,6 @@
 /** Layers that old AUFS wrote, or somebody who wants trouble: they come back as they came, or are refused by every driver alike. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { openCli } from '../helpers/cli.ts';
 import { dockerArchive, makeImage, type TarMember, tarOf } from '../helpers/images.ts';
@@ -46,6 +47,22 @@ for (const driver of ['overlay2', 'vfs', 'aufs'])
         assert.ok(cli.runBytes(['save', 'odd:1']).includes(layer));
         cli.ok(['rmi', 'odd:1']);
       });
+    await t.test('an opaque root hides all that is below, and nothing of its own layer', () => {
+      const opaque = tarOf([{ name: 'top', content: 'new' }, { name: '.wh..wh..opq' }, { name: 'c/' }]);
+      const again = tarOf([{ name: 'b/' }, { name: 'b/mine', content: '' }]);
+      const image = makeImage([BASE, tarOf([{ name: '.wh.a' }]), opaque, again]);
+      cli.ok(['load', '-q'], { input: dockerArchive([{ image, tags: ['odd:0'] }]) });
+      const id = cli.ok(['create', '--network', 'none', 'odd:0', 'true']).trim();
+      const names = execFileSync('tar', ['-t'], { input: cli.runBytes(['export', id]), encoding: 'utf8' });
+      const ours = names
+        .trim()
+        .split('\n')
+        .filter((name) => /^(\.\/)?(a|b|c|top)\b/.test(name));
+      assert.deepEqual(ours.map((name) => name.replace(/^\.\//, '')).sort(), ['b/', 'b/mine', 'c/', 'top']);
+      assert.ok(cli.runBytes(['save', 'odd:0']).includes(opaque));
+      cli.ok(['rm', id]);
+      cli.ok(['rmi', 'odd:0']);
+    });
     await t.test('a hard link to a whiteout is refused, and leaves nothing', () => {
       const image = makeImage([BASE, tarOf(REFUSED)]);
       const input = dockerArchive([{ image, tags: ['odd:2'] }]);

@@ -45,6 +45,7 @@ import { hasRedirects, upperChanges } from './changes.ts';
 import { lowerFiles } from './children.ts';
 import { type Layout, randomName } from './layout.ts';
 import { dropVolatileMark, mountFailure, mountOverlay, tooManyLowers } from './mount.ts';
+import { hideBelowRoot } from './opaque-root.ts';
 import { refuseImageLayerOptions, sizeOf } from './options.ts';
 import { type Abilities, xattrPrefix } from './probe.ts';
 import { unlessRedirected } from './redirected.ts';
@@ -335,6 +336,10 @@ export class Overlay2Driver implements GraphDriver {
       xattrPrefix: xattrPrefix(this.#abilities),
       ...options,
     });
+    if (parent !== undefined) {
+      const prefix = xattrPrefix(this.#abilities);
+      hideBelowRoot(this.#layout.diff(id), () => this.#layout.lowerDiffs(id), prefix);
+    }
     for (const warning of warnings) this.#context.warn(warning);
     // Docker's overlay2 adds up what is on disk; its vfs, what the archive says.
     return { size: size + linkBytes };
