@@ -49,11 +49,15 @@ export async function forEachName(
         throw error;
       }
       process.stderr.write(`tsengine: ${errorMessage(error)}\n`);
-      const isMissing = error instanceof TsengineError && error.code === 'NotFound';
-      if (isMissing && options.missingIsFine === true) continue;
+      if (isOfNothing(error) && options.missingIsFine === true) continue;
       failed.push(name);
       process.exitCode = 1;
     }
   }
   return failed;
+}
+
+/** Whether there is nothing of the name: what belongs to it may be missing as well, and that is a failure. */
+function isOfNothing(error: unknown): boolean {
+  return error instanceof TsengineError && error.code === 'NotFound' && /^No such /.test(error.message);
 }

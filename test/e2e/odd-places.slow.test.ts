@@ -1,10 +1,11 @@
 /** Data roots in places that cannot serve: one line that names the place and the way out, for whoever wants to write and whoever looks. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { DRIVER_NAMES } from '../../src/drivers/registry.ts';
 import { shellWord } from '../../src/linux/command.ts';
+import { unmount } from '../../src/linux/mount.ts';
 import { tempDir } from '../archive/tar-tools.ts';
 import { tinyRootfs } from '../helpers/base-image.ts';
 import { type Cli, openCli } from '../helpers/cli.ts';
@@ -128,6 +129,23 @@ for (const driver of ['vfs', 'overlay2', 'aufs'])
     );
     assert.equal(ended.status, 125);
   });
+
+test("a container whose layer is lost can be removed, and is in no other one's way", async () => {
+  await using cli = openCli('overlay2');
+  cli.ok(['import', await tinyRootfs(), 'tiny']);
+  const run = ['run', '-d', '--network', 'none', 'tiny', 'sleep', '1000'];
+  const [lost = '', other = ''] = [cli.ok(run).trim(), cli.ok(run).trim()];
+  const record = `${cli.dataRoot}/image/overlay2/layerdb/mounts/${lost}`;
+  const layer = readFileSync(`${record}/mount-id`, 'utf8');
+  rmSync(record, { recursive: true });
+  assert.equal(cli.ok(['rm', '-f', lost]), `${lost}\n`);
+  assert.equal(cli.ok(['ps', '-q', '--no-trunc']), `${other}\n`);
+  assert.equal(cli.ok(['rm', '-f', other]), `${other}\n`);
+  assert.equal(cli.ok(['ps', '-aq']), '');
+  assert.deepEqual(readdirSync(`${cli.dataRoot}/containers`), []);
+  // Nobody knows any more whose it was.
+  unmount(`${cli.dataRoot}/overlay2/${layer}/merged`);
+});
 
 test('a colon in the path of the data root: aufs refuses it at once, the others work', async () => {
   using disk = makeFilesystem('ext4');

@@ -30,6 +30,11 @@ const EXIT_LOST = 255;
 /** A container whose conmon was killed is killed as well: 128 + SIGKILL. */
 export const EXIT_KILLED = 137;
 
+/** One whose layer is lost, as with a store that was taken away, is in nobody's way. */
+async function unmountLayerIfAny(context: ContainerContext, id: string): Promise<void> {
+  if (context.layers.containerLayer(id) !== undefined) await context.layers.unmountContainerLayer(id);
+}
+
 /** Removes everything that a run needed. A container that is frozen is thawed first: it could not die. */
 export async function cleanUpRun(context: ContainerContext, run: RunDir): Promise<void> {
   if (!pathExists(run.path)) return;
@@ -41,7 +46,7 @@ export async function cleanUpRun(context: ContainerContext, run: RunDir): Promis
   }
   for (const folder of context.store.foldersOf(run.id)) releaseSharedMemory(`${folder}/mounts`);
   if (pathExists(run.mounted)) {
-    await context.layers.unmountContainerLayer(run.id);
+    await unmountLayerIfAny(context, run.id);
     removeFile(run.mounted);
   }
   removeTree(run.path);
@@ -140,7 +145,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
     using lock = context.store.tryLock(id);
     if (lock === undefined || context.store.exists(id)) continue;
     // Whoever made it had its layer mounted for a moment, perhaps its last. One release too many is harmless.
-    if (context.layers.containerLayer(id) !== undefined) await context.layers.unmountContainerLayer(id);
+    await unmountLayerIfAny(context, id);
     await eraseHidden(context, id, context.store.hidden(id));
   }
   if (context.store.names.mayNeedPruning()) await context.store.names.prune();
@@ -227,7 +232,7 @@ export async function settleContainer(
     if (!container.file.State.Running) return container;
     refuseForeignRun(container);
     // The machine stopped: of the mount, its point is left.
-    await context.layers.unmountContainerLayer(container.file.ID);
+    await unmountLayerIfAny(context, container.file.ID);
   }
   const ending = readEnding(run);
   if (ending !== undefined) return await recordEnding(context, container, ending);
