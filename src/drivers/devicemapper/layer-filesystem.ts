@@ -123,8 +123,22 @@ export interface LayerMount {
   readonly xfsNospaceRetries: string;
 }
 
-/** Mounts a layer's device. Snapshots of one xfs have its UUID all, which it takes only when told so. */
+/**
+ * Mounts a layer's device. udev removes its link of that name a moment later where an earlier device had the name: then the kernel's own
+ * node serves.
+ */
 export function mountLayer(request: LayerMount): void {
+  try {
+    mountFrom(request);
+  } catch (error) {
+    const node = `/dev/dm-${request.minor}`;
+    if (!hasErrno(error, 'ENOENT') || request.node === node || !existsSync(node)) throw error;
+    mountFrom({ ...request, node });
+  }
+}
+
+/** Snapshots of one xfs have its UUID all, which it takes only when told so. */
+function mountFrom(request: LayerMount): void {
   const { node, target, label } = request;
   const found = findFilesystem(node);
   if (found === undefined) throw noFilesystem(node);
