@@ -1,6 +1,7 @@
 import { closeFd, futimens, O_DIRECTORY, O_RDWR, openAt } from '../linux/at.ts';
 import { SyscallError } from '../linux/errno.ts';
 import { readInto, writeAll } from '../linux/files.ts';
+import type { FileStat } from '../linux/stat.ts';
 import { fsetxattr } from '../linux/xattr.ts';
 import type { TarEntry } from './types.ts';
 import { type Attributes, accessTime, DEFAULT_ACL } from './unpack-attributes.ts';
@@ -33,7 +34,13 @@ export class PendingDirectories {
 
   /** Notes what the directory `path` will get. The last note of a path counts. */
   add(path: string, entry: TarEntry): void {
-    const acl = entry.xattrs.get(DEFAULT_ACL);
+    const atime = accessTime(entry);
+    const times = { atime: typeof atime === 'string' ? entry.mtime : atime, mtime: entry.mtime };
+    this.addTimes(path, entry.xattrs.get(DEFAULT_ACL), times);
+  }
+
+  /** The same for a directory without a member. */
+  addTimes(path: string, acl: Buffer | undefined, times: Pick<FileStat, 'atime' | 'mtime'>): void {
     const length = FIXED + path.length + (acl?.length ?? 0);
     this.#reserve(length);
     const at = this.#length;
@@ -41,9 +48,8 @@ export class PendingDirectories {
     record.writeUInt32LE(path.length, at);
     // One more than its length, so that an empty one differs from none.
     record.writeUInt32LE(acl === undefined ? 0 : acl.length + 1, at + 4);
-    const atime = accessTime(entry);
-    writeTime(record, at + 8, typeof atime === 'string' ? entry.mtime : atime);
-    writeTime(record, at + 20, entry.mtime);
+    writeTime(record, at + 8, times.atime);
+    writeTime(record, at + 20, times.mtime);
     record.write(path, at + FIXED, 'latin1');
     acl?.copy(record, at + FIXED + path.length);
     this.#length += length;

@@ -18,6 +18,7 @@ import { LIMITS, type TarEntry, type TarSink } from './types.ts';
 import { Attributes } from './unpack-attributes.ts';
 import { PendingDirectories } from './unpack-directories.ts';
 import { FileBeingWritten } from './unpack-file.ts';
+import { ImpliedDirectories } from './unpack-implied.ts';
 import { HardLinks } from './unpack-links.ts';
 import { LowerFiles } from './unpack-lower.ts';
 import { aufsMarks, type LayerMarks, overlayMarks } from './unpack-marks.ts';
@@ -34,6 +35,11 @@ export interface UnpackerOptions {
   readonly whiteouts: 'overlay' | 'files' | 'delete';
   /** The prefix of the opaque attribute; `trusted.overlay.` when not given. */
   readonly xattrPrefix?: OverlayPrefix;
+  /**
+   * The directories of the layers below, nearest first, where `target` is a layer's own: directories that the archive has no
+   * member for take owner, mode, attributes and times from there.
+   */
+  readonly lowers?: readonly string[];
 }
 
 /** What was unpacked. */
@@ -54,7 +60,7 @@ export interface UnpackResult {
  * (`InvalidParameter`, `System`) of one line that names the member. After an error, `close` is all that may be called.
  *
  * Docker's behaviour, where Docker has one: a later member replaces an earlier one of its name, but a directory keeps
- * what is in it; missing parents are made, root's with mode 0755; a path through a symbolic link stays inside; link
+ * what is in it; missing parents are made, root's with mode 0755 where no lower layer has them; a path through a symbolic link stays inside; link
  * texts are kept as they are; a hard link's member sets the attributes of its file anew. In a user namespace devices are left out. Where it differs:
  *
  * - `../x` is refused, as a name and as a hard link's target; Docker, which unpacks in a chroot, takes it for `/x`.
@@ -72,6 +78,7 @@ export class Unpacker implements TarSink {
   readonly #links: HardLinks;
   readonly #attributes = new Attributes();
   readonly #directories: PendingDirectories;
+  readonly #implied: ImpliedDirectories;
   readonly #withoutDevices = inUserNamespace();
   #file: FileBeingWritten | undefined;
   #entry: TarEntry | undefined;
@@ -84,8 +91,12 @@ export class Unpacker implements TarSink {
     this.#marks = marksOf(options);
     this.#tree = new LayerTree(target, {
       marks: this.#marks,
-      onMade: (dirfd, name) => this.#lower?.own(dirfd, name),
+      onMade: (dirfd, name, fd) => {
+        this.#lower?.own(dirfd, name);
+        this.#implied.made(fd, this.#directories);
+      },
     });
+    this.#implied = new ImpliedDirectories(target, options, this.#attributes);
     try {
       this.#lower = this.#marks !== undefined ? undefined : new LowerFiles(this.#tree.rootFd);
     } catch (error) {
@@ -143,6 +154,7 @@ export class Unpacker implements TarSink {
     try {
       file?.close();
       this.#directories.close();
+      this.#implied[Symbol.dispose]();
       this.#links.close();
     } finally {
       this.#tree.close();

@@ -30,8 +30,8 @@ const MADE_MODE = 0o755;
 export interface LayerTreeOptions {
   /** How whiteouts are kept in the layer; absent where lower layers' files are removed at once. */
   readonly marks?: LayerMarks | undefined;
-  /** Called with each directory that is made because a layer left it out. */
-  readonly onMade?: (dirfd: number, name: Buffer) => void;
+  /** Called with each directory that is made because a layer left it out, `fd` open for reading. */
+  readonly onMade?: (dirfd: number, name: Buffer, fd: number) => void;
 }
 
 /** Whether a call failed with one of these errors. */
@@ -208,7 +208,7 @@ export class LayerTree {
     try {
       fchown(fd, 0, 0);
       fchmod(fd, MADE_MODE);
-      this.#options.onMade?.(dirfd, name);
+      this.#options.onMade?.(dirfd, name, fd);
     } catch (error) {
       closeFd(fd);
       throw error;

@@ -3,6 +3,8 @@
  * backend's (union.ts); how mounts are counted over processes is in ../mount-counter.ts.
  */
 import { realpathSync } from 'node:fs';
+import { LowerLayers } from '../../archive/lower-layers.ts';
+import { aufsMarks } from '../../archive/union-marks.ts';
 import { errorMessage, TsengineError } from '../../errors.ts';
 import { pathExists, removeFile, writeNewFile } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
@@ -22,7 +24,7 @@ import type {
   MountOptions,
   StatusRow,
 } from '../driver.ts';
-import { LowerLayers, layerChanges } from '../layer-changes.ts';
+import { layerChanges } from '../layer-changes.ts';
 import { checkLayerId, layerExists, layerHasChildren, layerInUse, noSuchLayer } from '../layer-id.ts';
 import { type CountedMount, isDeadMount, isMountPoint, MountCounter } from '../mount-counter.ts';
 import { naiveChanges, naiveDiff, naiveDiffSize } from '../naive-diff.ts';
@@ -31,7 +33,7 @@ import { treeSize } from '../tree-size.ts';
 import { openToRead } from '../view.ts';
 import { parentLists } from './children.ts';
 import type { Layout } from './layout.ts';
-import { aufsMarks, isMarkName } from './marks.ts';
+import { isMarkName } from './marks.ts';
 import { refuseLayerOptions } from './options.ts';
 import type { UnionBackend } from './union.ts';
 
@@ -247,7 +249,8 @@ export class AufsDriver implements GraphDriver {
     tar: AsyncIterable<Buffer>,
     options: ApplyOptions = {},
   ): Promise<Applied> {
-    if (this.#parents(id)[0] !== parent) {
+    const parents = this.#parents(id);
+    if (parents[0] !== parent) {
       throw new TsengineError(
         'InvalidParameter',
         `aufs: layer ${id} does not stand on ${parent ?? 'nothing'}: its tar would delete the wrong files`,
@@ -257,6 +260,7 @@ export class AufsDriver implements GraphDriver {
     const { size, linkBytes, warnings } = await unpackLayer(tar, this.#layout.diff(id), {
       // Without a parent there is nothing to hide, and a mark would be seen as a file.
       whiteouts: parent === undefined ? 'delete' : 'files',
+      lowers: this.#diffs(parents),
       ...options,
     });
     for (const warning of warnings) this.#context.warn(warning);

@@ -3,6 +3,8 @@
  * are joined again, and the program's own extended attributes are removed. Done twice it is as good as once, and a kill
  * in between leaves a branch that can be settled again.
  */
+import { LowerLayers } from '../../archive/lower-layers.ts';
+import { aufsMarks, whiteoutAt } from '../../archive/union-marks.ts';
 import { isOverlayXattr, WHITEOUT_OPAQUE } from '../../archive/whiteouts.ts';
 import {
   chmodAt,
@@ -23,9 +25,8 @@ import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { AT_FDCWD, type FileStat, lstatAt, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { lgetxattr, llistxattr, lremovexattr, lsetxattr } from '../../linux/xattr.ts';
 import { childPath, isDirectoryStat, viaFd } from '../directory.ts';
-import { LowerLayers } from '../layer-changes.ts';
 import type { Side } from '../same-file.ts';
-import { aufsMarks, isMarkName, whiteoutAt } from './marks.ts';
+import { isMarkName } from './marks.ts';
 
 /** Where fuse-overlayfs notes the path, in a lower layer, of the file that it copied up; a NUL byte ends it. */
 const ORIGIN = 'user.fuseoverlayfs.origin';

@@ -7,6 +7,7 @@ import { differenceChecks } from './differences.ts';
 import { fullChecks } from './full-disks.ts';
 import { historyChecks } from './histories.ts';
 import { hostileTarChecks } from './hostile-tars.ts';
+import { impliedChecks } from './implied.ts';
 import { lifeChecks } from './life.ts';
 import { longPathChecks } from './long-paths.ts';
 import { manyChecks } from './many.ts';
@@ -30,6 +31,7 @@ export const CHECKS: readonly Check[] = [
   ...readingChecks,
   ...contentChecks,
   ...differenceChecks,
+  ...impliedChecks,
   ...hostileTarChecks,
   ...attributeChecks,
   ...costChecks,

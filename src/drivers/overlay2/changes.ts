@@ -1,13 +1,14 @@
 /** What a layer changed, by overlayfs's marks (../layer-changes.ts). */
 
-import { isWhiteoutDevice, type OverlayPrefix } from '../../archive/whiteouts.ts';
+import { overlayfsMarks } from '../../archive/union-marks.ts';
+import type { OverlayPrefix } from '../../archive/whiteouts.ts';
 import { namesIn } from '../../linux/directory-names.ts';
 import { withDirectory, withRoot } from '../../linux/open-directory.ts';
 import { type FileStat, lstatIfAny, S_IFMT, S_IFREG } from '../../linux/stat.ts';
 import { lgetxattr } from '../../linux/xattr.ts';
 import { isDirectoryStat, viaFd } from '../directory.ts';
 import type { Change } from '../driver.ts';
-import { layerChanges, type UnionMarks } from '../layer-changes.ts';
+import { layerChanges } from '../layer-changes.ts';
 
 /** Thrown inside when a layer has marks that only the kernel follows. */
 class Redirected extends Error {}
@@ -22,28 +23,14 @@ export function upperChanges(
   prefix: OverlayPrefix,
 ): Change[] | undefined {
   try {
-    return layerChanges(upper, lowers, overlayfsMarks(prefix));
+    return layerChanges(upper, lowers, {
+      ...overlayfsMarks(prefix),
+      check: (path, stat) => refuseRedirects(path, stat, prefix),
+    });
   } catch (error) {
     if (error instanceof Redirected) return undefined;
     throw error;
   }
-}
-
-function overlayfsMarks(prefix: OverlayPrefix): UnionMarks {
-  return {
-    contents: (fd) => {
-      const names: Buffer[] = [];
-      const gone: Buffer[] = [];
-      for (const name of namesIn(fd)) {
-        const stat = lstatIfAny(fd, name);
-        (stat !== undefined && isWhiteoutDevice(stat) ? gone : names).push(name);
-      }
-      return { names, gone };
-    },
-    isGone: (_root, _path, stat) => stat !== undefined && isWhiteoutDevice(stat),
-    isOpaque: (path) => lgetxattr(path, `${prefix}opaque`)?.toString('latin1') === 'y',
-    check: (path, stat) => refuseRedirects(path, stat, prefix),
-  };
 }
 
 function refuseRedirects(path: Buffer, stat: FileStat, prefix: OverlayPrefix): void {

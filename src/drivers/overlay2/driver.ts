@@ -334,6 +334,7 @@ export class Overlay2Driver implements GraphDriver {
       // Without a parent there is nothing to hide, and a marker would be seen as a file.
       whiteouts: parent === undefined ? 'delete' : 'overlay',
       xattrPrefix: xattrPrefix(this.#abilities),
+      lowers: this.#layout.lowerDiffs(id),
       ...options,
     });
     if (parent !== undefined) {

@@ -2,8 +2,7 @@
  * A layer whose root hides all that is below. overlayfs does not look at the mark there: the roots of all layers are one. So each
  * name that the layers below show in theirs is hidden by itself.
  */
-import type { OverlayPrefix } from '../../archive/whiteouts.ts';
-import { isWhiteoutDevice } from '../../archive/whiteouts.ts';
+import { isWhiteoutDevice, type OverlayPrefix } from '../../archive/whiteouts.ts';
 import { mknodAt } from '../../linux/at.ts';
 import { namesIn } from '../../linux/directory-names.ts';
 import { withRoot } from '../../linux/open-directory.ts';
