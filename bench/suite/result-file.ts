@@ -1,11 +1,11 @@
 /** The JSON file of a result, in and out. */
 import * as z from 'zod/mini';
-import { schemaMessage } from '../../src/engine/json.ts';
 import { errorMessage, TsengineError } from '../../src/errors.ts';
 import { textUpTo } from '../../src/lab/matrix/matrix-file.ts';
 import { makeDirectories, writeFileAtomic } from '../../src/linux/files.ts';
 import { printablePath } from '../../src/linux/path.ts';
 import { once } from '../../src/once.ts';
+import { schemaMessage } from '../../src/schema-message.ts';
 import { pointKey } from './report/figures.ts';
 import { type FileResult, RESULT_VERSION, type Result, type Sample, type Series, schemas } from './schema.ts';
 

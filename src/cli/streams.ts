@@ -81,6 +81,7 @@ function checkOutput(path: string, what: string): void {
   const folder = dirname(path);
   if (!existsSync(folder)) fail(`directory "${folder}" does not exist`);
   const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) fail(`"${path}" is a directory`);
   if (there?.isCharacterDevice() || there?.isBlockDevice())
     fail(`"${path}" must be a directory or a regular file: got a device`);
   if (there?.isFIFO() || there?.isSocket())

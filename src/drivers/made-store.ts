@@ -30,6 +30,7 @@ import {
 import { lockFile } from '../linux/flock.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
 import { removeTree } from '../linux/remove-tree.ts';
+import { schemaMessage } from '../schema-message.ts';
 import type { DriverFactory, DriverName, StoreMaker, StorePlace } from './driver.ts';
 import { driverFactory } from './registry.ts';
 
@@ -146,15 +147,21 @@ export class MadeStore {
     const path = this.#record;
     const text = readTextIfAny(path);
     if (text === undefined) return undefined;
-    try {
-      return RECORD.parse(JSON.parse(text));
-    } catch (error) {
-      throw new TsengineError(
+    const damaged = (why: string, cause: unknown): TsengineError =>
+      new TsengineError(
         'System',
-        `${path} is damaged (${errorMessage(error).replaceAll(/\s*\n\s*/g, ' ')}): mend it, or give up the store that driver setup made with ${this.command('teardown', '--force ')}`,
-        { cause: error },
+        `${path} is damaged (${why}): mend it, or give up the store that driver setup made with ${this.command('teardown', '--force ')}`,
+        { cause },
       );
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      throw damaged(errorMessage(error).replaceAll(/\s*\n\s*/g, ' '), error);
     }
+    const parsed = RECORD.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw damaged(schemaMessage(parsed.error), parsed.error);
   }
 
   /** The size of a file that is there without a record, which somebody removed; `undefined` where there is none. */

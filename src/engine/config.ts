@@ -8,8 +8,9 @@ import { parseStorageOption } from '../drivers/storage-options.ts';
 import { TsengineError } from '../errors.ts';
 import { readText, readTextIfAny } from '../linux/files.ts';
 import { once } from '../once.ts';
+import { schemaMessage } from '../schema-message.ts';
 import type { EngineOptions } from './api/services.ts';
-import { parseJsonText, schemaMessage } from './json.ts';
+import { parseJsonText } from './json.ts';
 import { DEFAULT_RUNTIME_SETTINGS, type RuntimeSettings } from './runtime/settings.ts';
 import { isSlice, NO_SLICE } from './runtime/spec/slice.ts';
 

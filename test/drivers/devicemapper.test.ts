@@ -313,7 +313,7 @@ test('a transaction that no driver wrote is damage: its names become paths', () 
     ['', 0x100_0000],
   ] as const) {
     write(hash, deviceId);
-    assert.throws(() => metadata.transaction(), /transaction-metadata is damaged \(device_/, hash);
+    assert.throws(() => metadata.transaction(), /transaction-metadata is damaged \(field "device_/, hash);
   }
 });
 

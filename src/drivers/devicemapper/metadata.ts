@@ -29,6 +29,7 @@ import {
   writeAll,
 } from '../../linux/files.ts';
 import { type Lock, lockFile } from '../../linux/flock.ts';
+import { schemaMessage } from '../../schema-message.ts';
 import { isLayerId } from '../layer-id.ts';
 import { STAGED_FOLDER } from '../staging.ts';
 
@@ -187,10 +188,9 @@ export class Metadata {
     } catch (error) {
       throw corrupt(path, 'it is no JSON', error);
     }
-    const { data, error } = schema.safeParse(json);
-    if (data !== undefined) return data;
-    const [issue] = error?.issues ?? [];
-    throw corrupt(path, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not understood'}`, error);
+    const parsed = schema.safeParse(json);
+    if (parsed.success) return parsed.data;
+    throw corrupt(path, schemaMessage(parsed.error), parsed.error);
   }
 
   #write(name: string, value: object): void {

@@ -8,6 +8,7 @@ import { TsengineError } from '../../errors.ts';
 import { pathExists, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
 import { lockFile } from '../../linux/flock.ts';
 import { randomBytes } from '../../linux/random.ts';
+import { schemaMessage } from '../../schema-message.ts';
 
 /** The property's name, as zfs(8) wants those of users. */
 export const MARK_PROPERTY = 'tsengine:store';
@@ -37,8 +38,7 @@ export function readMark(home: string): StoreMark | undefined {
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { path: field = [], message = '' } = parsed.error.issues[0] ?? {};
-  throw new TsengineError('Corrupt', `${path}: ${[...field, message].join(' ')}: put it back from a backup`);
+  throw new TsengineError('Corrupt', `${path}: ${schemaMessage(parsed.error)}: put it back from a backup`);
 }
 
 /** Reads the mark, or makes one. `graph` is the folder that Docker makes with the first layer it mounts. */

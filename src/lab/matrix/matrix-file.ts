@@ -1,9 +1,9 @@
 /** The JSON file of a matrix, in and out. */
 import { statSync } from 'node:fs';
-import { schemaMessage } from '../../engine/json.ts';
 import { errorMessage, TsengineError } from '../../errors.ts';
 import { closeFile, openFile, readInto, writeFileAtomic } from '../../linux/files.ts';
 import { printablePath } from '../../linux/path.ts';
+import { schemaMessage } from '../../schema-message.ts';
 import { MATRIX_VERSION, type Matrix, schemas } from './schema.ts';
 
 /** Bytes. A matrix of five kernels has two million. */

@@ -66,7 +66,7 @@ export const DIFFERENT: readonly Difference[] = [
     line: 'save -o $(files)/folder tool',
     why: REQUEST,
     code: 1,
-    stderr: /^rename .* \S+\/folder: is a directory$/,
+    stderr: /^failed to save image: invalid output path: "\S+\/folder" is a directory$/,
   },
   {
     line: 'start ""',

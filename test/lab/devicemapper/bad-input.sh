@@ -108,7 +108,7 @@ expect 'a pool with devices of others' '*unable to take ownership of the thin po
 layer=$(ls $root/devicemapper/metadata | grep -E '^[0-9a-f]{64}$' | head -n 1)
 cp $root/devicemapper/metadata/$layer /store/kept
 echo '{"device_id":"x"}' >$root/devicemapper/metadata/$layer
-expect 'a damaged file' "*metadata/$layer is damaged (device_id: *" use run --rm --network none box true
+expect 'a damaged file' "*metadata/$layer is damaged (field \"device_id\": *" use run --rm --network none box true
 cp /store/kept $root/devicemapper/metadata/$layer
 check_pool $root
 thin_metadata=$root/devicemapper/devicemapper/metadata
