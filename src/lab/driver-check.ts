@@ -21,7 +21,8 @@ import { contextOn, makeSubject } from './matrix/subject.ts';
 /** Removes all layers, children before their parents: only the driver knows what else they are than folders. */
 async function removeAll(driver: GraphDriver): Promise<void> {
   for (let left = (await driver.list()).length, before = left + 1; left > 0 && left < before; ) {
-    for (const id of await driver.list()) {
+    // Ids begin with a number that counts up, and what was made last has no children.
+    for (const id of (await driver.list()).toSorted().reverse()) {
       await driver.remove(id).catch((error: unknown) => {
         if (!hasErrno(error, 'Conflict')) throw error;
       });
