@@ -5,8 +5,8 @@ import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { shellWord } from '../linux/command.ts';
 import { closeFile, listDirectory, openFile, pathExists, removeFile } from '../linux/files.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
-import { ftruncate } from '../linux/space.ts';
-import { statfs } from '../linux/statfs.ts';
+import { fallocate, ftruncate } from '../linux/space.ts';
+import { fsName, statfs } from '../linux/statfs.ts';
 import { sizeText } from '../size-text.ts';
 import type { DriverName, StorePlace } from './driver.ts';
 
@@ -36,6 +36,25 @@ export function makeImage({ image, size }: StorePlace): void {
       `size ${sizeText(size)} is too large for a store: the file system below ${dirname(image)} has no files of it`,
       { cause: error },
     );
+  } finally {
+    closeFile(fd);
+  }
+}
+
+/**
+ * Takes all of the file's space from its disk, where that has twice as much: the store can then always be written. Elsewhere the file
+ * stays a hole, as it does on tmpfs, whose space is memory, and where blocks are never written in place.
+ */
+export function takeSpace({ image, size }: StorePlace): void {
+  const { available, magic } = statfs(dirname(image));
+  if (available < 2 * size || ['tmpfs', 'btrfs', 'zfs'].includes(fsName(magic))) return;
+  const fd = openFile(image, 'r+');
+  try {
+    fallocate(fd, 0, 0, size);
+  } catch (error) {
+    if (!hasErrno(error, 'EOPNOTSUPP', 'ENOSPC', 'EDQUOT')) throw error;
+    ftruncate(fd, 0);
+    ftruncate(fd, size);
   } finally {
     closeFile(fd);
   }
@@ -76,19 +95,25 @@ const LEAST_ROOM = 16 * 1024 * 1024;
 /** What a pool writes when it is imported, and more. */
 const LEAST_TO_WRITE = 1024 * 1024;
 
-/** Bytes that the file can still take. */
+/** Bytes that the disk has left for the file. */
 function roomFor({ image }: StorePlace): number {
   return statfs(dirname(image)).available;
 }
 
+/** Whether the file has all the space that it can ever need. */
+function hasItsSpace({ image, size }: StorePlace): boolean {
+  const found = statSync(image, { throwIfNoEntry: false });
+  return found !== undefined && found.blocks * 512 >= size;
+}
+
 /** Whether there is next to none. */
 export function isShort(place: StorePlace): boolean {
-  return roomFor(place) < LEAST_ROOM;
+  return roomFor(place) < LEAST_ROOM && !hasItsSpace(place);
 }
 
 /** Whether there is nothing that a store could write what it must into. */
 export function isFull(place: StorePlace): boolean {
-  return roomFor(place) < LEAST_TO_WRITE;
+  return roomFor(place) < LEAST_TO_WRITE && !hasItsSpace(place);
 }
 
 /** How much is left, and the way out. */

@@ -23,7 +23,7 @@ export function register(command: Command, context: CommandContext): void {
     .argument('<driver>')
     .option(
       '--size <bytes>',
-      `Size of the file, of which only what is written takes space (default ${DEFAULT_SIZE})`,
+      `Size of the file, of which only what is written takes space; zfs-fuse's has all of it at once, where the disk has twice as much (default ${DEFAULT_SIZE})`,
     );
   addDataRootFlag(command, 'Make it in this data root').action(async (name: string, flags: SetupFlags) => {
     const size = parseFlag('--size', flags.size ?? DEFAULT_SIZE, ramInBytes);

@@ -24,6 +24,7 @@ import {
   mustBeBare,
   mustHaveImage,
   roomLeft,
+  takeSpace,
 } from '../store-image.ts';
 import { storeInUse } from '../store-in-use.ts';
 import {
@@ -138,6 +139,8 @@ async function importPool(place: StorePlace, pool: string): Promise<void> {
 async function makePool(place: StorePlace): Promise<void> {
   if (byFuse()) await ensureDaemon();
   makeImage(place);
+  // zfs-fuse tries again and again to write what its disk has no room for, and nothing that it serves goes on.
+  if (byFuse()) takeSpace(place);
   makeDirectories(place.home, 0o711);
   const options = ['-o', 'cachefile=none', '-m', place.home];
   await zpool(['create', ...options, poolOf(place), place.image], 'cannot set up zfs');
