@@ -81,9 +81,14 @@ export async function checkDriver(
     await using subject = await makeSubject(context, factory.name, `${path}/scratch`);
     const lacking = subject.driver.capabilities.ownFilesystems === true ? [] : lackingAbilities(path);
     const chosen = { slow, lacking, ...(only && { only }), ...(signal && { signal }) };
-    await runChecks(subject, chosen, each);
-    const end = await runCheck(LAST, subject);
-    if (end.state === 'failed') each(end);
+    try {
+      await runChecks(subject, chosen, each);
+    } finally {
+      let end = await runCheck(LAST, subject);
+      // Ctrl-C ends the driver's own commands as well.
+      if (end.state === 'failed' && signal?.aborted === true) end = await runCheck(LAST, subject);
+      if (end.state === 'failed') each(end);
+    }
   } finally {
     for (const point of mountsBelow(path).reverse()) unmount(point, MNT_DETACH);
     removeTree(path);

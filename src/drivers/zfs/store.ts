@@ -7,11 +7,11 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TsengineError } from '../../errors.ts';
+import { hasErrno, TsengineError } from '../../errors.ts';
 import { findCommand, runCommand, runOrFail, shellWord } from '../../linux/command.ts';
 import { makeDirectories, pathExists } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
-import { findMountAt, type MountInfo } from '../../linux/mountinfo.ts';
+import { findMountAt, type MountInfo, readMountInfo } from '../../linux/mountinfo.ts';
 import { sha256Hex } from '../../linux/sha256.ts';
 import { zfsExists } from '../../linux/zfs-core.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
@@ -66,9 +66,20 @@ async function isImported(pool: string): Promise<boolean> {
   return (await stateOf(pool)) !== 'none';
 }
 
+/** What is mounted at the driver's home. */
+function mountOf(place: StorePlace): MountInfo | undefined {
+  try {
+    return pathExists(place.home) ? findMountAt(realpathSync.native(place.home)) : undefined;
+  } catch (error) {
+    if (!hasErrno(error, 'ENOTCONN')) throw error;
+    // A daemon that died, of whose mount the kernel remembers nothing any more: no path is found there.
+    return readMountInfo().findLast(({ source }) => source.toString() === poolOf(place));
+  }
+}
+
 /** The store, where it is mounted at the driver's home. What else is mounted there is the user's. */
 function mountedAt(place: StorePlace): MountInfo | undefined {
-  const found = pathExists(place.home) ? findMountAt(realpathSync.native(place.home)) : undefined;
+  const found = mountOf(place);
   if (found === undefined || found.source.toString() !== poolOf(place)) return undefined;
   return found.type === 'zfs' || isFuse(found.type) ? found : undefined;
 }
