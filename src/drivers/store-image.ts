@@ -41,13 +41,19 @@ export function makeImage({ image, size }: StorePlace): void {
   }
 }
 
+/** Whether a block of the file that was written once can be written again, however full the disk is. */
+function isWrittenInPlace({ image }: StorePlace): boolean {
+  return !['btrfs', 'zfs'].includes(fsName(statfs(dirname(image)).magic));
+}
+
 /**
  * Takes all of the file's space from its disk, where that has twice as much: the store can then always be written. Elsewhere the file
  * stays a hole, as it does on tmpfs, whose space is memory, and where blocks are never written in place.
  */
-export function takeSpace({ image, size }: StorePlace): void {
+export function takeSpace(place: StorePlace): void {
+  const { image, size } = place;
   const { available, magic } = statfs(dirname(image));
-  if (available < 2 * size || ['tmpfs', 'btrfs', 'zfs'].includes(fsName(magic))) return;
+  if (available < 2 * size || fsName(magic) === 'tmpfs' || !isWrittenInPlace(place)) return;
   const fd = openFile(image, 'r+');
   try {
     fallocate(fd, 0, 0, size);
@@ -101,9 +107,9 @@ function roomFor({ image }: StorePlace): number {
 }
 
 /** Whether the file has all the space that it can ever need. */
-function hasItsSpace({ image, size }: StorePlace): boolean {
-  const found = statSync(image, { throwIfNoEntry: false });
-  return found !== undefined && found.blocks * 512 >= size;
+function hasItsSpace(place: StorePlace): boolean {
+  const found = statSync(place.image, { throwIfNoEntry: false });
+  return found !== undefined && found.blocks * 512 >= place.size && isWrittenInPlace(place);
 }
 
 /** Whether there is next to none. */

@@ -10,8 +10,9 @@ import {
   containerLayer,
   imageLayer,
   inside,
+  streamOf,
 } from '../../src/drivers/conformance/layers.ts';
-import { namesOf } from '../../src/drivers/conformance/tar.ts';
+import { namesOf, tarOf } from '../../src/drivers/conformance/tar.ts';
 import { write } from '../../src/drivers/conformance/trees.ts';
 import { STAGED_FOLDER } from '../../src/drivers/staging.ts';
 import { utimensAt } from '../../src/linux/at.ts';
@@ -157,6 +158,9 @@ describe('mounts', () => {
     const names = fs.readdirSync(folder).sort();
     for (const name of names) fs.rmSync(`${folder}/${name}`);
     await inside(driver, top, (root) => assert.equal(read(`${root}/a`), 'a'));
+    assert.deepEqual(fs.readdirSync(folder).sort(), names);
+    for (const name of names) fs.rmSync(`${folder}/${name}`);
+    await driver.applyDiff(top, base, streamOf(tarOf([{ name: 'b/c' }])));
     assert.deepEqual(fs.readdirSync(folder).sort(), names);
   });
 

@@ -239,9 +239,23 @@ export class Overlay2Driver implements GraphDriver {
     try {
       mountOverlay(request, farm);
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT')) throw error;
-      layout.repairLinks(listDirectory(layout.home).filter(isLayerId));
+      this.#repairLinks(error);
       mountOverlay(request, farm);
+    }
+  }
+
+  /** Puts short names back where `error` says that one is missing, as after a crash of Docker; else it is thrown on. */
+  #repairLinks(error: unknown): void {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    this.#layout.repairLinks(listDirectory(this.#layout.home).filter(isLayerId));
+  }
+
+  #lowersToWriteOn(id: string): readonly string[] {
+    try {
+      return this.#layout.lowerDiffs(id);
+    } catch (error) {
+      this.#repairLinks(error);
+      return this.#layout.lowerDiffs(id);
     }
   }
 
@@ -330,16 +344,17 @@ export class Overlay2Driver implements GraphDriver {
       );
     }
     const { unpackLayer } = await import('../../archive/unpack.ts');
+    const lowers = this.#lowersToWriteOn(id);
     const { size, linkBytes, warnings } = await unpackLayer(tar, this.#layout.diff(id), {
       // Without a parent there is nothing to hide, and a marker would be seen as a file.
       whiteouts: parent === undefined ? 'delete' : 'overlay',
       xattrPrefix: xattrPrefix(this.#abilities),
-      lowers: this.#layout.lowerDiffs(id),
+      lowers,
       ...options,
     });
     if (parent !== undefined) {
       const prefix = xattrPrefix(this.#abilities);
-      hideBelowRoot(this.#layout.diff(id), () => this.#layout.lowerDiffs(id), prefix);
+      hideBelowRoot(this.#layout.diff(id), lowers, prefix);
     }
     for (const warning of warnings) this.#context.warn(warning);
     // Docker's overlay2 adds up what is on disk; its vfs, what the archive says.

@@ -10,10 +10,10 @@ import { lstatIfAny, S_IFCHR } from '../../linux/stat.ts';
 import { lgetxattr, lremovexattr } from '../../linux/xattr.ts';
 
 /** Puts whiteouts in the place of the mark, where a layer that was just unpacked into `root` has it; `lowers` is nearest first. */
-export function hideBelowRoot(root: string, lowers: () => readonly string[], prefix: OverlayPrefix): void {
+export function hideBelowRoot(root: string, lowers: readonly string[], prefix: OverlayPrefix): void {
   const mark = Buffer.from(`${prefix}opaque`);
   if (lgetxattr(root, mark) === undefined) return;
-  const hidden = namesShown(lowers());
+  const hidden = namesShown(lowers);
   withRoot(root, (fd) => {
     for (const [name, isShown] of hidden) {
       const bytes = Buffer.from(name, 'latin1');
