@@ -5,6 +5,15 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib.sh"
 
+case ${1-} in
+  '') ;;
+  -h | --help)
+    echo "npm run quickstart: set-up, a base image and a first container on overlay2; skips what is there already. Takes no options."
+    exit 0
+    ;;
+  *) fail "quickstart takes no options or arguments, not $1" ;;
+esac
+
 started=$(date +%s)
 data_root=/var/lib/tsengine
 image=debian:$( (. /etc/os-release && echo "${VERSION_ID-sid}") 2>/dev/null || echo sid)

@@ -176,21 +176,28 @@ export function tellNotice(line: string): void {
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** How long after the first signal another one is taken for the same: timeout(1) sends its own twice. Milliseconds. */
+const ECHO = 1000;
+
 /**
  * Does `work` with a signal that Ctrl-C and other ends of this command abort, so that it can end its machine and remove what is
- * half made. A second one ends the command at once: the kernel then ends the machine, and the next lab removes the rest.
+ * half made. A second one, a second later or more, ends the command at once: the kernel then ends the machine, and the next lab
+ * removes the rest.
  */
 export async function untilInterrupted<T>(
   work: (signal: AbortSignal) => Promise<T>,
   what = 'the machine is ended, and what is half made removed',
 ): Promise<T> {
   const controller = new AbortController();
+  let echo: NodeJS.Timeout | undefined;
   const stopListening = (): void => {
+    clearTimeout(echo);
     for (const [name, listener] of listeners) process.off(name, listener);
   };
   const listeners = ENDING.map((name) => {
     const listener = (): void => {
-      stopListening();
+      if (controller.signal.aborted) return;
+      echo = setTimeout(stopListening, ECHO).unref();
       const exitCode = 128 + osConstants.signals[name];
       controller.abort(
         new TsengineError('System', `got ${name}: ${what}`, {

@@ -3,15 +3,34 @@ import { errorMessage, hasErrno, TsengineError } from '../errors.ts';
 import { shellWord } from '../linux/command.ts';
 import { listDirectory, pathExists } from '../linux/files.ts';
 import { findMountAt } from '../linux/mountinfo.ts';
+import { statfs } from '../linux/statfs.ts';
 import { sizeText } from '../size-text.ts';
 import type { DriverContext, DriverFactory } from './driver.ts';
 import { MadeStore, type StoreFolder, type StoreRecord, storeOf } from './made-store.ts';
-import { refusalOfReadOnly } from './read-only.ts';
+import { isDeadMount } from './mount-counter.ts';
+import { existingFolder, refusalOfReadOnly } from './read-only.ts';
 import { DRIVER_NAMES } from './registry.ts';
-import { failedStore, isShort, LostImageError, mustBeBare, mustHaveImage, roomLeft } from './store-image.ts';
+import {
+  failedStore,
+  isShort,
+  LostImageError,
+  mustBeBare,
+  mustHaveImage,
+  roomLeft,
+  shortfall,
+} from './store-image.ts';
 
 /** A pool or filesystem has room for something from here on; mkfs.btrfs wants 109 MiB. */
 export const LEAST_SIZE = 256 * 1024 * 1024;
+
+/** The size of stores that nobody gave one, in bytes: what is not written of it costs nothing, but for zfs-fuse. */
+const USUAL_SIZE = 20 * 1024 * 1024 * 1024;
+
+/** That size, or half of what the disk of `folder` has left, where that is less: a store that cannot become full. */
+export function usualSize(folder: string): number {
+  const half = Math.floor(statfs(existingFolder(folder)).available / 2);
+  return Math.max(LEAST_SIZE, Math.min(USUAL_SIZE, half - (half % LEAST_SIZE)));
+}
 
 /** A store that is to be made. */
 export interface NewStore {
@@ -51,10 +70,10 @@ function checkOptions({ maker, name }: MadeStore, options: DriverContext['option
 }
 
 /**
- * Makes a store of `size` bytes and attaches it. Nothing is used of the file but what is written. Fails with `Conflict`
- * where the driver has a store or layers already; leaves nothing when it fails.
+ * Makes a store of `size` bytes and attaches it. Nothing is used of the file but what is written, or all of it. Resolves to the bytes
+ * that its disk lacks for the rest. Fails with `Conflict` where the driver has a store or layers already; leaves nothing when it fails.
  */
-export async function makeStore(folder: StoreFolder, wanted: NewStore): Promise<void> {
+export async function makeStore(folder: StoreFolder, wanted: NewStore): Promise<number> {
   const store = await checkMake(folder, wanted);
   const { options, size } = wanted;
   using _lock = await store.lock();
@@ -67,6 +86,7 @@ export async function makeStore(folder: StoreFolder, wanted: NewStore): Promise<
     await store.maker.make(place, options);
     await store.maker.attach(place);
     store.write('ready', size);
+    return shortfall(place);
   } catch (error) {
     await store.takeAway(place);
     store.forget();
@@ -79,9 +99,13 @@ function mustBeFree(store: MadeStore): void {
   const found = store.record();
   if (found?.state === 'making' && !store.mayHoldLayers()) return;
   if (found !== undefined) {
+    const remedy =
+      found.state === 'ready'
+        ? `use that one, or give it up with ${store.command('teardown', '--force ')}`
+        : `remove it with ${store.command('teardown')}`;
     throw new TsengineError(
       'Conflict',
-      `${store.name} has a store already, made by driver setup, at ${store.home}: remove it with ${store.command('teardown')}`,
+      `${store.name} has a store already, made by driver setup, at ${store.home}: ${remedy}`,
     );
   }
   if (store.unrecordedSize !== undefined) throw unrecorded(store);
@@ -214,9 +238,11 @@ export async function storeState(
   try {
     if (isOnImage) mustHaveImage(place, store.name);
     if (isAttached) return found;
-    if (isOnImage) mustBeBare(place, store.name);
+    const isDead = isOnImage && isDeadMount(store.home);
+    if (isOnImage && !isDead) mustBeBare(place, store.name);
     await store.maker.check();
-    return { ...found, note: 'the next command that uses it attaches it' };
+    const why = isDead ? 'the daemon that served it died: ' : '';
+    return { ...found, note: `${why}the next command that uses it attaches it` };
   } catch (error) {
     if (!(error instanceof TsengineError)) throw error;
     if (!isAttached || !(error instanceof LostImageError)) return { ...found, trouble: error.message };

@@ -9,6 +9,13 @@ import { fallocate, ftruncate } from '../linux/space.ts';
 import { fsName, statfs } from '../linux/statfs.ts';
 import { sizeText } from '../size-text.ts';
 import type { DriverName, StorePlace } from './driver.ts';
+import { isDeadMount } from './mount-counter.ts';
+
+/** What a store wants for its own records while a small layer comes in. */
+const LEAST_ROOM = 16 * 1024 * 1024;
+
+/** What a pool writes when it is imported, and more. */
+const LEAST_TO_WRITE = 1024 * 1024;
 
 /** The file of a store is gone, damaged or could not be written, as `why` says. The message has the way out as well. */
 export class LostImageError extends TsengineError {
@@ -47,13 +54,13 @@ function isWrittenInPlace({ image }: StorePlace): boolean {
 }
 
 /**
- * Takes all of the file's space from its disk, where that has twice as much: the store can then always be written. Elsewhere the file
+ * Takes all of the file's space from its disk, where that has as much: the store can then always be written. Elsewhere the file
  * stays a hole, as it does on tmpfs, whose space is memory, and where blocks are never written in place.
  */
 export function takeSpace(place: StorePlace): void {
   const { image, size } = place;
   const { available, magic } = statfs(dirname(image));
-  if (available < 2 * size || fsName(magic) === 'tmpfs' || !isWrittenInPlace(place)) return;
+  if (available < size + LEAST_ROOM || fsName(magic) === 'tmpfs' || !isWrittenInPlace(place)) return;
   const fd = openFile(image, 'r+');
   try {
     fallocate(fd, 0, 0, size);
@@ -84,6 +91,12 @@ export function mustHaveImage(place: StorePlace, name: DriverName): void {
 
 /** Fails with `Conflict` where something else is in the place of a store, or is mounted there: the store would hide it. */
 export function mustBeBare({ home }: StorePlace, name: DriverName): void {
+  if (isDeadMount(home)) {
+    throw new TsengineError(
+      'Conflict',
+      `a file system whose daemon died is mounted at ${home}, where the store of ${name} that driver setup made is to be: umount -l ${shellWord(home)}`,
+    );
+  }
   if (!pathExists(home) || listDirectory(home).length === 0) return;
   const isMounted = findMountAt(realpathSync.native(home)) !== undefined;
   const [what, remedy] = isMounted
@@ -95,12 +108,6 @@ export function mustBeBare({ home }: StorePlace, name: DriverName): void {
   );
 }
 
-/** What a store wants for its own records while a small layer comes in. */
-const LEAST_ROOM = 16 * 1024 * 1024;
-
-/** What a pool writes when it is imported, and more. */
-const LEAST_TO_WRITE = 1024 * 1024;
-
 /** Bytes that the disk has left for the file. */
 function roomFor({ image }: StorePlace): number {
   return statfs(dirname(image)).available;
@@ -110,6 +117,12 @@ function roomFor({ image }: StorePlace): number {
 function hasItsSpace(place: StorePlace): boolean {
   const found = statSync(place.image, { throwIfNoEntry: false });
   return found !== undefined && found.blocks * 512 >= place.size && isWrittenInPlace(place);
+}
+
+/** Bytes of the store's size that neither its file has nor its disk has left for it; 0 where it can become full. */
+export function shortfall(place: StorePlace): number {
+  const taken = (statSync(place.image, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  return Math.max(0, place.size - taken - roomFor(place));
 }
 
 /** Whether there is next to none. */

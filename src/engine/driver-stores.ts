@@ -11,6 +11,7 @@ import {
   mustBeAttached,
   type NewStore,
   offerOfStore,
+  usualSize,
 } from '../drivers/made-stores.ts';
 import { driverFactory, mustServe } from '../drivers/registry.ts';
 import { checkRemove, type RemoveStore, removeStore } from '../drivers/remove-store.ts';
@@ -137,8 +138,10 @@ export interface SetUp {
   readonly home: string;
   /** What begins a command on its data root. */
   readonly program: string;
-  /** Bytes that the disk of its file has left, which may be fewer than the store's. */
-  readonly room: number;
+  /** In bytes. */
+  readonly size: number;
+  /** Bytes that the disk of its file has left, where they are fewer than the store may come to want. */
+  readonly tooLittle?: number;
 }
 
 /**
@@ -170,15 +173,24 @@ async function explaining<T>(root: RootPaths, driverName: string, work: () => Pr
   }
 }
 
-/** Makes a store for a driver. What can be refused before anything is made leaves no data root either. */
-export async function setUpDriver(options: DataRootOptions, wanted: NewStore): Promise<SetUp> {
-  const factory = await factoryOf(wanted.name);
+/**
+ * Makes a store for a driver, of the usual size where none is given. What can be refused before anything is made leaves no data root
+ * either.
+ */
+export async function setUpDriver(
+  options: DataRootOptions,
+  { size: asked, ...rest }: Omit<NewStore, 'size'> & Partial<NewStore>,
+): Promise<SetUp> {
+  const factory = await factoryOf(rest.name);
+  mustBeRoot();
+  const size = asked ?? usualSize(pathsOf(options).path);
+  const wanted = { ...rest, size };
   await lookBefore(options, (stores) => checkMake(stores, wanted));
   using root = await openDataRoot(options);
   mustBeWritable(root);
-  await explaining(root, factory.name, () => makeStore(storesOf(root), wanted));
-  const room = statfs(root.path).available;
-  return { home: root.driverHome(factory.name), program: programOn(root), room };
+  const lacking = await explaining(root, factory.name, () => makeStore(storesOf(root), wanted));
+  const tooLittle = lacking === 0 ? {} : { tooLittle: statfs(root.path).available };
+  return { home: root.driverHome(factory.name), program: programOn(root), size, ...tooLittle };
 }
 
 /** How a driver's store is taken away. */

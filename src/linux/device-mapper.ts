@@ -204,11 +204,30 @@ function makeDevice(name: string, target: Target, flags: number, later: boolean)
   }
 }
 
-/** Gives a device another table: it waits for what is being written, and goes on with the new one. */
+/**
+ * Gives a device another table: it waits for what is being written, and goes on with the new one. Where that one does not start the
+ * device goes on with the one before. A kill leaves it suspended.
+ */
 export function reloadDevice(name: string, target: Target): void {
+  const before = targetOf(name, 'table');
   call(TABLE_LOAD, name, { data: spec(target), targets: 1 });
   suspendDevice(name);
-  resumeDevice(name);
+  try {
+    resumeDevice(name);
+  } catch (error) {
+    if (before !== undefined) goBackTo(name, before);
+    throw error;
+  }
+}
+
+/** Has a device that does not start go on with an earlier table. Where that does not start either there is nothing more to say. */
+function goBackTo(name: string, before: Target): void {
+  try {
+    call(TABLE_LOAD, name, { data: spec(before), targets: 1 });
+    resumeDevice(name);
+  } catch {
+    // What came first is told.
+  }
 }
 
 /** Stops a device once its filesystem, if one is mounted, has written all and is consistent on disk. Who writes waits. */

@@ -4,7 +4,12 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { notWritable } from '../../src/drivers/devicemapper/pool-errors.ts';
 import { isMetadataBehind, type PoolStatus } from '../../src/drivers/devicemapper/pool-format.ts';
-import { allocateAhead, mustHaveRoom, type PoolWithRoom } from '../../src/drivers/devicemapper/room.ts';
+import {
+  allocateAhead,
+  mustHaveRoom,
+  mustKnowAll,
+  type PoolWithRoom,
+} from '../../src/drivers/devicemapper/room.ts';
 import { lstat } from '../../src/linux/stat.ts';
 import { makeFilesystem } from '../helpers/loop.ts';
 
@@ -37,6 +42,21 @@ function poolIn(folder: string): PoolWithRoom {
 const allocated = (file: string): number => lstat(file).blocks * 512;
 
 describe("a pool's room", () => {
+  test('to count more data is looked for, and allocated, before the pool grows', () => {
+    using disk = makeFilesystem('ext4');
+    const pool = poolIn(disk.path);
+    // 16 320 blocks of data are counted by one of metadata.
+    const most = (8192 - 100 - 16 - 126) * 16_320;
+    mustKnowAll(pool, STATUS, most);
+    assert.ok(allocated(pool.files.metadata ?? '') >= 31 * MIB);
+    assert.throws(() => mustKnowAll(pool, STATUS, most + 400 * 16_320), {
+      message:
+        /^devicemapper: the metadata of the pool pool has 8092 free blocks of 4096 bytes, and 8\d+ are wanted/,
+    });
+    // What is counted by blocks that are there needs none.
+    mustKnowAll(pool, { ...STATUS, metadataUsed: 8192 }, STATUS.dataTotal);
+  });
+
   test('is no more than that of the file system that its sparse files are in', () => {
     using filesystem = makeFilesystem('ext4', { size: 128 * MIB });
     const pool = poolIn(filesystem.path);

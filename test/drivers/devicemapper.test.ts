@@ -12,7 +12,7 @@ import {
 import { describe, test } from 'node:test';
 import { assertFails } from '../../src/drivers/conformance/layers.ts';
 import { nodeOfSysfs } from '../../src/drivers/devicemapper/block-part.ts';
-import { makeLoopFile } from '../../src/drivers/devicemapper/loop-file.ts';
+import { growLoopFile, makeLoopFile } from '../../src/drivers/devicemapper/loop-file.ts';
 import { BASE, Metadata } from '../../src/drivers/devicemapper/metadata.ts';
 import { readEngineOptions, requestedSize } from '../../src/drivers/devicemapper/options.ts';
 import { Pool } from '../../src/drivers/devicemapper/pool.ts';
@@ -31,7 +31,7 @@ type Pairs = readonly (readonly [string, string])[];
 const read = (...options: Pairs) => readEngineOptions({ options });
 
 describe('the options of devicemapper', () => {
-  test("are Docker's, with Docker's defaults", () => {
+  test("are Docker's, with Docker's defaults but for deferred removal and full pools", () => {
     const all = read();
     assert.deepEqual(all, {
       source: { kind: 'own', data: undefined, metadata: undefined },
@@ -344,9 +344,10 @@ describe("devicemapper's pool", () => {
     assert.equal(statSync(metadata).size, 2 * 1024 ** 3);
     assert.equal(pool.lostFile(), undefined);
     makeLoopFile('data', data, undefined);
-    makeLoopFile('data', data, 4000);
-    assert.equal(size(), 5000);
     makeLoopFile('data', data, 6000);
+    growLoopFile('data', data, 4000);
+    assert.equal(size(), 5000);
+    growLoopFile('data', data, 6000);
     assert.equal(size(), 6000);
     assert.equal(new Pool(store.dataRoot, read(['dm.thinpooldev', 'x']), 'x').lostFile(), undefined);
   });

@@ -65,7 +65,7 @@ test('a store is made, used, attached again after a boot and taken away', async 
     ['driver', 'setup', 'btrfs'],
     hints(
       cli,
-      /has a store already, made by driver setup, at .*\/btrfs: remove it with PROGRAM driver teardown btrfs\n$/,
+      /has a store already, made by driver setup, at .*\/btrfs: use that one, or give it up with PROGRAM driver teardown --force btrfs\n$/,
     ),
   );
   fails(

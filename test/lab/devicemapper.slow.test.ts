@@ -102,6 +102,14 @@ test('devices that others hold or that hold something are refused, and those of 
   await runThere({ kernel: 'debian:6.1', disks }, `bash ${FOLDER}/given-devices.sh`);
 });
 
+test('wrong devices, pools in use elsewhere and interrupted steps lose nothing', {
+  timeout: HOUR,
+  skip,
+}, async () => {
+  const disks = [1024 * MIB, 64 * MIB, 2048 * MIB];
+  await runThere({ kernel: 'debian:6.1', disks }, `bash ${FOLDER}/wrong-turns.sh`);
+});
+
 test('a thin pool that LVM makes on one device, and one that was made before', {
   timeout: HOUR,
   skip,

@@ -82,6 +82,7 @@ export async function runSuite(request: SuiteRequest, listener: SuiteListener): 
   const { selection } = request;
   const blocks = fitting(request, subjects, on, listener);
   const tools = toolsOf(blocks);
+  tellLeftOut(request, subjects, listener);
   const started = new Date().toISOString();
   const conditions = JSON.stringify([selection, subjects.map(({ id }) => id), request.seed, on]);
   using log = openBenchLog(request.out, { conditions, command: request.command, started }, request.fresh);
@@ -92,6 +93,20 @@ export async function runSuite(request: SuiteRequest, listener: SuiteListener): 
   };
   const interrupted = await measure(run);
   return await write(run, { started, interrupted });
+}
+
+/** Says which drivers a quick answer is without: those that this kernel lacks take longer. */
+function tellLeftOut(
+  { drivers }: SuiteRequest,
+  subjects: readonly SubjectPlan[],
+  { note }: SuiteListener,
+): void {
+  if (drivers !== undefined) return;
+  const left = DRIVER_NAMES.filter((name) => !subjects.some(({ driver }) => driver === name));
+  if (left.length > 0)
+    note(
+      `left out, because this kernel lacks them: ${left.join(', ')} (--drivers names them, and a run without --quick has all)`,
+    );
 }
 
 function toolsOf(blocks: readonly Block[]): readonly Tool[] {

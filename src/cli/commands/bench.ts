@@ -67,7 +67,7 @@ export function register(command: Command, context: CommandContext): void {
     .option('--fresh', 'Throw away what an unfinished run left in --out')
     .option('--full', 'Everything: all sizes up to 4 GiB, 500 layers, 100 000 files')
     .option('--on <path>', 'Folder on the disk that is measured (default that of --out)')
-    .option('--out <path>', 'Folder for the results (default "bench")', 'bench')
+    .option('--out <path>', 'Folder for the results (default "tsengine-bench")', 'tsengine-bench')
     .option('--peer <list>', `Engines to measure beside ours: ${PEERS.join(', ')}`)
     .option('--quick', 'A useful answer about the drivers that this kernel has, in 5 minutes')
     .option('-q, --quiet', 'Say nothing on the way, and in the end only what was written')

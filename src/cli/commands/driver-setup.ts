@@ -6,9 +6,6 @@ import { parseFlag } from '../flags/flag-error.ts';
 import { bytesSize, ramInBytes } from '../format/units.ts';
 import { writeOut } from '../output.ts';
 
-/** As Docker's loop files of devicemapper are large: sparse, so that it costs what is written. */
-const DEFAULT_SIZE = '20g';
-
 interface SetupFlags extends DataRootFlag {
   readonly size?: string;
 }
@@ -23,17 +20,18 @@ export function register(command: Command, context: CommandContext): void {
     .argument('<driver>')
     .option(
       '--size <bytes>',
-      `Size of the file, of which only what is written takes space; zfs-fuse's has all of it at once, where the disk has twice as much (default ${DEFAULT_SIZE})`,
+      "Size of the file, as 512m or 20g: only what is written takes space, but for zfs-fuse's, which takes all at once where the disk has it (default 20g, or half of what the disk has left)",
     );
   addDataRootFlag(command, 'Make it in this data root').action(async (name: string, flags: SetupFlags) => {
-    const size = parseFlag('--size', flags.size ?? DEFAULT_SIZE, ramInBytes);
+    const asked = flags.size === undefined ? {} : { size: parseFlag('--size', flags.size, ramInBytes) };
     const { setUpDriver } = await import('../../engine/driver-stores.ts');
     const { dataRoot, execRoot, storageOpts } = withDataRoot(context, flags).globals;
     const options = storageOpts.map(parseStorageOption);
-    const { home, program, room } = await setUpDriver({ dataRoot, execRoot }, { name, size, options });
-    if (room < size)
+    const made = await setUpDriver({ dataRoot, execRoot }, { ...asked, name, options });
+    const { home, program, size, tooLittle } = made;
+    if (tooLittle !== undefined)
       process.stderr.write(
-        `WARNING: the disk of the data root has ${bytesSize(room)} left, and what is written into the store beyond that fails: keep room there\n`,
+        `WARNING: the disk of the data root has ${bytesSize(tooLittle)} left, and what is written into the store beyond that fails: keep room there\n`,
       );
     await writeOut(
       1,

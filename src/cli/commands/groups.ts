@@ -64,7 +64,7 @@ export function commandGroups(
       },
     },
     driver: {
-      summary: 'Look at storage drivers',
+      summary: 'Storage drivers: what serves here, checks, stores for tries',
       commands: {
         check: driverCheck,
         ls: {

@@ -53,7 +53,13 @@ export class BaseDevice {
 
   /** Whether it was found in this very pool, and nothing was left to do then. */
   isVerified(): boolean {
-    return readTextIfAny(this.#verified) === this.#poolText();
+    const [pool, size] = (readTextIfAny(this.#verified) ?? '').split('\n');
+    return pool === this.#poolText() && (!this.#options.isBaseSizeGiven || size === this.#sizeText());
+  }
+
+  /** For which size nothing was left to do: a kill while it grew leaves that to the next command that asks for one. */
+  #sizeText(): string {
+    return this.#options.isBaseSizeGiven ? String(this.#options.baseSize) : 'any';
   }
 
   /** The pool as it is now: another one may be named, or be made in its place. */
@@ -90,22 +96,38 @@ export class BaseDevice {
     const found = this.#set.metadata.device(BASE);
     removeFile(this.#verified);
     if (found?.initialized === true && !found.deleted) await this.#grow(found);
-    else {
-      if (found === undefined) this.#mustBeEmpty();
-      else {
-        // A kill while it was tried.
-        dropMount(this.#set.mountPoint(BASE));
-        await this.#set.delete(BASE);
-      }
-      await this.#make();
+    else await this.#begin(found);
+    writeNewFile(this.#verified, `${this.#poolText()}\n${this.#sizeText()}`, { durable: false });
+  }
+
+  /** Makes the device, anew where a kill left one that is half made. */
+  async #begin(found: DeviceInfo | undefined): Promise<void> {
+    const { pool } = this.#set;
+    // Two data roots may be told to have the same one, and each finds it empty.
+    using _lock = await pool.lock();
+    if (found !== undefined) {
+      // A kill while it was tried.
+      dropMount(this.#set.mountPoint(BASE));
+      await this.#set.delete(BASE);
     }
-    writeNewFile(this.#verified, this.#poolText(), { durable: false });
+    this.#startOver();
+    if (found === undefined) this.#mustBeEmpty();
+    await this.#make();
+  }
+
+  /** An empty pool that steps of this home alone have counted up counts as new: none of them made anything that is there. */
+  #startOver(): void {
+    const { metadata, pool } = this.#set;
+    const { dataUsed, transaction } = pool.status();
+    const isBegun = metadata.transaction() !== undefined;
+    const isBare = dataUsed === 0 && metadata.device(BASE) === undefined && metadata.ids().length === 0;
+    if (transaction > 0 && isBegun && isBare) this.#set.rewind(0);
   }
 
   /** A pool that others have used is not taken over: its devices would be somebody's. */
   #mustBeEmpty(): void {
     const { pool } = this.#set;
-    if (pool.isOurs && pool.files.data !== undefined) return;
+    if (pool.isOurs && pool.files.data !== undefined && pool.files.metadata !== undefined) return;
     const { dataUsed, transaction } = pool.status();
     if (dataUsed === 0 && transaction === 0) return;
     const why = dataUsed === 0 ? 'has a transaction ID that is not zero' : 'already has used data blocks';
@@ -269,6 +291,8 @@ export async function growLayer(
 ): Promise<void> {
   const { node, minor } = await set.active.activate(id, info);
   const target = set.mountPoint(id);
+  // A kill while it grew.
+  dropMount(target);
   try {
     makeDirectories(target, 0o700);
     const type = findFilesystem(node)?.type ?? 'ext4';

@@ -217,6 +217,9 @@ export class DeviceSet {
     try {
       const result = await work(begun);
       this.pool.message('set_transaction_id', before, begun.open_transaction_id);
+      // The kernel says nothing of a number that it could not write: it goes back to what it wrote last, and writes no more.
+      const status = this.pool.status();
+      if (status.transaction !== begun.open_transaction_id) throw notWritable(this.pool, status);
       return result;
     } catch (error) {
       try {
@@ -281,9 +284,10 @@ export class DeviceSet {
   }
 
   #deleteLater(id: string, info: DeviceInfo): void {
-    if (!info.deleted) this.metadata.writeDevice(id, { ...info, deleted: true });
     makeDirectories(this.#laterFolder(), 0o700);
+    // First: a kill in between leaves a note of a layer that is there, and that goes without harm.
     writeFileAtomic(`${this.#laterFolder()}/${id}`, '', { durable: false, alone: true });
+    if (!info.deleted) this.metadata.writeDevice(id, { ...info, deleted: true });
     removeDevice(this.active.nameOf(id), true);
   }
 

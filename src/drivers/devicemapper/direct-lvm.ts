@@ -13,7 +13,7 @@ import { targetOf } from '../../linux/device-mapper.ts';
 import { makeDirectories, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
 import { blockPart } from './block-part.ts';
 import { mustBeUnheld } from './holders.ts';
-import { LVM_POOL_DEVICE, type LvmSetup } from './options.ts';
+import { LVM_CONFIG, LVM_POOL_DEVICE, type LvmSetup } from './options.ts';
 import { parsePoolStatus } from './pool-format.ts';
 import { contentOf } from './signature.ts';
 
@@ -70,7 +70,7 @@ export async function setUpDirectLvm(
 }
 
 function configOf(home: string): string {
-  return `${home}/setup-config.json`;
+  return `${home}/${LVM_CONFIG}`;
 }
 
 function wanted(setup: LvmSetup): z.infer<typeof CONFIG> {

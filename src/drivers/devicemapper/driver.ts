@@ -154,8 +154,9 @@ export class DevicemapperDriver implements GraphDriver {
       }
       const isKnown = wasActive && this.#base.isVerified();
       if (!isKnown) await this.#base.verify();
+      if (!wasActive) this.#pool.fill((message) => this.#context.warn(message));
       this.#set.recover();
-      if (!wasActive) this.#set.findDeleted();
+      if (!isKnown) this.#set.findDeleted();
       if (!isKnown || !this.#base.isReady()) await this.#base.prepare();
       return lock;
     } catch (error) {

@@ -24,7 +24,7 @@ import { findFilesystem, noFilesystem } from './layer-filesystem.ts';
 import type { DeviceInfo } from './metadata.ts';
 import type { Pool } from './pool.ts';
 import { lostPool, notMade } from './pool-errors.ts';
-import { parseSuperblock, poolTable, SUPERBLOCK_SIZE, thinTable } from './pool-format.ts';
+import { parseSuperblock, poolTable, SUPERBLOCK_SIZE, thinTable, viewPoolName } from './pool-format.ts';
 
 /** What is to be seen. */
 export interface FrozenRequest {
@@ -49,9 +49,11 @@ export function openFrozen(request: FrozenRequest): MountedLayer {
   const { mountPoint, pool, info, tree, runHome } = request;
   if (isMountPoint(mountPoint) && !hasShutDown(mountPoint))
     return heldOpen(openDirectory(`${mountPoint}/${tree}`));
-  const name = `${pool.prefix}-view-${process.pid}-${sequence++}`;
+  const view = `${process.pid}-${sequence++}`;
+  const name = `${pool.prefix}-view-${view}`;
+  const poolName = viewPoolName(pool.prefix, view);
   const below = pool.device();
-  const own = below === undefined ? makeFrozenPool(`${name}-pool`, pool) : undefined;
+  const own = below === undefined ? makeFrozenPool(poolName, pool) : undefined;
   try {
     const { major, minor } = below ?? own ?? { major: 0, minor: 0 };
     const device = createDevice(name, thinTable(`${major}:${minor}`, info.device_id, info.size), true);
@@ -61,7 +63,7 @@ export function openFrozen(request: FrozenRequest): MountedLayer {
       removeDevice(name, true);
     }
   } finally {
-    if (own !== undefined) removeDevice(`${name}-pool`, true);
+    if (own !== undefined) removeDevice(poolName, true);
   }
 }
 
@@ -82,7 +84,8 @@ function makeFrozenPool(name: string, pool: Pool): MappedDevice {
   const found = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
   const numbers = { data: data.number, metadata: metadata.number };
   try {
-    return createDevice(name, poolTable(numbers, blockDeviceSize(data.node), found?.blockBytes ?? 0, true));
+    const bytes = found?.dataBytes ?? blockDeviceSize(data.node);
+    return createDevice(name, poolTable(numbers, bytes, found?.blockBytes ?? 0, true));
   } catch (error) {
     throw notMade({ data, metadata }, false, error);
   }

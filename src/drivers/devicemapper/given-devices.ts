@@ -6,10 +6,10 @@
 import * as z from 'zod/mini';
 import { hasErrno, type TsengineError } from '../../errors.ts';
 import { shellWord } from '../../linux/command.ts';
-import { readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
+import { pathExists, readTextIfAny, writeFileAtomic } from '../../linux/files.ts';
 import { badOption } from '../storage-options.ts';
 import { GIVEN_FILE, ownFolder } from './metadata.ts';
-import type { PoolSource } from './options.ts';
+import { LVM_CONFIG, LVM_POOL_DEVICE, type PoolSource } from './options.ts';
 
 const GIVEN = z.record(z.string(), z.string());
 
@@ -27,10 +27,13 @@ function optionsOf(source: PoolSource): GivenDevices {
 
 const fileOf = (home: string): string => `${ownFolder(home)}/${GIVEN_FILE}`;
 
-/** What is on record. One that cannot be read is none. */
+/** What is on record, here or by Docker, which keeps what it told LVM. A record that cannot be read is none. */
 export function givenDevices(home: string): GivenDevices | undefined {
   const text = readTextIfAny(fileOf(home));
-  if (text === undefined) return undefined;
+  if (text === undefined)
+    return pathExists(`${home}/${LVM_CONFIG}`)
+      ? { 'dm.thinpooldev': `/dev/mapper/${LVM_POOL_DEVICE}` }
+      : undefined;
   try {
     return GIVEN.parse(JSON.parse(text));
   } catch {

@@ -44,10 +44,13 @@ async function mustBePossible(context: DriverContext, options: DevicemapperOptio
   if (isNew || source.kind !== 'own') return isNew;
   const pool = new Pool(context.home, options);
   const lost = pool.lostFile();
-  if (lost === undefined && source.metadata === undefined) return false;
   if (pool.isActive() && !pool.isStale()) return false;
   if (lost !== undefined) throw lostPool(context.home, lost);
-  if (source.metadata !== undefined) mustHoldPool(context.home, blockPart(source.metadata));
+  const { metadata: file = '' } = pool.files;
+  mustHoldPool(
+    context.home,
+    source.metadata === undefined ? { path: file, node: file } : blockPart(source.metadata),
+  );
   return false;
 }
 

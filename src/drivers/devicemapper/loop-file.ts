@@ -38,9 +38,9 @@ export function mustBeWhole({ data, metadata }: PoolParts): void {
   if (short !== undefined) throw short;
 }
 
-/** Makes a loop file, of the size that is wanted, else of Docker's; or lets one grow to what is wanted. One that a kill left empty counts as none. */
+/** Makes a loop file that is not there, or that a kill left empty, of the size that is wanted, else of Docker's. */
 export function makeLoopFile(name: LoopFile, file: string, wanted: number | undefined): void {
-  growLoopFile(name, file, wanted ?? (sizeOf(file) === 0 ? DEFAULT_LOOP_SIZES[name] : 0));
+  if (sizeOf(file) === 0) growLoopFile(name, file, wanted ?? DEFAULT_LOOP_SIZES[name]);
 }
 
 /** Lets a loop file grow, which not every filesystem takes. After a power cut it must not be smaller than its pool says. */

@@ -25,7 +25,10 @@ export type PoolSource =
 /** What device-mapper calls the pool that LVM makes: volume group `docker`, pool `thinpool`. */
 export const LVM_POOL_DEVICE = 'docker-thinpool';
 
-/** What LVM is told, as Docker keeps it in `setup-config.json`. A percentage of 0 is Docker's default. */
+/** The file in the driver's home in which Docker keeps what LVM was told. */
+export const LVM_CONFIG = 'setup-config.json';
+
+/** What LVM is told. A percentage of 0 is Docker's default. */
 export interface LvmSetup {
   readonly device: string;
   /** Whether what is on the device may be overwritten. */

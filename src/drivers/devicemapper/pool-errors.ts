@@ -102,12 +102,15 @@ export function lostPool(home: string, lost: string): TsengineError {
   );
 }
 
-/** Fails where the metadata's device of a root with layers has none: the kernel would make a new pool on it. */
-export function mustHoldPool(home: string, { node, path }: Part): void {
-  if (!isSuperblock(readStart(node, SUPERBLOCK_SIZE)))
-    throw fails(
-      `${path} holds no pool's metadata, and the layers in ${home} are in a pool that has some: name the devices as when it was made`,
-    );
+/** Fails where the metadata's device or file of a root with layers has none: the kernel would make a new pool on it. */
+export function mustHoldPool(home: string, { node, path }: Pick<Part, 'node' | 'path'>): void {
+  if (isSuperblock(readStart(node, SUPERBLOCK_SIZE))) return;
+  const remedy = path.startsWith(`${home}/`)
+    ? 'put it back from a backup, or see what thin_repair finds in a copy of it'
+    : 'name the devices as when it was made';
+  throw fails(
+    `${path} holds no pool's metadata, and the layers in ${home} are in a pool that has some: ${remedy}`,
+  );
 }
 
 /** A device on record that its pool does not have. */

@@ -15,6 +15,16 @@ const LOW_WATER_MARK = 32_768;
  */
 const FEATURES = ['skip_block_zeroing', 'error_if_no_space'];
 
+/** What the pool over a home's files is called that somebody looks through who writes nothing; `view` is unique on the machine. */
+export function viewPoolName(prefix: string, view: string): string {
+  return `${prefix}-view-${view}-pool`;
+}
+
+/** Whether a device of a home is such a pool, by its name. */
+export function isViewPool(name: string): boolean {
+  return /-view-\d+-\d+-pool$/.test(name);
+}
+
 /** The table of a pool; `devices` as `major:minor`. */
 export function poolTable(
   devices: { readonly metadata: string; readonly data: string },

@@ -11,25 +11,27 @@ import { blockDeviceSize, readStart } from '../../linux/block-device.ts';
 import {
   createDevice,
   deviceStatus,
+  listDevices,
   type MappedDevice,
   messageDevice,
-  reloadDevice,
   removeDevice,
   resumeDevice,
   type Target,
   targetOf,
 } from '../../linux/device-mapper.ts';
+import { nodeOf } from '../../linux/device-node.ts';
 import { makeDirectories, pathExists } from '../../linux/files.ts';
-import { attachLoop, isLoopOf, LOOP_MAJOR, updateLoopSize } from '../../linux/loop.ts';
+import { type Lock, lockFile } from '../../linux/flock.ts';
+import { attachLoop, isLoopOf, LOOP_MAJOR } from '../../linux/loop.ts';
 import { lstat } from '../../linux/stat.ts';
 import { blockPart, nodeOfNumber } from './block-part.ts';
 import { givenDevices, notGiven } from './given-devices.ts';
 import { mustBeUnheld, mustDiffer } from './holders.ts';
-import { growLoopFile, makeLoopFile, mustBeWhole, type PoolParts, sizeOf } from './loop-file.ts';
+import { makeLoopFile, mustBeWhole, type PoolParts, sizeOf } from './loop-file.ts';
 import { DEFAULT_BLOCK_SIZE, type DevicemapperOptions } from './options.ts';
 import { fails, notMade, type Part, type Parts } from './pool-errors.ts';
 import {
-  isMetadataBehind,
+  isViewPool,
   type PoolDevices,
   type PoolStatus,
   parsePoolStatus,
@@ -39,6 +41,7 @@ import {
   SECTOR,
   SUPERBLOCK_SIZE,
 } from './pool-format.ts';
+import { fillDevice, growAsAsked } from './pool-growth.ts';
 
 interface DisposableParts extends Parts, Disposable {}
 
@@ -110,6 +113,13 @@ export class Pool {
     return device?.isLive === true ? device : undefined;
   }
 
+  /** A lock that all data roots which are given this pool have in common; `undefined` where it is ours alone. */
+  async lock(): Promise<Lock | undefined> {
+    const device = this.device();
+    if (this.isOurs || device === undefined) return undefined;
+    return await lockFile(nodeOf(this.name, device.major, device.minor), 'exclusive');
+  }
+
   /** Whether the pool is there. Fails where its name is that of something else. */
   isActive(): boolean {
     return isPool(this.name);
@@ -173,7 +183,10 @@ export class Pool {
     return targetOf(this.name, 'table')?.parameters === this.#table;
   }
 
-  /** Makes the pool when it is not there, and lets it grow where a larger loop file was asked for. With the set's lock held. */
+  /**
+   * Makes the pool when it is not there, of the size that its metadata knows, and lets one that is there grow where a larger loop file
+   * was asked for. With the set's lock held.
+   */
   activate(): void {
     this.#activate();
     this.#table = targetOf(this.name, 'table')?.parameters;
@@ -185,7 +198,7 @@ export class Pool {
       if (this.device()?.isSuspended === true) resumeDevice(this.name);
       this.#mustBeOnNamed();
       checkBlockSize(this.devices().blockBytes, this.#options, `the pool ${this.name}`);
-      this.#grow();
+      if (this.isOurs) growAsAsked(this, this.#options);
       return;
     }
     if (!this.isOurs) mustBePool(this.name);
@@ -209,8 +222,27 @@ export class Pool {
     }
   }
 
+  /**
+   * Gives a pool that has just come up the sizes that were asked for, and all of a data device that has become larger. Only when it is
+   * known to be that device: the kernel then never takes a smaller one again. A pool that cannot have it goes on as it is, and `warn` takes why. With the set's lock held.
+   */
+  fill(warn: (message: string) => void): void {
+    if (!this.isOurs) return;
+    growAsAsked(this, this.#options);
+    fillDevice(this, warn);
+    this.#table = targetOf(this.name, 'table')?.parameters;
+  }
+
   #mustBeFree({ data, metadata }: Parts): void {
     mustDiffer(data, metadata);
+    // A pool that somebody looks through has its blocks where that metadata says.
+    for (const name of listDevices()) {
+      if (!this.owns(name) || !isViewPool(name) || removeIfIdle(name)) continue;
+      throw new TsengineError(
+        'Conflict',
+        `devicemapper: a command with --read-only-root reads the layers in ${this.#home} through ${name}: wait until it has ended`,
+      );
+    }
     for (const part of [data, metadata]) mustBeUnheld(part, (name) => this.owns(name));
   }
 
@@ -238,21 +270,17 @@ export class Pool {
 
   /** Takes the pool away, if it is ours and nothing uses it. Gives whether it is gone. */
   deactivate(): boolean {
-    if (!this.isOurs) return false;
-    try {
-      return removeDevice(this.name);
-    } catch (error) {
-      if (hasErrno(error, 'EBUSY')) return false;
-      throw error;
-    }
+    return this.isOurs && removeIfIdle(this.name);
   }
 
+  /** A larger device may be the wrong one, which would count in the metadata from then on. */
   #tableOf({ data, metadata }: Parts): Target {
     const block = checkedBlockSize(metadata, this.#options);
     const size = blockDeviceSize(data.node);
     if (size < block)
       throw fails(`${data.path} has ${size} bytes, which hold not one block of ${block} bytes`);
-    return poolTable({ data: data.number, metadata: metadata.number }, size, block);
+    const known = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
+    return poolTable({ data: data.number, metadata: metadata.number }, known?.dataBytes ?? size, block);
   }
 
   #parts(): DisposableParts {
@@ -276,35 +304,19 @@ export class Pool {
     return name === 'data' ? this.#options.loopDataSize : this.#options.loopMetadataSize;
   }
 
-  /** Gives a pool on loop files the sizes that were asked for; one that was full goes on then. Files never shrink. */
-  #grow(): void {
-    const devices = this.devices();
-    let hasGrown = false;
-    for (const name of ['data', 'metadata'] as const) {
-      const [file, size] = [this.files[name], this.#wanted(name)];
-      if (file === undefined || size === undefined || blockDeviceSize(nodeOfNumber(devices[name])) >= size)
-        continue;
-      mustBeWhole(this.source());
-      growLoopFile(name, file, size);
-      updateLoopSize(nodeOfNumber(devices[name]));
-      hasGrown = true;
-    }
-    const bytes = blockDeviceSize(nodeOfNumber(devices.data));
-    // A kill may have come between the two.
-    const isBehind = this.#options.loopDataSize !== undefined && bytes > this.size();
-    if (hasGrown || isBehind || this.#isMetadataBehind(devices))
-      reloadDevice(this.name, poolTable(devices, bytes, devices.blockBytes));
-  }
-
-  /** The table says nothing of the metadata's size, which the kernel looks at when it gets one. */
-  #isMetadataBehind({ metadata }: PoolDevices): boolean {
-    if (this.#options.loopMetadataSize === undefined || this.files.metadata === undefined) return false;
-    return isMetadataBehind(this.status(), blockDeviceSize(nodeOfNumber(metadata)));
-  }
-
   /** How many bytes the pool's table covers. */
   size(): number {
     return (targetOf(this.name, 'table')?.sectors ?? 0) * SECTOR;
+  }
+}
+
+/** Takes a device away unless somebody uses it. Gives whether it is gone. */
+function removeIfIdle(name: string): boolean {
+  try {
+    return removeDevice(name);
+  } catch (error) {
+    if (hasErrno(error, 'EBUSY')) return false;
+    throw error;
   }
 }
 

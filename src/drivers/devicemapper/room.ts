@@ -8,6 +8,7 @@ import { closeFile, openFile } from '../../linux/files.ts';
 import { FALLOC_FL_KEEP_SIZE, fallocate } from '../../linux/space.ts';
 import { lstat } from '../../linux/stat.ts';
 import { statfs } from '../../linux/statfs.ts';
+import { badOption } from '../storage-options.ts';
 import type { Pool } from './pool.ts';
 import { METADATA_BLOCK, type PoolStatus } from './pool-format.ts';
 
@@ -15,6 +16,14 @@ import { METADATA_BLOCK, type PoolStatus } from './pool-format.ts';
 const STAT_BLOCK = 512;
 /** How much of the metadata's file is there ahead of what is used, besides as much again. */
 const AHEAD = 16 * 1024 * 1024;
+
+/**
+ * How many of a pool's blocks one block of its metadata counts, two bits each behind a header of 16 bytes. Source: the kernel's
+ * drivers/md/persistent-data/dm-space-map-common.c.
+ */
+const COUNTED = (METADATA_BLOCK - 16) * 4;
+/** Blocks of metadata that growing takes besides the counts: what leads to them, and copies of it. */
+const BESIDES = 16;
 
 /** What is asked of the pool. */
 export type PoolWithRoom = Pick<Pool, 'name' | 'files' | 'devices'>;
@@ -62,6 +71,28 @@ function mustHaveBelow(pool: PoolWithRoom, status: PoolStatus, percent: number):
     `${room} bytes are free where ${file} grows, fewer than the ${least} that dm.min_free_space=${percent}% keeps`,
     'remove images and containers, make room on that file system',
   );
+}
+
+/**
+ * Fails where a pool's metadata has no room to count so many blocks of data, and has that room allocated. The kernel finds out when
+ * the pool is stopped to be given them, and gives it up.
+ */
+export function mustKnowAll(
+  { name, files }: Pick<Pool, 'name' | 'files'>,
+  status: PoolStatus,
+  blocks: number,
+): void {
+  const { metadataUsed, metadataTotal, dataTotal } = status;
+  const more = Math.ceil(blocks / COUNTED) - Math.ceil(dataTotal / COUNTED);
+  if (more <= 0) return;
+  const wanted = more + Math.ceil(more / 64) + BESIDES;
+  const free = metadataTotal - metadataUsed;
+  if (free < wanted) {
+    throw badOption(
+      `devicemapper: the metadata of the pool ${name} has ${free} free blocks of ${METADATA_BLOCK} bytes, and ${wanted} are wanted to have ${blocks} blocks of data: give it more (dm.loopmetadatasize for loop files), or ask for less data`,
+    );
+  }
+  if (files.metadata !== undefined) allocateAhead(files.metadata, (metadataUsed + wanted) * METADATA_BLOCK);
 }
 
 /** Has a file's first blocks allocated: twice what is used, and some more. */

@@ -1,5 +1,7 @@
 /** What the options of a new root name is looked at before anything is made: whether it is there, fits, and is nobody else's. */
+import { TsengineError } from '../../errors.ts';
 import { readStart } from '../../linux/block-device.ts';
+import { shellWord } from '../../linux/command.ts';
 import { pathExists } from '../../linux/files.ts';
 import { blockPart } from './block-part.ts';
 import { mustBeUnheld, mustDiffer } from './holders.ts';
@@ -26,6 +28,7 @@ export async function mustBeUsable(home: string, options: DevicemapperOptions): 
   if (metadata !== undefined) {
     await mustHoldMetadataOrNothing(metadata);
     checkedBlockSize(metadata, options);
+    if (data === undefined) mustBeUnused(home, metadata);
   }
   if (data === undefined || found === undefined) return;
   if (!isOfPool(home, metadata)) throw holdsSomething(data.path, found, false);
@@ -42,6 +45,17 @@ export async function mustHoldMetadataOrNothing({ path, node }: Part): Promise<v
   // Of what is not zero the first block alone counts: the rest may be of a pool that is gone.
   const found = wipefs() === undefined ? undefined : await signatureOf(node);
   if (found !== undefined) throw holdsSomething(path, found, true);
+}
+
+/** Fails where a pool that others have used would get a data file of ours, which its metadata would count from then on. */
+function mustBeUnused(home: string, metadata: Part): void {
+  if (!isOfPool(home, metadata)) return;
+  const record = new Metadata(home);
+  if (record.transaction() !== undefined || record.device(BASE) !== undefined) return;
+  throw new TsengineError(
+    'Conflict',
+    `devicemapper: unable to take ownership of ${metadata.path}, which is the metadata of a thin pool that was used: name another device, or, where nothing of that pool is needed, empty it (dd if=/dev/zero of=${shellWord(metadata.path)} bs=4096 count=1)`,
+  );
 }
 
 /**

@@ -209,7 +209,7 @@ ends 125 'a step of an older pool' '*/transaction-metadata is at step 9*, and th
 cp /store/transaction $meta/transaction-metadata
 for name in transaction-metadata deviceset-metadata base; do
   # One of them is looked at when the pool comes up.
-  check_pool $root
+  LOST=yes check_pool $root
   echo '{' >$meta/$name
   ends 125 "a damaged $name" "*/$name is damaged (*): put it back from a backup, or remove it: *" use run --rm --network none box true
   rm $meta/$name
@@ -222,4 +222,4 @@ ends 0 'data that grows' works use --storage-opt dm.loopdatasize=3G run --rm --n
 truncate -s 2G $files/data
 ends 125 'data that lost its end below the pool' "*$files/data has 2147483648 bytes of the 3221225472 that *" use --storage-opt dm.loopdatasize=4G run --rm --network none box true
 truncate -s 3G $files/data
-check_pool $root
+LOST=yes check_pool $root

@@ -36,7 +36,12 @@ ends() {
   echo "ok $what"
 }
 
-# Takes down the pool of a data root, whose every device must be gone by itself, and checks its metadata.
+# The numbers of the thin devices that a data root has files of, and of those that are in its pool, in order.
+on_record() { grep -h -o '"device_id":[0-9]*' "$1"/devicemapper/metadata/base $(ls "$1"/devicemapper/metadata/* | grep -E '/[0-9a-f]{64}(-init)?$') | cut -d: -f2 | sort -n; }
+in_pool() { thin_dump "$1" | grep -o 'dev_id="[0-9]*"' | cut -d'"' -f2 | sort -n; }
+
+# Takes down the pool of a data root, whose every device must be gone by itself, and checks its metadata: that it is whole, and that
+# it has just the devices that are on record (`LOST=yes check_pool`: where a record was taken away, others as well).
 check_pool() {
   pool=$(dmsetup ls | grep -o "docker-[0-9:]*-$(stat -c %i "$1/devicemapper")-pool") || fail "no pool of $1"
   for again in $(seq 50); do dmsetup ls | grep -q "^${pool%pool}[^p]" || break; sleep 0.1; done
@@ -44,5 +49,7 @@ check_pool() {
   dmsetup remove --retry "$pool"
   thin_check "${2:-$1/devicemapper/devicemapper/metadata}" >/dev/null 2>&1 || fail "thin_check of $1"
   losetup -a | grep " ($1/" && fail "loop devices of $1 are still there"
+  [ -n "${LOST:-}" ] || [ "$(on_record "$1")" = "$(in_pool "${2:-$1/devicemapper/devicemapper/metadata}")" ] ||
+    fail "devices on record: $(on_record "$1"); in the pool: $(in_pool "${2:-$1/devicemapper/devicemapper/metadata}")"
   echo "ok thin_check of $1"
 }
