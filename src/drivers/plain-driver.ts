@@ -75,8 +75,13 @@ export abstract class PlainDriver implements GraphDriver {
     checkLayerId(id);
     if (!(await this.exists(id))) return;
     using _held = await this.staging.hold();
-    const away = this.staging.takeAway(`${this.layers}/${id}`, id);
+    const away = this.takeAway(id);
     if (away !== undefined) this.discard(away);
+  }
+
+  /** Renames a layer into the staging folder. Gives where it is now; `undefined` when it is not there. */
+  protected takeAway(id: string): string | undefined {
+    return this.staging.takeAway(`${this.layers}/${id}`, id);
   }
 
   async exists(id: string): Promise<boolean> {

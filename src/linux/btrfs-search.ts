@@ -146,6 +146,17 @@ export function subvolumesIn(fd: number, subvolume: bigint): bigint[] {
   return ids;
 }
 
+/** The transaction in which the root of a subvolume was made; 0 when there is no such subvolume. */
+export function rootGeneration(fd: number, subvolume: bigint): bigint {
+  const key = { object: FIRST_FREE_OBJECT, type: INODE_ITEM, offset: 0n };
+  let generation = 0n;
+  const search = new Search(SMALL);
+  search.each(fd, subvolume, key, key, () => {
+    generation = search.number(0);
+  });
+  return generation;
+}
+
 /** A name of an inode. */
 interface Reference {
   /** The inode of the directory that the name is in. */

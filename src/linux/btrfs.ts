@@ -12,6 +12,8 @@ const createCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_su
 const snapshotCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_snap_create');
 const destroyCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_snap_destroy');
 const infoCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_subvol_info');
+const getFlagsCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_subvol_getflags');
+const setFlagsCall = declare('ioctl', 'int', ['int', 'ulong', 'void *'], 'btrfs_subvol_setflags');
 
 /** `_IOW(0x94, nr, struct btrfs_ioctl_vol_args_v2)`: fd s64 at 0, transid u64, flags u64 at 16, four u64, name at 56 or its id. */
 const SUBVOL_CREATE_V2 = 0x5000_9418;
@@ -27,8 +29,13 @@ const SPEC_BY_ID = 1n << 4n;
 const GET_SUBVOL_INFO = 0x81f8_943c;
 const INFO_SIZE = 504;
 
+/** `_IOR(0x94, 25, u64)` and `_IOW(0x94, 26, u64)`. */
+const SUBVOL_GETFLAGS = 0x8008_9419;
+const SUBVOL_SETFLAGS = 0x4008_941a;
+const READ_ONLY = 1n << 1n;
+
 /** The inode number of a subvolume's root. */
-const ROOT_INODE = 256n;
+export const ROOT_INODE = 256n;
 
 /** What the kernel says of a subvolume. */
 export interface SubvolumeInfo {
@@ -99,4 +106,14 @@ export function subvolumeInfo(fd: number): SubvolumeInfo {
     parentUuid: info.toString('hex', 312, 328),
     madeIn: info.readBigUInt64LE(352),
   };
+}
+
+/** Lets a subvolume be written, and what is in it be removed, which whoever owns its root may have forbidden. `fd` is its root. */
+export function allowWriting(fd: number): void {
+  const args = Buffer.alloc(8);
+  getFlagsCall(undefined, fd, SUBVOL_GETFLAGS, args);
+  const flags = args.readBigUInt64LE(0);
+  if ((flags & READ_ONLY) === 0n) return;
+  args.writeBigUInt64LE(flags & ~READ_ONLY, 0);
+  setFlagsCall(undefined, fd, SUBVOL_SETFLAGS, args);
 }

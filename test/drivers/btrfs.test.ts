@@ -9,7 +9,14 @@ import { changeLines, collect, imageLayer, streamOf } from '../../src/drivers/co
 import { newId } from '../../src/drivers/conformance/suite.ts';
 import type { GraphDriver } from '../../src/drivers/driver.ts';
 import { driverFactory } from '../../src/drivers/registry.ts';
-import { createSnapshot, createSubvolume, isSubvolume } from '../../src/linux/btrfs.ts';
+import {
+  createSnapshot,
+  createSubvolume,
+  destroySubvolume,
+  isSubvolume,
+  subvolumeInfo,
+} from '../../src/linux/btrfs.ts';
+import { withRoot } from '../../src/linux/open-directory.ts';
 import { makeFilesystem, type TestFilesystem } from '../helpers/loop.ts';
 import { makeStore, type TestStore } from '../helpers/stores.ts';
 
@@ -32,6 +39,20 @@ describe('btrfs', () => {
   const subvolumes = (): number =>
     execFileSync('btrfs', ['subvolume', 'list', filesystem.path], { encoding: 'utf8' }).split('\n').length -
     1;
+
+  /** As root in a container does it, whose layer it is. */
+  const makeReadOnly = (path: string): void => {
+    execFileSync('btrfs', ['property', 'set', '-ts', path, 'ro', 'true']);
+  };
+
+  /** Writes until the subvolume is full to its limit, to the last page. */
+  const fillUp = (folder: string): void => {
+    for (const size of ['1M', '4k']) {
+      const to = `of=${folder}/fill-${size}`;
+      const { stderr } = spawnSync('dd', ['if=/dev/zero', to, `bs=${size}`, 'count=300', 'oflag=sync']);
+      assert.match(String(stderr), /Disk quota exceeded/);
+    }
+  };
 
   async function child(parent: string, change: (root: string) => void): Promise<string> {
     const id = newId();
@@ -123,20 +144,54 @@ describe('btrfs', () => {
     const before = subvolumes();
     const id = newId();
     await driver.createReadWrite(id, undefined, { storageOptions: { size: '8M' } });
-    createSubvolume(`${tree(id)}/nested`);
-    for (const folder of [`${tree(id)}/nested`, tree(id)]) {
-      const { stderr } = spawnSync('dd', [
-        'if=/dev/zero',
-        `of=${folder}/fill`,
-        'bs=1M',
-        'count=12',
-        'conv=fsync',
-      ]);
-      if (folder === tree(id)) assert.match(String(stderr), /Disk quota exceeded/);
-    }
+    const nested = `${tree(id)}/nested`;
+    createSubvolume(nested);
+    execFileSync('btrfs', ['qgroup', 'limit', '8M', nested]);
+    fillUp(nested);
+    fillUp(tree(id));
+    const inside = withRoot(nested, (fd) => subvolumeInfo(fd).id);
+    assert.throws(() => destroySubvolume(home(), inside), { code: 'EDQUOT' });
     await driver.remove(id);
     assert.equal(await driver.exists(id), false);
     assert.equal(subvolumes(), before);
+  });
+
+  test('a container that made its layer read-only is removed, and one that is full as well', async () => {
+    const before = subvolumes();
+    const image = await imageLayer(driver, undefined, () => {});
+    const id = await child(image, makeReadOnly);
+    await driver.remove(id);
+    assert.equal(await driver.exists(id), false);
+    const full = newId();
+    await driver.createReadWrite(full, image, { storageOptions: { size: '8M' } });
+    fillUp(tree(full));
+    makeReadOnly(tree(full));
+    await driver.remove(full);
+    await driver.remove(image);
+    assert.equal(subvolumes(), before);
+    assert.deepEqual(fs.readdirSync(`${home()}/.tsengine`), ['lock']);
+  });
+
+  test('read-only subvolumes go with those that are in them, also after a crash', async () => {
+    const before = subvolumes();
+    const fill = (root: string): void => {
+      const deep = `${root}/a/${'long/'.repeat(700)}`;
+      createSubvolume(`${root}/a`);
+      fs.mkdirSync(deep, { recursive: true });
+      createSubvolume(`${deep}b`);
+      createSubvolume(`${deep}b/c`);
+      for (const path of [`${deep}b/c`, `${deep}b`, `${root}/a`, root]) makeReadOnly(path);
+    };
+    const id = newId();
+    await driver.createReadWrite(id, undefined);
+    fill(tree(id));
+    await driver.remove(id);
+    assert.equal(subvolumes(), before);
+    createSubvolume(`${home()}/.tsengine/left`);
+    fill(`${home()}/.tsengine/left`);
+    await store.open('btrfs');
+    assert.equal(subvolumes(), before);
+    assert.deepEqual(store.warnings, []);
   });
 
   test('a file that was written anew with its size and time kept has changed', async () => {

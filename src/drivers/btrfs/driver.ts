@@ -15,7 +15,7 @@
  * files in `quotas` of layers that are not there; the next start deletes the former, the next removal or creation of that
  * id the latter.
  */
-import { errorMessage, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { chmodAt } from '../../linux/at.ts';
 import { createSnapshot, createSubvolume, isSubvolume } from '../../linux/btrfs.ts';
 import { enableQuota, limitSubvolume } from '../../linux/btrfs-quota.ts';
@@ -31,7 +31,7 @@ import type { Capabilities, CreateOptions, DriverContext, StatusRow } from '../d
 import { PlainDriver } from '../plain-driver.ts';
 import { guidedByTrees } from './changes.ts';
 import { type BtrfsOptions, requestedSize } from './options.ts';
-import { deleteSubvolume } from './remove.ts';
+import { deleteSubvolume, openUp } from './remove.ts';
 
 const CAPABILITIES: Capabilities = {
   nativeDiff: true,
@@ -139,6 +139,18 @@ export class BtrfsDriver extends PlainDriver {
   override async remove(id: string): Promise<void> {
     await super.remove(id);
     this.#forget(id);
+  }
+
+  /** Whoever is root in a container can make its layer read-only, which then cannot be moved to another folder. */
+  protected override takeAway(id: string): string | undefined {
+    try {
+      return super.takeAway(id);
+    } catch (error) {
+      const path = `${this.layers}/${id}`;
+      if (!hasErrno(error, 'EROFS') || !isSubvolume(path)) throw error;
+      openUp(path);
+      return super.takeAway(id);
+    }
   }
 
   protected discard(path: string): void {

@@ -6,7 +6,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { hasErrno, TsengineError } from '../../errors.ts';
 import { fsyncDirectory, writeNewFile } from '../../linux/files.ts';
 import type { DataRoot } from '../root.ts';
-import { settleOrder } from './data-sync.ts';
+import { settleDriver, settleOrder } from './data-sync.ts';
 import { newCacheId } from './layer-batch.ts';
 import { type LayerDb, mountNote } from './layer-db.ts';
 import { Lease } from './leases.ts';
@@ -79,6 +79,7 @@ export async function makeContainerLayer(
   const initId = initialise === undefined ? undefined : `${mountId}-init`;
   const create = { storageOptions, ...(mountLabel === undefined ? {} : { mountLabel }) };
   const writeSet = beginWriteSet(db.tmpDir, mountId);
+  const settle = () => settleDriver(root, driver.name);
   try {
     if (initId !== undefined && initialise !== undefined) {
       await driver.createReadWrite(initId, below?.cacheId, create);
@@ -99,11 +100,14 @@ export async function makeContainerLayer(
     if (initId !== undefined) write('init-id', initId);
     if (parent !== undefined) write('parent', parent);
     // On record with its note and with the driver's layers, or not at all.
-    if (durable) await settleOrder(root.path);
+    if (durable) {
+      await settleOrder(root.path);
+      await settle();
+    }
     writeSet.moveTo(target);
     if (durable) fsyncDirectory(db.mountsDir);
   } catch (error) {
-    await writeSet.abandon(driver);
+    await writeSet.abandon(driver, settle);
     throw error;
   }
   writeSet.release();
@@ -121,10 +125,12 @@ export async function dropContainerLayer(
   const removal = beginRemoval(context.db.tmpDir, context.db.mountDir(containerId), layer.mountId);
   if (removal === undefined) return undefined;
   try {
-    await removal.remove(driver);
+    await removal.removeLayer(driver);
     // Docker once named init layers otherwise.
     if (layer.initId !== undefined && layer.initId !== `${layer.mountId}-init`)
       await driver.remove(layer.initId);
+    await settleDriver(context.root, driver.name);
+    removal.removeFolder();
   } finally {
     removal.release();
   }

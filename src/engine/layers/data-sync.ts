@@ -5,6 +5,7 @@
 import { closeSync, existsSync, statSync } from 'node:fs';
 import { openFile } from '../../linux/files.ts';
 import { keepsOrder, syncfs } from '../../linux/sync.ts';
+import type { DataRoot } from '../root.ts';
 
 /** Bytes of layers after which writing to disk is begun once more. */
 const EARLY_BYTES = 96 * 1024 * 1024;
@@ -79,5 +80,17 @@ export function dataSync(folders: readonly string[]): DataSync {
 export async function settleOrder(folder: string): Promise<void> {
   if (keepsOrder(folder)) return;
   using all = dataSync([folder]);
+  await all.finish();
+}
+
+/**
+ * Puts on disk what the driver did where its home is another filesystem than the root, which may bring it there long after what
+ * is on record in the root, or not before a power cut. Two looks and nothing else where both are one.
+ */
+export async function settleDriver(root: DataRoot, driver: string): Promise<void> {
+  const home = root.driverHome(driver);
+  const device = statSync(home, { throwIfNoEntry: false })?.dev;
+  if (device === undefined || device === statSync(root.path).dev) return;
+  using all = dataSync([home]);
   await all.finish();
 }

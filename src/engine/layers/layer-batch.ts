@@ -22,7 +22,7 @@ import type { Lock } from '../../linux/flock.ts';
 import { randomBytes } from '../../linux/random.ts';
 import type { DataRoot } from '../root.ts';
 import { chainIdOf, digestHex } from './chain-id.ts';
-import { type DataSync, dataSync, NO_SYNC } from './data-sync.ts';
+import { type DataSync, dataSync, NO_SYNC, settleDriver } from './data-sync.ts';
 import type { LayerDb } from './layer-db.ts';
 import { Lease } from './leases.ts';
 import type { ChainId, DiffId, Layer, LayerBatch, RegisterOptions } from './types.ts';
@@ -119,11 +119,11 @@ class Batch implements LayerBatch {
         return made.layer;
       }
       chainLock?.release();
-      await made.writeSet.remove(await this.#context.driver());
+      await this.#remove(made.writeSet);
       return registered ?? made.layer;
     } catch (error) {
       chainLock?.release();
-      await made.writeSet.abandon(await this.#context.driver());
+      await this.#abandon(made.writeSet, await this.#context.driver());
       throw error;
     }
   }
@@ -164,9 +164,18 @@ class Batch implements LayerBatch {
       writeMetadata(writeSet.path, layer);
       return { layer, writeSet };
     } catch (error) {
-      await writeSet.abandon(driver);
+      await this.#abandon(writeSet, driver);
       throw error;
     }
+  }
+
+  async #remove(writeSet: WriteSet): Promise<void> {
+    const driver = await this.#context.driver();
+    await writeSet.remove(driver, () => settleDriver(this.#context.root, driver.name));
+  }
+
+  async #abandon(writeSet: WriteSet, driver: GraphDriver): Promise<void> {
+    await writeSet.abandon(driver, () => settleDriver(this.#context.root, driver.name));
   }
 
   async drop({ chainId }: Layer): Promise<void> {
@@ -174,7 +183,7 @@ class Batch implements LayerBatch {
     if (staged === undefined) return;
     this.#staged.delete(chainId);
     try {
-      await staged.writeSet.remove(await this.#context.driver());
+      await this.#remove(staged.writeSet);
     } finally {
       staged.chainLock.release();
     }
@@ -232,7 +241,7 @@ class Batch implements LayerBatch {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       for (const { writeSet, chainLock } of [...this.#staged.values()].reverse()) {
-        await writeSet.abandon(await this.#context.driver());
+        await this.#abandon(writeSet, await this.#context.driver());
         chainLock.release();
       }
     } finally {

@@ -3,7 +3,7 @@ import type { GraphDriver } from '../../drivers/driver.ts';
 import { TsengineError } from '../../errors.ts';
 import type { DataRoot } from '../root.ts';
 import { baseOf, dropContainerLayer, makeContainerLayer, neededContainerLayer } from './container-layers.ts';
-import { dataSync, settleOrder } from './data-sync.ts';
+import { dataSync, settleDriver, settleOrder } from './data-sync.ts';
 import { layerBatch } from './layer-batch.ts';
 import { LayerDb } from './layer-db.ts';
 import { type LayerTarSource, layerTar, layerTarSize } from './layer-tar.ts';
@@ -62,6 +62,11 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
     const layer = neededLayer(chainId);
     const parentCacheId = cacheIdOf(layer.parent);
     return { driver: await driver(), layer, parentCacheId, tarSplit: db.tarSplitPath(chainId) };
+  };
+  const recoverAll = async (): Promise<void> => {
+    if (!anyWriteSet(db.tmpDir)) return;
+    const opened = await driver();
+    await recoverWriteSets(db.tmpDir, opened, () => settleDriver(root, opened.name), warn);
   };
   const batch = () =>
     layerBatch({
@@ -149,13 +154,13 @@ export function openLayerStore(deps: LayerStoreDeps): OpenLayerStore {
     },
 
     async recover(forgetImage) {
-      if (anyWriteSet(db.tmpDir)) await recoverWriteSets(db.tmpDir, await driver(), warn);
+      await recoverAll();
       if (!anyLease(root)) return;
       await recoverLeases(root, async (left, exceptLeases) => {
         // Who has died since we looked may have left a layer in the making above one that is about to go.
-        if (anyWriteSet(db.tmpDir)) await recoverWriteSets(db.tmpDir, await driver(), warn);
+        await recoverAll();
         for (const id of left.images) await forgetImage(id);
-        await releaseLayers({ ...context, exceptLeases }, left.layers);
+        await releaseLayers({ ...context, exceptLeases, leavesWhatStays: true }, left.layers);
       });
     },
   };

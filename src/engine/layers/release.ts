@@ -1,14 +1,17 @@
 import type { GraphDriver } from '../../drivers/driver.ts';
 import { errorMessage, TsengineError } from '../../errors.ts';
+import { settleDriver } from './data-sync.ts';
 import { leaveToLater } from './leases.ts';
 import { type ReferencedLayers, type ReferenceSources, referencedLayers } from './references.ts';
 import type { ChainId, Layer } from './types.ts';
-import { beginRemoval, type WriteSet } from './write-set.ts';
+import { beginRemoval, isOfStore, staysBehind, type WriteSet } from './write-set.ts';
 
 /** What `releaseLayers` works with. */
 export interface ReleaseContext extends ReferenceSources {
   driver(): Promise<GraphDriver>;
   warn(message: string): void;
+  /** What the driver cannot remove is told to `warn`, and is for the next start: nobody asked for its removal now. */
+  readonly leavesWhatStays?: boolean;
 }
 
 /**
@@ -31,6 +34,7 @@ export async function releaseLayers(context: ReleaseContext, tops: readonly Chai
   await removeAll(
     gone.map(({ removal }) => removal),
     driver,
+    context,
   );
   return gone.map(({ layer }) => layer);
 }
@@ -39,15 +43,30 @@ export async function releaseLayers(context: ReleaseContext, tops: readonly Chai
  * Removes what has left the store. A layer that still has a child belongs below something that a process was making when it
  * died a moment ago: both are for the next start. Another failure is thrown when the rest has had its turn.
  */
-async function removeAll(removals: readonly WriteSet[], driver: GraphDriver): Promise<void> {
+async function removeAll(
+  removals: readonly WriteSet[],
+  driver: GraphDriver,
+  { root, leavesWhatStays = false, warn }: ReleaseContext,
+): Promise<void> {
   const failures: unknown[] = [];
+  const removed: WriteSet[] = [];
   for (const removal of removals) {
     try {
-      await removal.remove(driver);
+      await removal.removeLayer(driver);
+      removed.push(removal);
     } catch (error) {
       removal.release();
-      if (!(error instanceof TsengineError && error.code === 'Conflict')) failures.push(error);
+      if (error instanceof TsengineError && error.code === 'Conflict') continue;
+      if (leavesWhatStays && !isOfStore(error)) warn(staysBehind(removal.path, removal.id, error));
+      else failures.push(error);
     }
+  }
+  try {
+    // Once for all: it may take as long as a whole removal.
+    if (removed.length > 0) await settleDriver(root, driver.name);
+    for (const removal of removed) removal.removeFolder();
+  } finally {
+    for (const removal of removed) removal.release();
   }
   if (failures.length > 0) throw failures[0];
 }

@@ -5,7 +5,7 @@
  * name says under which id the driver is about to make the layer, `tsengine-<id>-<number>`; nothing is written to it by
  * then that a power cut could lose. When all is done and on disk, the folder is renamed to where the store looks for
  * it: that is the moment the layer exists. A layer that is removed goes the same way back: its folder is renamed into
- * `tmp/` (it no longer exists), then the driver's layer is removed, then the folder.
+ * `tmp/` (it no longer exists), then the driver's layer is removed, then, when that would outlast a power cut, the folder.
  *
  * The process that works on a write-set holds a flock(2) on the folder. One that is not locked belongs to a dead
  * process, and `recoverWriteSets` removes what its name stands for. The folder gets that name only when it is locked: until
@@ -13,7 +13,7 @@
  * removes what its living maker makes a moment later. So at no instant a crash leaves a registered layer
  * without its files, or a driver's layer that nothing knows of.
  */
-import { hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import {
   listDirectory,
   makeDirectory,
@@ -31,6 +31,9 @@ export interface LayerRemover {
   remove(id: string): Promise<void>;
 }
 
+/** Puts on disk what a driver did, where a later change of the record could come there before it. */
+export type Settle = () => Promise<void>;
+
 const NAME = /^tsengine-([0-9a-f]{64})-(\d{1,9})$/;
 const UNNAMED = /^tsengine-making-\d+-\d+$/;
 let sequence = 0;
@@ -45,19 +48,30 @@ export interface WriteSet {
   moveTo(target: string): void;
   /** Gives up the lock, after `moveTo`. */
   release(): void;
-  /** Removes the driver's layer, with an init layer if it has one, and the folder. */
-  remove(driver: LayerRemover): Promise<void>;
+  /** Removes the driver's layer, with an init layer if it has one. */
+  removeLayer(driver: LayerRemover): Promise<void>;
+  /** Removes the folder and gives up the lock, when the driver's layer is gone for good. */
+  removeFolder(): void;
+  /** Both, with `settle` in between. */
+  remove(driver: LayerRemover, settle: Settle): Promise<void>;
   /** `remove` after a failure: what cannot be removed now is left to the next start, so that the first error is the one people see. */
-  abandon(driver: LayerRemover): Promise<void>;
+  abandon(driver: LayerRemover, settle: Settle): Promise<void>;
 }
 
 function writeSet(path: string, id: string, lock: Lock): WriteSet {
   let at = path;
-  const remove = async (driver: LayerRemover): Promise<void> => {
+  const removeLayer = async (driver: LayerRemover): Promise<void> => {
     await driver.remove(id);
     await driver.remove(`${id}-init`);
-    removeFolder(at);
+  };
+  const removeFolder = (): void => {
+    emptyAndRemove(at);
     lock.release();
+  };
+  const remove = async (driver: LayerRemover, settle: Settle): Promise<void> => {
+    await removeLayer(driver);
+    await settle();
+    removeFolder();
   };
   return {
     get path() {
@@ -69,13 +83,15 @@ function writeSet(path: string, id: string, lock: Lock): WriteSet {
       at = target;
     },
     release: () => lock.release(),
+    removeLayer,
+    removeFolder,
     remove,
-    abandon: (driver) => remove(driver).catch(() => lock.release()),
+    abandon: (driver, settle) => remove(driver, settle).catch(() => lock.release()),
   };
 }
 
 /** Write-sets are flat: files of metadata only. */
-function removeFolder(path: string): void {
+function emptyAndRemove(path: string): void {
   for (const name of listDirectory(path)) removeFile(`${path}/${name}`);
   removeDirectory(path);
 }
@@ -141,10 +157,14 @@ export function anyWriteSet(tmpDir: string): boolean {
  * Removes what dead processes were making or removing. Those of one process go in the reverse of the order in which
  * they were begun, because a later one may be a child of an earlier; a driver that still finds a child somewhere says
  * `Conflict`, and that write-set is tried again after the others.
+ *
+ * One that cannot be removed is told to `warn` and stays for the next start, whatever the reason: every command comes by here, and
+ * none may fail for ever because of one layer. Only what is of the store is thrown (`isOfStore`), when all have had their turn.
  */
 export async function recoverWriteSets(
   tmpDir: string,
   driver: LayerRemover,
+  settle: Settle,
   warn: (message: string) => void,
 ): Promise<void> {
   const names = listDirectory(tmpDir);
@@ -153,21 +173,41 @@ export async function recoverWriteSets(
     .map((name) => NAME.exec(name))
     .filter((match) => match !== null)
     .sort((a, b) => Number(b[2]) - Number(a[2]));
+  const failures: unknown[] = [];
   for (let before = -1; left.length > 0 && left.length !== before; ) {
     before = left.length;
     const again: RegExpExecArray[] = [];
     for (const match of left) {
       try {
-        await recoverOne(tmpDir, match[0], match[1] ?? '', driver);
+        await recoverOne(tmpDir, match[0], match[1] ?? '', driver, settle);
       } catch (error) {
-        if (!(error instanceof TsengineError && error.code === 'Conflict')) throw error;
-        again.push(match);
+        if (isOfCode(error, 'Conflict')) again.push(match);
+        else if (isOfStore(error)) failures.push(error);
+        else warn(staysBehind(`${tmpDir}/${match[0]}`, match[1] ?? '', error));
       }
     }
     left = again;
   }
   for (const match of left)
     warn(`${tmpDir}/${match[0]}: layer ${match[1]} is still in use and stays until the next start`);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** What people are told of a layer that could not be removed, whose write-set is `path`. */
+export function staysBehind(path: string, id: string, error: unknown): string {
+  return `${path}: layer ${id}, which nothing needs, cannot be removed: ${errorMessage(error)}; the next command tries again`;
+}
+
+/**
+ * Whether a failure is of the store and not of one layer: nothing can be removed there, or its disk is full, for which the caller
+ * may have a remedy.
+ */
+export function isOfStore(error: unknown): boolean {
+  return isOfCode(error, 'Unavailable') || hasErrno(error, 'ENOSPC', 'EDQUOT');
+}
+
+function isOfCode(error: unknown, code: TsengineError['code']): boolean {
+  return error instanceof TsengineError && error.code === code;
 }
 
 /** Removes a folder that has not got its name: it is empty, and stands for nothing. */
@@ -182,7 +222,13 @@ function removeUnnamed(tmpDir: string, name: string): void {
   }
 }
 
-async function recoverOne(tmpDir: string, name: string, id: string, driver: LayerRemover): Promise<void> {
+async function recoverOne(
+  tmpDir: string,
+  name: string,
+  id: string,
+  driver: LayerRemover,
+  settle: Settle,
+): Promise<void> {
   const path = `${tmpDir}/${name}`;
   const lock = lockIfThere(path, tmpDir);
   if (lock === undefined) return;
@@ -190,7 +236,7 @@ async function recoverOne(tmpDir: string, name: string, id: string, driver: Laye
     if (!pathExists(path)) return;
     // A process that died while it filled an init layer had that mounted, and can no longer say that it is done.
     for (const layer of [id, `${id}-init`]) if (await driver.exists(layer)) await driver.put(layer);
-    await writeSet(path, id, lock).remove(driver);
+    await writeSet(path, id, lock).remove(driver, settle);
   } finally {
     lock.release();
   }
