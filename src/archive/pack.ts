@@ -27,6 +27,8 @@ export type { PackOptions } from './pack-files.ts';
 export interface PackTreeOptions extends PackOptions {
   /** Whether the root itself is the first member (`./`). Default no, as in Docker's layers and exports. */
   readonly includeRoot?: boolean;
+  /** Whether all directories are listed once before: see `MountedLayer.countsNamesLate`. Default no. */
+  readonly listsFirst?: boolean;
 }
 
 /** How an upper directory of overlayfs is packed. */
@@ -63,6 +65,7 @@ export interface PathChange {
 export async function* packTree(root: string, options: PackTreeOptions = {}): AsyncGenerator<Buffer> {
   const packer = new FilePacker(options);
   if (options.includeRoot === true) yield* packRoot(packer, root);
+  if (options.listsFirst === true) for (const _ of walkTree(root));
   for (const file of walkTree(root, (found) => packer.accepts(found))) yield* packer.file(file);
   yield* packer.out.end();
 }

@@ -136,6 +136,8 @@ export interface MountOptions {
 export interface MountedLayer extends AsyncDisposable {
   /** Absolute path at which the layer, with all its parents, is read and written. */
   readonly path: string;
+  /** How many names a file has is told rightly only once all directories have been listed. */
+  readonly countsNamesLate?: true;
 }
 
 /** Which files' contents a layer's tar needs, found without mounting more than must be. Dispose of it exactly once. */

@@ -54,6 +54,21 @@ describe('aufs by a FUSE program', () => {
     assert.deepEqual(fs.readdirSync(`${home()}/mnt/${id}`), []);
   });
 
+  test('hard links over directories are links in the tar of the whole tree', async () => {
+    const base = await imageLayer(driver, undefined, (path) => {
+      fs.mkdirSync(`${path}/a`);
+      fs.mkdirSync(`${path}/z`);
+      fs.writeFileSync(`${path}/a/first`, 'content');
+      fs.linkSync(`${path}/a/first`, `${path}/z/second`);
+    });
+    await using layer = await driver.get(await child(base), undefined, { isReadOnly: true });
+    const { packTree } = await import('../../src/archive/pack.ts');
+    assert.equal(layer.countsNamesLate, true);
+    const tar = await collect(packTree(layer.path, { listsFirst: true }));
+    const listed = execFileSync('tar', ['-tv'], { input: tar, encoding: 'utf8' });
+    assert.match(listed, /^h.* z\/second link to a\/first$/m);
+  });
+
   test('a program that stays in the foreground is given up, with all that it started, and leaves nothing', async () => {
     using own = makeStore();
     const program = `${own.dataRoot}/program`;

@@ -129,10 +129,16 @@ export class AufsDriver implements GraphDriver {
     if (parents.length === 0) return { path: diff, [Symbol.asyncDispose]: async () => {} };
     if (options.isReadOnly === true) {
       const view = (target: string): void => this.#mount({ ...union, target, isReadOnly: true });
-      return await openToRead(this.#context.runHome, point.path, view);
+      return this.#told(await openToRead(this.#context.runHome, point.path, view));
     }
     const { isVolatile = false } = options;
-    return await this.#counter.mounted(id, { ...point, mount: () => this.#mount({ ...union, isVolatile }) });
+    const mount = (): void => this.#mount({ ...union, isVolatile });
+    return this.#told(await this.#counter.mounted(id, { ...point, mount }));
+  }
+
+  /** fuse-overlayfs counts the names that it has come by. */
+  #told(mounted: MountedLayer): MountedLayer {
+    return this.#backend.isStandIn ? Object.assign(mounted, { countsNamesLate: true } as const) : mounted;
   }
 
   async put(id: string): Promise<void> {

@@ -10,5 +10,8 @@ export async function* exportContainer(context: ContainerContext, id: string): A
     { isReadOnly: true },
   );
   const { packTree } = await import('../../archive/pack.ts');
-  yield* packTree(mounted.path, { warn: (message: string) => context.warn(message) });
+  yield* packTree(mounted.path, {
+    warn: (message: string) => context.warn(message),
+    listsFirst: mounted.countsNamesLate === true,
+  });
 }

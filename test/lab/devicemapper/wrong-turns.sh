@@ -75,7 +75,8 @@ check_pool $root
 sed -i 's/"size":[0-9]*/"size":1073741824/' $root/devicemapper/metadata/base
 use() { tsengine --data-root $root -s devicemapper --storage-opt dm.fs=ext4 "$@"; }
 ends 0 'a command that asks for no size' works use run --rm --network none box echo works
-use --storage-opt dm.basesize=1G import /store/image.tar larger >/dev/null || fail 'import on what has grown'
+echo other >/store/image/other && tar -C /store/image -c . >/store/other.tar
+use --storage-opt dm.basesize=1G import /store/other.tar larger >/dev/null || fail 'import on what has grown'
 expect 'the base device has grown' '*9[0-9][0-9].[0-9]M*' use run --rm --network none larger df -h /
 
 # Docker's own pools hold writes when they are full: ours do not, and one that Docker left becomes ours.
