@@ -89,6 +89,27 @@ tsengine -s zfs --data-root data --exec-root /run/x --storage-opt zfs.fsname=poo
     assert.match(stdout, /Zpool Health: ONLINE/);
   });
 
+  test('whose pool was exported has lost no layer, and one is not taken for removed', () => {
+    const module = new URL('../../src/drivers/zfs/fuse-datasets.ts', import.meta.url).href;
+    const { status, stdout, stderr } = withZfsFuse(`set -e
+remove() { '${process.execPath}' --disable-warning=ExperimentalWarning --input-type=module -e '
+import { FuseDatasets } from "${module}";
+const datasets = new FuseDatasets("pool/named", "/nowhere");
+await datasets.destroy("layer").then(console.log, ({ code, message }) => console.log(code, message));
+'; }
+zfs create pool/named; zfs create -o canmount=noauto pool/named/layer
+zpool export pool
+remove
+zpool import -d "$PWD" -o cachefile=none pool
+zfs list -H -o name pool/named/layer
+remove; remove
+`);
+    assert.equal(status, 0, stderr);
+    const [gone = '', ...rest] = stdout.trim().split('\n');
+    assert.match(gone, /^Unavailable zfs: there is no dataset pool\/named: zpool import pool, zfs create /);
+    assert.deepEqual(rest, ['pool/named/layer', '[]', '[]']);
+  });
+
   test('with a pool that is full to the last block refuses in one line, frees, and serves again', () => {
     const { status, stdout, stderr } = withZfsFuse(
       `set -e

@@ -65,7 +65,12 @@ export class Datasets {
   }
 
   async exists(id: string): Promise<boolean> {
-    return zfsExists(this.name(id));
+    return await this.has(this.name(id));
+  }
+
+  /** Whether there is a dataset of this name, a layer's or another one. */
+  protected async has(name: string): Promise<boolean> {
+    return zfsExists(name);
   }
 
   /** Makes an empty one. `EEXIST`. */
@@ -95,14 +100,18 @@ export class Datasets {
 
   /**
    * Destroys a layer's dataset with its snapshots. No error when it is not there; `EBUSY` when it is mounted somewhere; gives the
-   * datasets that began as snapshots of it, which keep it from being destroyed.
+   * datasets that began as snapshots of it, which keep it from being destroyed. Fails with `Unavailable` where the dataset above it
+   * is not there either: it is with a pool that is away, and comes back with that.
    */
   async destroy(id: string): Promise<readonly string[]> {
     try {
       await this.destroyAlone(id);
       return [];
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
+      if (hasErrno(error, 'ENOENT')) {
+        if (await this.has(this.fsName)) return [];
+        throw new TsengineError('Unavailable', noDataset(this.fsName));
+      }
       // It has snapshots, which perhaps have clones; or somebody has it mounted.
       if (!hasErrno(error, 'EBUSY', 'EEXIST')) throw error;
       return await this.#destroyWithSnapshots(id, error);
@@ -177,6 +186,12 @@ export class Datasets {
     if (result.code !== 0) throw failed(`zfs ${args.join(' ')}`, result.stderr);
     return result;
   }
+}
+
+/** What is said of a dataset that is not there, with the way out. */
+export function noDataset(dataset: string): string {
+  const [pool = ''] = dataset.split('/');
+  return `zfs: there is no dataset ${dataset}: zpool import ${pool}, zfs create ${dataset}, or name one that zfs list shows with --storage-opt zfs.fsname`;
 }
 
 /** The error of a command, with the first line of what it said. */

@@ -52,9 +52,9 @@ export class FuseDatasets extends Datasets {
     this.#graph = graph;
   }
 
-  override async exists(id: string): Promise<boolean> {
+  protected override async has(name: string): Promise<boolean> {
     try {
-      await fuseZfs(['list', '-H', '-o', 'name', this.name(id)]);
+      await fuseZfs(['list', '-H', '-o', 'name', name]);
       return true;
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return false;

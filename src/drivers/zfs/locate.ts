@@ -10,6 +10,7 @@ import { fsName, statfs } from '../../linux/statfs.ts';
 import { isSuspended, suspendedText } from '../../linux/suspended-pool.ts';
 import { hasZfsCore, zfsExists } from '../../linux/zfs-core.ts';
 import { existingFolder } from '../read-only.ts';
+import { noDataset } from './datasets.ts';
 import { daemonDied, hasZfsFuse, mustTakeAttributes } from './fuse-daemon.ts';
 import { fuseZfs, isFuse } from './fuse-datasets.ts';
 import type { ZfsOptions } from './options.ts';
@@ -80,9 +81,4 @@ function trouble(dataset: string): string | undefined {
   const [pool = ''] = dataset.split('/');
   if (isSuspended(pool)) return `zfs: ${suspendedText(pool)}`;
   return zfsExists(dataset) ? undefined : noDataset(dataset);
-}
-
-function noDataset(dataset: string): string {
-  const [pool = ''] = dataset.split('/');
-  return `zfs: there is no dataset ${dataset}: zpool import ${pool}, zfs create ${dataset}, or name one that zfs list shows with --storage-opt zfs.fsname`;
 }
