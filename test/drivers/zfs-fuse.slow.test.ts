@@ -435,6 +435,7 @@ zfs send -i @1 pool/a@2 | base64 -w 0`);
     const reader = new SendStream(Number(madeAt) - 2);
     for (let at = 0; at < bytes.length; at += piece) reader.push(bytes.subarray(at, at + piece));
     assert.ok(reader.isWhole());
+    assert.equal(reader.wasClockBehind(), false);
     const found = reader.changed();
     for (const object of numbers(changed)) assert.ok(found.has(object), `object ${object} is missing`);
     for (const object of numbers(others)) assert.ok(!found.has(object), `object ${object} did not change`);
@@ -451,6 +452,7 @@ zfs send -i @1 pool/a@2 | base64 -w 0`);
   // Times that say nothing, as of a clock that was behind: contents do, and a block that nothing explains is taken whole.
   const later = new SendStream(Number(madeAt) + 1_000_000);
   later.push(bytes);
+  assert.ok(later.wasClockBehind());
   const [written = 0, mode = 0, , added = 0, large = 0] = numbers(changed);
   for (const object of [written, mode, added, large]) assert.ok(later.changed().has(object), `${object}`);
 });

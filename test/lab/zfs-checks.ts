@@ -3,7 +3,7 @@
  * Ends with 1 and what is wrong. The suite itself: `tsengine driver check zfs`.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { compareTrees } from '../../src/drivers/compare-trees.ts';
@@ -11,8 +11,11 @@ import { assertFails, changeLines, imageLayer, inside } from '../../src/drivers/
 import { newId } from '../../src/drivers/conformance/suite.ts';
 import type { DriverContext, GraphDriver } from '../../src/drivers/driver.ts';
 import { driverFactory } from '../../src/drivers/registry.ts';
+import { Datasets } from '../../src/drivers/zfs/datasets.ts';
+import { ZfsDriver } from '../../src/drivers/zfs/driver.ts';
 import { hasErrno } from '../../src/errors.ts';
 import { writeNewFile } from '../../src/linux/files.ts';
+import { readMountInfo } from '../../src/linux/mountinfo.ts';
 import { lsetxattr } from '../../src/linux/xattr.ts';
 import { zfsExists, zfsSnapshot } from '../../src/linux/zfs-core.ts';
 
@@ -110,12 +113,84 @@ async function changes(): Promise<void> {
   assert.ok((await compared(driver, top, plain)).includes('modified /read'));
 }
 
+function advance(seconds: number): void {
+  execFileSync('date', ['-s', `@${Math.trunc(Date.now() / 1000) + seconds}`], { stdio: 'ignore' });
+}
+
+/** What changes in metadata alone, beside what is written, while the clock is behind, has no time that tells. */
+async function clockBehind(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, (root) => {
+    for (let file = 0; file < 64; file += 1) fs.writeFileSync(`${root}/${file}`, `${file}`);
+  });
+  const id = newId();
+  await driver.createReadWrite(id, base);
+  advance(-3600);
+  try {
+    await inside(driver, id, (root) => {
+      for (let file = 1; file < 64; file += 2) fs.chmodSync(`${root}/${file}`, 0o600);
+      for (let file = 0; file < 64; file += 8) fs.appendFileSync(`${root}/${file}`, ' more');
+    });
+  } finally {
+    advance(3600);
+  }
+  assert.equal((await compared(driver, id, base)).length, 32 + 8);
+}
+
+/** Somebody holds the snapshots of a layer's changes as soon as they are there. */
+class HeldDatasets extends Datasets {
+  override async snapshot(...names: readonly string[]): Promise<void> {
+    await super.snapshot(...names);
+    const [name = ''] = names;
+    execFileSync('mount', ['-t', 'zfs', name, '/mnt']);
+  }
+}
+
+async function held(): Promise<void> {
+  const driver = await open();
+  const base = await imageLayer(driver, undefined, fill);
+  const id = await child(driver, base, change);
+  const told: string[] = [];
+  const context = { home, runHome: '/run/zfs-checks', options: [], warn: (line: string) => told.push(line) };
+  const holding = new ZfsDriver(context, new HeldDatasets(dataset));
+  let lines: string[];
+  try {
+    lines = changeLines(await holding.changes(id, base));
+  } finally {
+    execFileSync('umount', ['/mnt']);
+  }
+  assert.deepEqual(lines, await compared(driver, id, base));
+  assert.equal(told.length, 1, told.join('\n'));
+  assert.match(told[0] ?? '', new RegExp(`^zfs: the snapshot ${dataset}/${id}@\\d+ stays .*EBUSY`));
+  assert.deepEqual(fs.readdirSync(`${home}/.tsengine`), ['lock']);
+  await driver.remove(id);
+  assert.equal(zfs('list', '-H', '-t', 'snapshot', '-o', 'name', `${dataset}/${base}`), '');
+  await driver.remove(base);
+}
+
+/** A container that starts has a copy of all mounts until it is in its own root. */
+async function copied(): Promise<void> {
+  const driver = await open();
+  const id = await imageLayer(driver, undefined, () => {});
+  const script = `mount -t zfs ${dataset}/${id} /mnt && echo mounted && sleep 0.6`;
+  const starting = spawn('unshare', ['--mount', 'sh', '-c', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => starting.stdout.once('data', resolve));
+  await driver.remove(id);
+  assert.equal(await driver.exists(id), false);
+  // What is mounted before our eyes stays, and is not waited for.
+  const mounted = await imageLayer(driver, undefined, () => {});
+  execFileSync('mount', ['-t', 'zfs', `${dataset}/${mounted}`, '/mnt']);
+  await assertFails(driver.remove(mounted), 'Conflict', /in use/);
+  assert.ok(readMountInfo().some(({ source }) => source.toString() === `${dataset}/${mounted}`));
+  execFileSync('umount', ['/mnt']);
+  await driver.remove(mounted);
+}
+
 /** Files from a time when the clock was ahead look as though they were written after the layer was made. */
 async function clock(): Promise<void> {
   const driver = await open();
-  const advance = (seconds: number): void => {
-    execFileSync('date', ['-s', `@${Math.trunc(Date.now() / 1000) + seconds}`], { stdio: 'ignore' });
-  };
   const names = Array.from({ length: 64 }, (_, index) => `${index}`);
   let base = '';
   advance(3600);
@@ -229,11 +304,16 @@ async function refusals(): Promise<void> {
   });
   const id = await imageLayer(named, undefined, (root) => fs.writeFileSync(`${root}/a`, 'a'));
   assert.ok(zfsExists(`${dataset}/${id}`), 'a dataset that is named serves any data root');
-  await named.remove(id);
   const [pool = ''] = dataset.split('/');
   await (await open()).cleanup();
   execFileSync('zpool', ['export', pool]);
   await assertFails(open({ options: [['zfs.fsname', dataset]] }), 'Unavailable', /there is no dataset/);
+  await assertFails(named.remove(id), 'Unavailable', /there is no dataset .*: zpool import/);
+  execFileSync('zpool', ['import', pool]);
+  await named.remove(id);
+  await named.remove(id);
+  assert.equal(zfsExists(`${dataset}/${id}`), false);
+  execFileSync('zpool', ['export', pool]);
   execFileSync('zpool', ['import', '-o', 'readonly=on', pool]);
   const created = (await open()).create(newId(), undefined);
   await assertFails(
@@ -244,7 +324,18 @@ async function refusals(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  for (const check of [changes, clock, quota, crashes, others, reading, refusals]) {
+  for (const check of [
+    changes,
+    clock,
+    clockBehind,
+    held,
+    copied,
+    quota,
+    crashes,
+    others,
+    reading,
+    refusals,
+  ]) {
     await check();
     console.log(check.name);
   }

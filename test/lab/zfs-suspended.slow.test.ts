@@ -1,6 +1,6 @@
 /**
- * A pool whose disk is taken from under it, which waits for it for ever, and so does whoever touches it. In a full run, because it
- * needs OpenZFS.
+ * Pools whose disk is taken from under them, or becomes full: they wait for it for ever, and so does whoever touches them. In a full
+ * run, because it needs OpenZFS.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -54,4 +54,65 @@ test('a data root on a pool that is suspended is told of at once, by every comma
   assert.match(stdout, /^overlay2 +unsupported +the pool tank is suspended/m);
   // And when the disk is back, all is there.
   assert.match(stdout, /\n1\n$/);
+});
+
+/** A store whose disk becomes full. What `finds` says of it is where it is mounted, and whether its file and its record are there. */
+const STORE = `set -eu
+modprobe -a zfs loop
+mkdir /disk
+mkfs.ext4 -q -m 0 "$(readlink -f /dev/lab/disk1)"; mount "$(readlink -f /dev/lab/disk1)" /disk
+here() { timeout 120 tsengine --data-root /disk/r --exec-root /run/x "$@"; }
+say() { code=0; said=$(here "$@" 2>&1) || code=$?; echo "$*: $code: $said"; }
+finds() { grep -c ' - zfs tsengine-' /proc/self/mountinfo || true; ls /disk/r/tsengine/stores/zfs | xargs; }
+here driver setup zfs --size 1g >/dev/null
+tar -c -C /usr/bin busybox | here -s zfs import - box >/dev/null
+pool=$(zpool list -H -o name)
+dd if=/dev/zero of=/disk/filled bs=1M 2>/dev/null || true
+(dd if=/dev/urandom of=/disk/r/zfs/large bs=1M count=32; sync) >/dev/null 2>&1 &
+until grep -q SUSPENDED /proc/spl/kstat/zfs/$pool/state; do sleep 1; done
+say driver teardown zfs
+say driver teardown --force zfs
+say -s zfs images
+finds
+rm /disk/filled
+zpool clear $pool
+wait
+say -s zfs images -q | sed 's/: [0-9a-f]*$/: ID/'
+zpool=$(readlink -f "$(command -v zpool)")
+mount --bind /dev/null "$zpool"
+say driver teardown --force zfs
+finds
+umount "$zpool"
+say driver teardown --force zfs
+finds 2>/dev/null
+zpool list -H | wc -l
+`;
+
+test('a store that driver setup made, on a pool that is suspended, is not taken away, and says so; nor is one without the tools', {
+  timeout: 3_600_000,
+  skip: FULL ? false : 'npm run test:full',
+}, async () => {
+  const { stdout, said } = await succeedsInMachine({
+    kernel: 'debian:6.1',
+    with: ['zfs', 'systemd'],
+    command: ['bash', '-c', STORE],
+    disks: [512 * MIB],
+    timeoutMs: 1_200_000,
+  });
+  const stopped =
+    /: 1: (WARNING: .*\n)*tsengine: the pool of zfs at \/disk\/r\/zfs has stopped: only \S+ are left on the disk of \/disk\/r\/tsengine\/stores\/zfs\/image, which driver setup made for zfs: make room there, 16MiB at least, and run zpool clear tsengine-\w+; or restart the machine, then \S+ --data-root \/disk\/r --exec-root \/run\/x driver teardown( --force)? zfs$/;
+  const there = '\\n1\\nimage lock store.json\\n';
+  assert.match(stdout, new RegExp(`^driver teardown zfs${stopped.source}`, 'm'), said);
+  assert.match(stdout, new RegExp(`^driver teardown --force zfs${stopped.source}`, 'm'), said);
+  assert.match(stdout, new RegExp(`^-s zfs images: 1: .*tsengine-\\w+ is suspended.*${there}`, 'm'), said);
+  assert.match(stdout, /^-s zfs images -q: 0: ID$/m, said);
+  assert.match(
+    stdout,
+    new RegExp(
+      `^driver teardown --force zfs: 1: .*the pool of zfs at /disk/r/zfs cannot be detached: zfs needs the program zpool: install .*; then .* driver teardown --force zfs${there}`,
+      'ms',
+    ),
+    said,
+  );
+  assert.match(stdout, /\ndriver teardown --force zfs: 0: zfs\n0\n\n0\n$/, said);
 });

@@ -34,6 +34,8 @@ class NoGuide extends Error {}
 export interface GuidedStore {
   readonly datasets: Datasets;
   readonly staging: Staging;
+  /** Takes a line for people. */
+  warn(message: string): void;
 }
 
 /** Gives what is to be compared of a layer and its parent: everything, where it did not begin as a snapshot of that one. */
@@ -57,7 +59,7 @@ interface MountedOf {
 
 /** The guide, by snapshots of both layers. A kill leaves them, and a file that names them for the next start. */
 async function findGuide(
-  { datasets, staging }: GuidedStore,
+  { datasets, staging, warn }: GuidedStore,
   own: MountedOf,
   base: MountedOf,
 ): Promise<Guide | undefined> {
@@ -79,7 +81,8 @@ async function findGuide(
     if (error instanceof NoGuide || error instanceof SyscallError) return undefined;
     throw error;
   } finally {
-    await datasets.dropSnapshot(snapshot, baseSnapshot);
+    // The answer is there, whatever becomes of them.
+    await datasets.dropOrWarn(warn, snapshot, baseSnapshot);
     removeFile(record);
   }
 }
@@ -111,6 +114,7 @@ const LEEWAY = 2;
 async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Promise<Guide> {
   if (asOf < Number(madeAt)) throw new NoGuide('the clock was set back');
   const changed = await readStream(own.snapshot, origin, Number(madeAt) - LEEWAY);
+  if (changed.wasClockBehind()) throw new NoGuide('the clock was behind');
   // By contract the base stays as it is: whatever its stream has counts.
   const changedBelow = await readStream(base.snapshot, origin, 0);
   const guide = new ObjectGuide();
@@ -129,13 +133,14 @@ async function guideOf({ own, base, origin, madeAt, asOf }: ComparedLayers): Pro
 async function readStream(snapshot: string, origin: string, since: number): Promise<SendStream> {
   const stream = new SendStream(since);
   const pipe = makePipe(PIECE);
-  let sent: Promise<void>;
+  const sent = zfsSend(snapshot, origin, pipe.write).finally(() => closeSync(pipe.write));
+  const over = sent.catch(() => {});
   try {
-    sent = zfsSend(snapshot, origin, pipe.write).finally(() => closeSync(pipe.write));
-    sent.catch(() => {});
     await readAll(pipe.read, (chunk) => stream.push(chunk));
   } finally {
     closeSync(pipe.read);
+    // As long as it works, its snapshot is busy.
+    await over;
   }
   await sent;
   if (!stream.isWhole()) throw new NoGuide('the stream was cut off');

@@ -3,8 +3,9 @@
  * that people need, they are put into words here.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasErrno, TsengineError } from '../../errors.ts';
+import { errorMessage, hasErrno, TsengineError } from '../../errors.ts';
 import { type CommandResult, runCommand } from '../../linux/command.ts';
+import { readMountInfo } from '../../linux/mountinfo.ts';
 import {
   type ZfsProperties,
   zfsClone,
@@ -98,6 +99,19 @@ export class Datasets {
     await zfsDestroySnapshot(...names);
   }
 
+  /** The same of what nobody needs. Of each that cannot be destroyed, because somebody holds it, people are told: it goes with its dataset. */
+  async dropOrWarn(warn: (message: string) => void, ...names: readonly string[]): Promise<void> {
+    try {
+      await this.dropSnapshot(...names);
+    } catch (error) {
+      const [name, ...more] = names;
+      if (more.length > 0) {
+        // One that is held keeps the others.
+        for (const one of names) await this.dropOrWarn(warn, one);
+      } else warn(`zfs: the snapshot ${name} stays as long as its dataset: ${errorMessage(error)}`);
+    }
+  }
+
   /**
    * Destroys a layer's dataset with its snapshots. No error when it is not there; `EBUSY` when it is mounted somewhere; gives the
    * datasets that began as snapshots of it, which keep it from being destroyed. Fails with `Unavailable` where the dataset above it
@@ -105,16 +119,26 @@ export class Datasets {
    */
   async destroy(id: string): Promise<readonly string[]> {
     try {
+      const clones = await this.#destroy(id);
+      if (clones !== undefined) return clones;
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
+    if (!(await this.has(this.fsName))) throw new TsengineError('Unavailable', noDataset(this.fsName));
+    return [];
+  }
+
+  /** The same; `ENOENT`, or gives `undefined`, when it is not there. */
+  async #destroy(id: string): Promise<readonly string[] | undefined> {
+    try {
       await this.destroyAlone(id);
       return [];
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) {
-        if (await this.has(this.fsName)) return [];
-        throw new TsengineError('Unavailable', noDataset(this.fsName));
-      }
       // It has snapshots, which perhaps have clones; or somebody has it mounted.
       if (!hasErrno(error, 'EBUSY', 'EEXIST')) throw error;
-      return await this.#destroyWithSnapshots(id, error);
+      if (await this.#hasSnapshots(id)) return await this.#destroyWithSnapshots(id, error);
+      await this.destroyMounted(id, error);
+      return [];
     }
   }
 
@@ -123,23 +147,27 @@ export class Datasets {
     await patiently(() => zfsDestroy(this.name(id)), 3);
   }
 
+  /**
+   * Destroys one that is mounted somewhere, or was a moment ago. A container that starts has a copy of all mounts until it is in its own
+   * root; what is mounted before our eyes stays so, and gives `busy`.
+   */
+  protected async destroyMounted(id: string, busy: unknown): Promise<void> {
+    if (isMounted('zfs', this.name(id))) throw busy;
+    await patiently(() => zfsDestroy(this.name(id)));
+  }
+
+  async #hasSnapshots(id: string): Promise<boolean> {
+    const what = ['-t', 'snapshot', '-o', 'name', '-d', '1'];
+    const { code, stdout } = await runCommand('zfs', ['list', '-H', ...what, this.name(id)]);
+    return code !== 0 || stdout.length > 0;
+  }
+
   /** Only where snapshots are in the way: what is mounted somewhere keeps them, and is not unmounted under who reads it. */
-  async #destroyWithSnapshots(id: string, busy: unknown): Promise<readonly string[]> {
-    const { code: listed, stdout } = await runCommand('zfs', [
-      'list',
-      '-H',
-      '-t',
-      'snapshot',
-      '-o',
-      'name',
-      '-d',
-      '1',
-      this.name(id),
-    ]);
-    if (listed === 0 && stdout.length === 0) throw busy;
+  async #destroyWithSnapshots(id: string, busy: unknown): Promise<readonly string[] | undefined> {
     for (let tries = 0; ; tries += 1) {
       const { code, stderr } = await runCommand('zfs', ['destroy', '-r', this.name(id)]);
-      if (code === 0 || /dataset does not exist/.test(stderr)) return [];
+      if (code === 0) return [];
+      if (/dataset does not exist/.test(stderr)) return undefined;
       const clones = /has dependent clones\s+use '-R'.*\n([\s\S]*)/.exec(stderr)?.[1];
       if (clones !== undefined) return clones.trim().split('\n');
       if (!/dataset is busy/.test(stderr)) throw failed(`zfs destroy -r ${this.name(id)}`, stderr);
@@ -186,6 +214,11 @@ export class Datasets {
     if (result.code !== 0) throw failed(`zfs ${args.join(' ')}`, result.stderr);
     return result;
   }
+}
+
+/** Whether a dataset is mounted, as one of a type of file system, where this process sees it. */
+export function isMounted(type: string, name: string): boolean {
+  return readMountInfo().some((mount) => mount.type === type && mount.source.equals(Buffer.from(name)));
 }
 
 /** What is said of a dataset that is not there, with the way out. */

@@ -181,15 +181,6 @@ export class ZfsDriver implements GraphDriver {
     return this.#mark;
   }
 
-  /** Drops the snapshot that a clone began as, which the clone needs no more by its name. One that stays goes with its dataset. */
-  async #drop(snapshot: string): Promise<void> {
-    try {
-      await this.datasets.dropSnapshot(snapshot);
-    } catch (error) {
-      this.context.warn(`zfs: the snapshot ${snapshot} stays as long as its dataset: ${errorMessage(error)}`);
-    }
-  }
-
   async #clone(
     id: string,
     parent: string,
@@ -204,7 +195,8 @@ export class ZfsDriver implements GraphDriver {
     try {
       await this.datasets.clone(id, snapshot, layer);
     } finally {
-      await this.#drop(snapshot);
+      // The clone needs it no more by its name.
+      await this.datasets.dropOrWarn((message) => this.context.warn(message), snapshot);
     }
   }
 
@@ -332,7 +324,8 @@ export class ZfsDriver implements GraphDriver {
 
   /** What tells which of two layers' files need be compared. */
   protected guided(id: string, parent: string): Guided | undefined {
-    return guidedByStream({ datasets: this.datasets, staging: this.#staging }, id, parent);
+    const warn = (message: string): void => this.context.warn(message);
+    return guidedByStream({ datasets: this.datasets, staging: this.#staging, warn }, id, parent);
   }
 
   #guided(id: string, parent: string | undefined): Guided | undefined {

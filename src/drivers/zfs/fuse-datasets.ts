@@ -7,9 +7,17 @@ import { hasErrno, TsengineError } from '../../errors.ts';
 import { runCommand } from '../../linux/command.ts';
 import { errnoNumber, SyscallError } from '../../linux/errno.ts';
 import { makeDirectories } from '../../linux/files.ts';
-import { readMountInfo } from '../../linux/mountinfo.ts';
 import { isLayerId } from '../layer-id.ts';
-import { BIRTH, type Birth, Datasets, failed, type NewLayer, patiently, readBirth } from './datasets.ts';
+import {
+  BIRTH,
+  type Birth,
+  Datasets,
+  failed,
+  isMounted,
+  type NewLayer,
+  patiently,
+  readBirth,
+} from './datasets.ts';
 import { NOT_RUNNING, START_IT } from './fuse-daemon.ts';
 import { MARK_PROPERTY, type StoreMark } from './store-mark.ts';
 
@@ -22,6 +30,9 @@ const ERRORS: readonly (readonly [RegExp, string])[] = [
   [/out of space/, 'ENOSPC'],
   [/read-only/, 'EROFS'],
 ];
+
+/** What a mount of the daemon's is, as mountinfo has it. */
+const FUSE = 'fuse.zfs';
 
 /** How often is tried what is busy: the daemon learns of an unmount a while after it. With a pause of 50 ms each. */
 const TRIES = 60;
@@ -91,10 +102,12 @@ export class FuseDatasets extends Datasets {
     const name = this.name(id);
     const destroy = async (): Promise<void> => void (await fuseZfs(['destroy', name]));
     // What is mounted stays busy; else the daemon is about to let go of it.
-    const isMounted = readMountInfo().some(
-      ({ type, source }) => isFuse(type) && source.equals(Buffer.from(name)),
-    );
-    await patiently(destroy, isMounted ? 1 : TRIES);
+    await patiently(destroy, isMounted(FUSE, name) ? 1 : TRIES);
+  }
+
+  /** That was waited for. */
+  protected override async destroyMounted(_id: string, busy: unknown): Promise<void> {
+    throw busy;
   }
 
   /** Has the daemon mount a layer. `ENOENT` without it, `EBUSY` when it is mounted, or has files open of an earlier mount. */
@@ -167,5 +180,5 @@ export class FuseDatasets extends Datasets {
 
 /** Whether a mount's type, as mountinfo has it, is that of zfs-fuse. */
 export function isFuse(type: string): boolean {
-  return type === 'fuse.zfs';
+  return type === FUSE;
 }

@@ -1,5 +1,6 @@
 /** zfs, as the registry knows it. */
 import { TsengineError } from '../../errors.ts';
+import { suspendedPoolOf } from '../../linux/suspended-pool.ts';
 import { holdsLayers } from '../data.ts';
 import type { DriverFactory, Support } from '../driver.ts';
 import { openedToWrite, refusalOfReadOnly } from '../read-only.ts';
@@ -22,7 +23,8 @@ export const zfsFactory: DriverFactory = {
       : { supported: true, by: kernelTitle() };
     return refusalOfReadOnly(context.home) ?? served;
   },
-  hasData: (home) => holdsLayers('zfs', home),
+  // Whoever looks into a pool that is suspended may wait for ever.
+  hasData: (home) => suspendedPoolOf(home) !== undefined || holdsLayers('zfs', home),
   stores: async () => (await import('./store.ts')).zfsStore,
   async open(context) {
     const located = await locate(context.home, readEngineOptions(context));

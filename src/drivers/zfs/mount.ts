@@ -19,7 +19,8 @@ export function mountDataset(dataset: string, target: string, label: string | un
 
 /**
  * Mounts a dataset so that nothing can be written through this mount. All mounts of a dataset are one file system, which
- * would be read-only for all of them: so it is this mount alone that is.
+ * would be read-only for all of them, and whoever wants to write to it while somebody looks would be refused: so it is this
+ * mount alone that is.
  */
 export function mountToRead(dataset: string, target: string): void {
   try {

@@ -5,7 +5,8 @@
  * The kernel sends a block of 32 objects' metadata whole when one of them changed. So a record of an object alone says little; that
  * its contents were sent says that they changed, and a time in its metadata that is later than the first snapshot says so of the
  * metadata: every change of a file or directory sets its change time. Where nothing of that is found in a whole block, one of its
- * objects changed while the clock was wrong, and all count as changed.
+ * objects changed while the clock was wrong, and all count as changed. And where contents were written without such a time, the clock
+ * was wrong, and what changed beside that in metadata alone is not told apart: see `wasClockBehind`.
  */
 
 const RECORD = 312;
@@ -23,6 +24,8 @@ const MAGIC = 0x2_f5ba_cbacn;
 /** `DMU_OT_PLAIN_FILE_CONTENTS`, `DMU_OT_DIRECTORY_CONTENTS` */
 const FILE_TYPES: ReadonlySet<number> = new Set([19, 20]);
 const CONTENTS: ReadonlySet<number> = new Set([WRITE, FREE, SPILL, WRITE_EMBEDDED]);
+/** Those that only a write makes: holes may be sent however old they are. */
+const WRITTEN: ReadonlySet<number> = new Set([WRITE, SPILL, WRITE_EMBEDDED]);
 /**
  * Metadata begins with `SA_MAGIC` and 4 bytes more; the first attributes of a file are in the order in which `zfs_mknode` gives them: mode,
  * size, generation, owner, group, and the directory that it is in. Other orders may be found: see `parentOf`.
@@ -76,6 +79,9 @@ export class SendStream {
   /** Those of which contents were sent. */
   readonly #written = new Set<number>();
   readonly #parents = new Map<number, number>();
+  /** Those that have a time of a change. */
+  readonly #timed = new Set<number>();
+  #isBehind = false;
   /** Blocks of which is known why they were sent. */
   readonly #explained = new Set<number>();
   readonly #since: number;
@@ -130,6 +136,11 @@ export class SendStream {
     return this.#written.has(object);
   }
 
+  /** Whether something was written at a time that is before the first snapshot's: changes of metadata may be missing then. */
+  wasClockBehind(): boolean {
+    return this.#isBehind;
+  }
+
   /** The directory that an object is in, most likely: whoever relies on it looks there. */
   parentOf(object: number): number | undefined {
     return this.#parents.get(object);
@@ -165,13 +176,14 @@ export class SendStream {
       return;
     }
     this.#skip = payload;
-    if (CONTENTS.has(type) && !isTail(type, bytes, at)) this.#contents(object);
+    if (CONTENTS.has(type) && !isTail(type, bytes, at)) this.#contents(object, WRITTEN.has(type));
     if (type === FREE_OBJECTS) this.#explainFreed(object, u64(bytes, at + 16));
   }
 
   /** An object's metadata comes before its contents. Of what ZFS keeps for itself there is no path. */
-  #contents(object: number): void {
+  #contents(object: number, isWrite: boolean): void {
     if (this.#seen.has(object)) {
+      if (isWrite && !this.#timed.has(object)) this.#isBehind = true;
       this.#changed.add(object);
       this.#written.add(object);
     }
@@ -194,6 +206,7 @@ export class SendStream {
       // Seconds since 1970, to the year 2106: a larger number is none, but part of an access list, say.
       if (bytes.readUInt32LE(at) < this.#since || bytes.readUInt32LE(at + 4) !== 0) continue;
       this.#changed.add(object);
+      this.#timed.add(object);
       this.#explained.add(blockOf(object));
       return;
     }

@@ -13,6 +13,7 @@ import { makeDirectories, pathExists } from '../../linux/files.ts';
 import { MNT_DETACH, unmount } from '../../linux/mount.ts';
 import { findMountAt, type MountInfo, readMountInfo } from '../../linux/mountinfo.ts';
 import { sha256Hex } from '../../linux/sha256.ts';
+import { isSuspended } from '../../linux/suspended-pool.ts';
 import { zfsExists } from '../../linux/zfs-core.ts';
 import type { StoreMaker, StorePlace } from '../driver.ts';
 import { isDeadMount } from '../mount-counter.ts';
@@ -99,13 +100,29 @@ function noPool(place: StorePlace, cause: unknown): LostImageError {
   return new LostImageError(place, 'zfs', why, 'put it back from a backup, or detach that one', cause);
 }
 
-/** A pool could not be written, and its daemon waits until somebody says that it can. */
+/** A pool could not be written, and what serves it waits until somebody says that it can. */
 class SuspendedError extends TsengineError {
-  constructor(place: StorePlace, pool: string, [daemon]: readonly number[]) {
-    const clear = `${roomLeft(place, 'zfs')}, and run zpool clear ${pool}`;
-    const giveUp = `give up all that zfs-fuse serves with kill -9 ${daemon ?? 'PID'}, then ${place.teardown}`;
-    super('Unavailable', `the pool of zfs at ${place.home} has stopped: ${clear}; or ${giveUp}`);
+  /** `daemons` are those of zfs-fuse that serve it; `undefined` where the kernel's module does. */
+  constructor(place: StorePlace, pool: string, daemons: readonly number[] | undefined) {
+    const [daemon] = daemons ?? [];
+    const makeWritable =
+      daemons !== undefined || isShort(place)
+        ? roomLeft(place, 'zfs')
+        : `${place.image}, which driver setup made for zfs, could not be written: see that its disk answers and has room`;
+    const giveUp =
+      daemons === undefined
+        ? 'restart the machine'
+        : `give up all that zfs-fuse serves with kill -9 ${daemon ?? 'PID'}`;
+    super(
+      'Unavailable',
+      `the pool of zfs at ${place.home} has stopped: ${makeWritable}, and run zpool clear ${pool}; or ${giveUp}, then ${place.teardown}`,
+    );
   }
+}
+
+/** The same, of the kernel's module, which does not even say then that it has the pool. */
+function mustRun(place: StorePlace, pool: string): void {
+  if (isSuspended(pool)) throw new SuspendedError(place, pool, undefined);
 }
 
 /** How long what needs room on a disk that has next to none may take. Milliseconds. */
@@ -117,14 +134,17 @@ async function unlessSuspended(
   place: StorePlace,
   pool: string,
 ): Promise<void> {
-  const daemons = daemonsOf(pool);
-  if ((await stateOf(pool)) === 'suspended') throw new SuspendedError(place, pool, daemons);
-  const done = work(pool);
-  const late = sleep(PATIENCE, 'late', { ref: false });
-  // The daemon, at work on that, would not answer to another question.
-  const found = await Promise.race([done, late]);
-  if (found === 'late' && isShort(place)) throw new SuspendedError(place, pool, daemons);
-  await done;
+  const daemons = byFuse() ? daemonsOf(pool) : undefined;
+  const state = daemons === undefined ? undefined : await stateOf(pool);
+  if (state === 'suspended' || isSuspended(pool)) throw new SuspendedError(place, pool, daemons);
+  const done = work(pool).then(() => 'done' as const);
+  for (;;) {
+    const late = sleep(PATIENCE, 'late' as const, { ref: false });
+    if ((await Promise.race([done, late])) === 'done') return;
+    // A daemon, at work on that, would not answer to another question.
+    const hasStopped = daemons === undefined ? isSuspended(pool) : isShort(place);
+    if (hasStopped) throw new SuspendedError(place, pool, daemons);
+  }
 }
 
 /** -f: the machine that had it last may have lost its power, and no other one has the file. */
@@ -167,7 +187,7 @@ async function attachPool(place: StorePlace): Promise<void> {
     // Whoever imports a pool writes to it, and would wait for ever.
     if (isFull(place)) throw new TsengineError('Unavailable', roomLeft(place, 'zfs'));
     await readyFuse(place);
-  }
+  } else mustRun(place, pool);
   mustBeBare(place, 'zfs');
   makeDirectories(place.home, 0o711);
   if (await isImported(pool))
@@ -181,9 +201,31 @@ async function detachPool(place: StorePlace): Promise<void> {
   if (byFuse()) {
     unmountDead(place);
     if (!(await isRunning())) return;
-  } else if (missing() !== undefined) return;
+  } else {
+    const reason = missing();
+    // Nothing was ever attached without them; or they were taken away, and cannot tell what is.
+    if (reason !== undefined && mountedAt(place) !== undefined) throw notDetached(place, reason);
+    if (reason !== undefined) return;
+    mustRun(place, pool);
+  }
   if (await isImported(pool)) await exportPool(place, pool);
-  if (byFuse()) await endIdleDaemon();
+  if (!byFuse()) return;
+  await endIdleDaemon();
+  unmountDead(place);
+}
+
+/** Fails where it is mounted: its file must not go. */
+async function detachWhole(place: StorePlace): Promise<void> {
+  await detachPool(place);
+  if (mountedAt(place) === undefined) return;
+  throw notDetached(place, `it is mounted there still: umount ${shellWord(place.home)}`);
+}
+
+function notDetached({ home, teardown }: StorePlace, reason: string): TsengineError {
+  return new TsengineError(
+    'Unavailable',
+    `the pool of zfs at ${home} cannot be detached: ${reason}; then ${teardown}`,
+  );
 }
 
 /** See `StoreMaker`. */
@@ -213,21 +255,26 @@ export const zfsStore: StoreMaker = {
   },
 
   async detach(place) {
-    await (byFuse() ? withDaemonLock(() => detachPool(place)) : detachPool(place));
+    await (byFuse() ? withDaemonLock(() => detachWhole(place)) : detachWhole(place));
   },
 
   /** The folders that layers are mounted in stay when the last one goes: each layer is a dataset below the pool's own. */
   async isEmpty(place) {
+    mustRun(place, poolOf(place));
     const list = ['list', '-H', '-o', 'name', '-t', 'filesystem,volume', '-r', poolOf(place)];
     const datasets = await runOrFail(findCommand('zfs') ?? 'zfs', list, 'cannot look into the pool of zfs');
     return datasets.trim() === poolOf(place);
   },
 };
 
+async function exportModule(pool: string): Promise<void> {
+  await zpool(['export', pool], 'cannot detach the pool of zfs');
+}
+
 async function exportPool(place: StorePlace, pool: string): Promise<void> {
   try {
-    if (byFuse()) await unlessSuspended(exportFuse, place, pool);
-    else await zpool(['export', pool], 'cannot detach the pool of zfs');
+    const detach = byFuse() ? exportFuse : exportModule;
+    await unlessSuspended(detach, place, pool);
   } catch (error) {
     if (error instanceof SuspendedError) throw error;
     throw storeInUse(place, error, byFuse() ? daemonsOf(pool) : []);
