@@ -52,7 +52,7 @@ async function measure(): Promise<RepositoryResult> {
     .filter((word, index, all) => !/^--(json|out)\b/.test(word) && all[index - 1] !== '--out');
   const request = { workloads, runs, quick: values.quick, seed, signal: abort.signal };
   const result = await runBenchmark(
-    { ...request, command: ['npm run bench --', ...words].join(' ') },
+    { ...request, command: ['npm run bench', ...(words.length === 0 ? [] : ['--', ...words])].join(' ') },
     {
       begins: (machine) => say(formatMachine(machine)),
       progress,

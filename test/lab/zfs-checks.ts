@@ -161,7 +161,10 @@ async function held(): Promise<void> {
   }
   assert.deepEqual(lines, await compared(driver, id, base));
   assert.equal(told.length, 1, told.join('\n'));
-  assert.match(told[0] ?? '', new RegExp(`^zfs: the snapshot ${dataset}/${id}@\\d+ stays .*EBUSY`));
+  assert.match(
+    told[0] ?? '',
+    new RegExp(`^zfs: the snapshot ${dataset}/${id}@\\d+ stays .*: device or resource busy`),
+  );
   assert.deepEqual(fs.readdirSync(`${home}/.tsengine`), ['lock']);
   await driver.remove(id);
   assert.equal(zfs('list', '-H', '-t', 'snapshot', '-o', 'name', `${dataset}/${base}`), '');

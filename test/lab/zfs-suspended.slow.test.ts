@@ -72,7 +72,6 @@ dd if=/dev/zero of=/disk/filled bs=1M 2>/dev/null || true
 until grep -q SUSPENDED /proc/spl/kstat/zfs/$pool/state; do sleep 1; done
 say driver teardown zfs
 say driver teardown --force zfs
-say -s zfs images
 finds
 rm /disk/filled
 zpool clear $pool
@@ -103,8 +102,7 @@ test('a store that driver setup made, on a pool that is suspended, is not taken 
     /: 1: (WARNING: .*\n)*tsengine: the pool of zfs at \/disk\/r\/zfs has stopped: only \S+ are left on the disk of \/disk\/r\/tsengine\/stores\/zfs\/image, which driver setup made for zfs: make room there, 16MiB at least, and run zpool clear tsengine-\w+; or restart the machine, then \S+ --data-root \/disk\/r --exec-root \/run\/x driver teardown( --force)? zfs$/;
   const there = '\\n1\\nimage lock store.json\\n';
   assert.match(stdout, new RegExp(`^driver teardown zfs${stopped.source}`, 'm'), said);
-  assert.match(stdout, new RegExp(`^driver teardown --force zfs${stopped.source}`, 'm'), said);
-  assert.match(stdout, new RegExp(`^-s zfs images: 1: .*tsengine-\\w+ is suspended.*${there}`, 'm'), said);
+  assert.match(stdout, new RegExp(`^driver teardown --force zfs${stopped.source}${there}`, 'm'), said);
   assert.match(stdout, /^-s zfs images -q: 0: ID$/m, said);
   assert.match(
     stdout,
