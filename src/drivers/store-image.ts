@@ -54,13 +54,18 @@ function isWrittenInPlace({ image }: StorePlace): boolean {
 }
 
 /**
- * Takes all of the file's space from its disk, where that has as much: the store can then always be written. Elsewhere the file
- * stays a hole, as it does on tmpfs, whose space is memory, and where blocks are never written in place.
+ * Takes all of the file's space from its disk, where that has as much and keeps a twentieth of itself: the store can then always be
+ * written. Elsewhere the file stays a hole, as it does on tmpfs, whose space is memory, and where blocks are never written in place.
  */
 export function takeSpace(place: StorePlace): void {
   const { image, size } = place;
-  const { available, magic } = statfs(dirname(image));
-  if (available < size + LEAST_ROOM || fsName(magic) === 'tmpfs' || !isWrittenInPlace(place)) return;
+  const { available, total, magic } = statfs(dirname(image));
+  if (
+    available < size + Math.max(LEAST_ROOM, total / 20) ||
+    fsName(magic) === 'tmpfs' ||
+    !isWrittenInPlace(place)
+  )
+    return;
   const fd = openFile(image, 'r+');
   try {
     fallocate(fd, 0, 0, size);

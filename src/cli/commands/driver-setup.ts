@@ -20,7 +20,7 @@ export function register(command: Command, context: CommandContext): void {
     .argument('<driver>')
     .option(
       '--size <bytes>',
-      "Size of the file, as 512m or 20g: only what is written takes space, but for zfs-fuse's, which takes all at once where the disk has it (default 20g, or half of what the disk has left)",
+      "Size of the file, as 512m or 20g: only what is written takes space, but for zfs-fuse's, which takes all at once where the disk has it to spare (default 20g, or half of what the disk has left)",
     );
   addDataRootFlag(command, 'Make it in this data root').action(async (name: string, flags: SetupFlags) => {
     const asked = flags.size === undefined ? {} : { size: parseFlag('--size', flags.size, ramInBytes) };

@@ -105,23 +105,32 @@ export class BaseDevice {
     const { pool } = this.#set;
     // Two data roots may be told to have the same one, and each finds it empty.
     using _lock = await pool.lock();
+    // A step that is not the pool's last was one in another pool, whose device has that number.
+    const isLast = found?.transaction_id === pool.status().transaction;
+    if (!isLast) {
+      this.#startOver(false);
+      this.#mustBeEmpty();
+    }
     if (found !== undefined) {
       // A kill while it was tried.
       dropMount(this.#set.mountPoint(BASE));
       await this.#set.delete(BASE);
+      this.#startOver(true);
     }
-    this.#startOver();
-    if (found === undefined) this.#mustBeEmpty();
     await this.#make();
   }
 
-  /** An empty pool that steps of this home alone have counted up counts as new: none of them made anything that is there. */
-  #startOver(): void {
+  /**
+   * An empty pool that steps of this home alone have counted up counts as new: none of them made anything that is there. That they
+   * did is known (`isOurs`), or told by the last one, which is the second at least where a device was made and deleted.
+   */
+  #startOver(isOurs: boolean): void {
     const { metadata, pool } = this.#set;
     const { dataUsed, transaction } = pool.status();
-    const isBegun = metadata.transaction() !== undefined;
+    const last = metadata.transaction()?.open_transaction_id;
+    const isCounted = isOurs || (transaction > 1 && last === transaction);
     const isBare = dataUsed === 0 && metadata.device(BASE) === undefined && metadata.ids().length === 0;
-    if (transaction > 0 && isBegun && isBare) this.#set.rewind(0);
+    if (transaction > 0 && isCounted && isBare) this.#set.rewind(0);
   }
 
   /** A pool that others have used is not taken over: its devices would be somebody's. */

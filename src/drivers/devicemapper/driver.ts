@@ -154,10 +154,14 @@ export class DevicemapperDriver implements GraphDriver {
       }
       const isKnown = wasActive && this.#base.isVerified();
       if (!isKnown) await this.#base.verify();
-      if (!wasActive) this.#pool.fill((message) => this.#context.warn(message));
+      const fill = (): void => this.#pool.fill((message) => this.#context.warn(message));
+      // A pool is known to be ours by its base device; one that has none yet must prove empty first.
+      const isFound = this.#set.find(BASE)?.initialized === true;
+      if (!wasActive && isFound) fill();
       this.#set.recover();
       if (!isKnown) this.#set.findDeleted();
       if (!isKnown || !this.#base.isReady()) await this.#base.prepare();
+      if (!wasActive && !isFound) fill();
       return lock;
     } catch (error) {
       using _lock = lock;

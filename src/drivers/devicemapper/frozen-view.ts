@@ -24,7 +24,7 @@ import { findFilesystem, noFilesystem } from './layer-filesystem.ts';
 import type { DeviceInfo } from './metadata.ts';
 import type { Pool } from './pool.ts';
 import { lostPool, notMade } from './pool-errors.ts';
-import { parseSuperblock, poolTable, SUPERBLOCK_SIZE, thinTable, viewPoolName } from './pool-format.ts';
+import { parseSuperblock, poolTable, SUPERBLOCK_SIZE, thinTable, viewNames } from './pool-format.ts';
 
 /** What is to be seen. */
 export interface FrozenRequest {
@@ -49,9 +49,7 @@ export function openFrozen(request: FrozenRequest): MountedLayer {
   const { mountPoint, pool, info, tree, runHome } = request;
   if (isMountPoint(mountPoint) && !hasShutDown(mountPoint))
     return heldOpen(openDirectory(`${mountPoint}/${tree}`));
-  const view = `${process.pid}-${sequence++}`;
-  const name = `${pool.prefix}-view-${view}`;
-  const poolName = viewPoolName(pool.prefix, view);
+  const { device: name, pool: poolName } = viewNames(pool.prefix, process.pid, sequence++);
   const below = pool.device();
   const own = below === undefined ? makeFrozenPool(poolName, pool) : undefined;
   try {

@@ -15,14 +15,20 @@ const LOW_WATER_MARK = 32_768;
  */
 const FEATURES = ['skip_block_zeroing', 'error_if_no_space'];
 
-/** What the pool over a home's files is called that somebody looks through who writes nothing; `view` is unique on the machine. */
-export function viewPoolName(prefix: string, view: string): string {
-  return `${prefix}-view-${view}-pool`;
+/** What a device is called by which a process of this number looks at a layer, and the pool over the home's files below it. */
+export function viewNames(prefix: string, maker: number, sequence: number): { device: string; pool: string } {
+  const device = `${prefix}-view-${maker}-${sequence}`;
+  return { device, pool: `${device}-pool` };
 }
 
-/** Whether a device of a home is such a pool, by its name. */
-export function isViewPool(name: string): boolean {
-  return /-view-\d+-\d+-pool$/.test(name);
+/** Which of a home's devices are such ones, with who made them; a device before its pool. */
+export function viewsAmong(names: readonly string[]): { name: string; maker: string }[] {
+  return names
+    .flatMap((name) => {
+      const [, maker, pool] = /-view-(\d+)-\d+(-pool)?$/.exec(name) ?? [];
+      return maker === undefined ? [] : [{ name, maker, isPool: pool !== undefined }];
+    })
+    .sort((one, other) => Number(one.isPool) - Number(other.isPool));
 }
 
 /** The table of a pool; `devices` as `major:minor`. */

@@ -31,7 +31,6 @@ import { makeLoopFile, mustBeWhole, type PoolParts, sizeOf } from './loop-file.t
 import { DEFAULT_BLOCK_SIZE, type DevicemapperOptions } from './options.ts';
 import { fails, notMade, type Part, type Parts } from './pool-errors.ts';
 import {
-  isViewPool,
   type PoolDevices,
   type PoolStatus,
   parsePoolStatus,
@@ -40,6 +39,7 @@ import {
   poolTable,
   SECTOR,
   SUPERBLOCK_SIZE,
+  viewsAmong,
 } from './pool-format.ts';
 import { fillDevice, growAsAsked } from './pool-growth.ts';
 
@@ -236,8 +236,9 @@ export class Pool {
   #mustBeFree({ data, metadata }: Parts): void {
     mustDiffer(data, metadata);
     // A pool that somebody looks through has its blocks where that metadata says.
-    for (const name of listDevices()) {
-      if (!this.owns(name) || !isViewPool(name) || removeIfIdle(name)) continue;
+    for (const { name, maker } of viewsAmong(listDevices().filter((one) => this.owns(one)))) {
+      // What a kill left of somebody who looked.
+      if (!pathExists(`/proc/${maker}`) && removeIfIdle(name)) continue;
       throw new TsengineError(
         'Conflict',
         `devicemapper: a command with --read-only-root reads the layers in ${this.#home} through ${name}: wait until it has ended`,
@@ -280,7 +281,9 @@ export class Pool {
     if (size < block)
       throw fails(`${data.path} has ${size} bytes, which hold not one block of ${block} bytes`);
     const known = parseSuperblock(readStart(metadata.node, SUPERBLOCK_SIZE), metadata.path);
-    return poolTable({ data: data.number, metadata: metadata.number }, known?.dataBytes ?? size, block);
+    // None yet where a kill came before the pool first went on.
+    const bytes = known === undefined || known.dataBytes === 0 ? size : known.dataBytes;
+    return poolTable({ data: data.number, metadata: metadata.number }, bytes, block);
   }
 
   #parts(): DisposableParts {

@@ -62,6 +62,27 @@ exec 3<&-
 wait $looking || fail 'looking'
 ends 0 'and when he is done' works use run --rm --network none box echo works
 
+# One who looked and was killed before his devices were to go by themselves.
+prefix=$(poolname $root) && prefix=${prefix%-pool}
+down $root
+data=$(losetup -r --show -f $root/devicemapper/devicemapper/data) meta=$(losetup -r --show -f $metadata)
+dmsetup create "$prefix-view-999999-0-pool" --table "0 2097152 thin-pool $meta $data 128 0 1 read_only" || fail 'a pool to look through'
+below=$(dmsetup info -c --noheadings -o major,minor "$prefix-view-999999-0-pool")
+dmsetup create "$prefix-view-999999-0" -r --table "0 1048576 thin $below 0" || fail 'a device to look at'
+losetup -d $data $meta
+ends 0 'after one who was killed' works use run --rm --network none box echo works
+dmsetup ls | grep -- '-view-' && fail 'what he left is still there'
+
+# A kill while the kernel makes the metadata, which knows no data until the pool goes on.
+mkdir -p -m 700 /store/early/devicemapper/devicemapper
+for name in data:1G metadata:16M; do truncate -s ${name#*:} /store/early/devicemapper/devicemapper/${name%:*}; done
+data=$(losetup --show -f /store/early/devicemapper/devicemapper/data) meta=$(losetup --show -f /store/early/devicemapper/devicemapper/metadata)
+dmsetup create early --notable && dmsetup load early --table "0 2097152 thin-pool $meta $data 128 32768 2 skip_block_zeroing error_if_no_space" || fail 'a table that is not taken'
+dmsetup remove early && losetup -d $data $meta
+[ "$(head -c 4096 /store/early/devicemapper/devicemapper/metadata | tr -d '\0' | wc -c)" -gt 0 ] || fail 'the kernel made no metadata'
+ends 0 'after a kill while the metadata was made' '*Data Space Total: 1.074GB*' tsengine --data-root /store/early -s devicemapper $small info
+check_pool /store/early
+
 # More data than the metadata can count: the kernel would give the pool up.
 ends 125 'data that the metadata cannot count' "tsengine: devicemapper: the metadata of the pool docker-* has * free blocks *, and * are wanted to have *: give it more (dm.loopmetadatasize *" \
   use --storage-opt dm.loopdatasize=14T info
