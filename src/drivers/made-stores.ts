@@ -26,7 +26,7 @@ export const LEAST_SIZE = 256 * 1024 * 1024;
 /** The size of stores that nobody gave one, in bytes: what is not written of it costs nothing, but for zfs-fuse. */
 const USUAL_SIZE = 20 * 1024 * 1024 * 1024;
 
-/** That size, or half of what the disk of `folder` has left, where that is less: a store that cannot become full. */
+/** That size, or half of what the disk of `folder` has left, where that is less, so that the disk is not full before the store. */
 export function usualSize(folder: string): number {
   const half = Math.floor(statfs(existingFolder(folder)).available / 2);
   return Math.max(LEAST_SIZE, Math.min(USUAL_SIZE, half - (half % LEAST_SIZE)));

@@ -224,7 +224,8 @@ export class Pool {
 
   /**
    * Gives a pool that has just come up the sizes that were asked for, and all of a data device that has become larger. Only when it is
-   * known to be that device: the kernel then never takes a smaller one again. A pool that cannot have it goes on as it is, and `warn` takes why. With the set's lock held.
+   * known to be that device: the kernel then never takes a smaller one again. One that cannot have all of it goes on as it is, and
+   * `warn` takes why. With the set's lock held.
    */
   fill(warn: (message: string) => void): void {
     if (!this.isOurs) return;
